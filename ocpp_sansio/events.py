@@ -1,0 +1,214 @@
+"""Everything the machines can tell their driver: small frozen values, made for ``match``.
+
+Session:
+
+* :class:`CallReceived`: the peer asks something; answer with ``respond`` or ``reject``.
+* :class:`CallSucceeded`, :class:`CallFailed`: the one outcome of one of our CALLs.
+* :class:`LateResponse`, :class:`DuplicateCall`, :class:`PeerMisbehaved`: nothing to do, worth knowing.
+
+Connection, besides those:
+
+* :class:`ConnectionRequested`: server only; decide with ``accept`` or ``reject_connection``.
+* :class:`ConnectionOpened`, :class:`ConnectionRefused`, :class:`ConnectionClosed`: how the link fares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, unique
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from .errors import CallFailure, ErrorCode, Violation
+from .messages import Request, Response
+from .version import Version
+
+__all__ = [
+    "CallFailed",
+    "CallReceived",
+    "CallSucceeded",
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "ConnectionRefused",
+    "ConnectionRequested",
+    "Credentials",
+    "DuplicateCall",
+    "Event",
+    "LateResponse",
+    "Misbehaviour",
+    "PeerMisbehaved",
+    "PendingCall",
+]
+
+R = TypeVar("R", bound=Response)
+
+
+def _same_failure(error: CallFailure) -> object:
+    """Exceptions compare by identity; as part of an event they compare by what they say."""
+    return type(error), error.args
+
+
+@attrs.define(eq=False)
+class PendingCall(Generic[R]):
+    """One of our CALLs on its way to exactly one outcome: the handle that ``call`` returns and events refer to."""
+
+    message_id: str
+    action: str
+    request: Request[R]
+    timeout: float | None
+    """Seconds it may stay unanswered once sent; ``None``: for ever."""
+
+
+@attrs.frozen
+class CallReceived(Generic[R]):
+    """The peer sent a valid CALL. It must be answered once: ``respond(event, …)`` or ``reject(event, …)``."""
+
+    message_id: str
+    action: str
+    request: Request[R]
+
+
+@attrs.frozen
+class CallSucceeded(Generic[R]):
+    """Our CALL was answered with a valid response."""
+
+    call: PendingCall[R]
+    response: R
+
+
+@attrs.frozen
+class CallFailed:
+    """Our CALL got no usable answer; ``error`` says why and can be raised as it is."""
+
+    call: PendingCall[Any]
+    error: CallFailure = attrs.field(eq=_same_failure)
+
+
+@attrs.frozen
+class LateResponse:
+    """The answer to a CALL of ours that had already timed out or been cancelled (RPC-057). The outcome stands."""
+
+    call: PendingCall[Any]
+    answer: Response | CallFailure = attrs.field(
+        eq=lambda answer: _same_failure(answer) if isinstance(answer, CallFailure) else answer
+    )
+
+
+@attrs.frozen
+class DuplicateCall:
+    """The peer repeated a CALL (RPC-042, RPC-067). The application is not asked twice."""
+
+    message_id: str
+    action: str
+    replayed: bool
+    """Whether the answer was sent again. If not, the first run has yet to answer it."""
+
+
+@unique
+class Misbehaviour(Enum):
+    """What a peer can do wrong."""
+
+    NOT_JSON = "not JSON"
+    NOT_A_FRAME = "not an OCPP message"
+    BAD_MESSAGE_ID = "unusable message id"
+    UNKNOWN_MESSAGE_TYPE = "unknown message type"
+    UNKNOWN_ACTION = "unknown action"
+    WRONG_DIRECTION = "action sent by the wrong side"
+    INVALID_PAYLOAD = "payload breaks the schema"
+    MESSAGE_ID_REUSED = "message id used for another CALL"
+    UNSOLICITED_ANSWER = "answer to nothing we asked"
+    TOO_MANY_CALLS = "more CALLs at once than are held"
+    TOO_MANY_BAD_MESSAGES = "too many unusable messages in a row"
+    BINARY_MESSAGE = "binary message"
+    WEBSOCKET_VIOLATION = "breach of the WebSocket protocol"
+    TOO_MANY_CONTROL_FRAMES = "too many control frames"
+    TOO_MANY_FRAGMENTS = "message in too many fragments"
+
+
+@attrs.frozen
+class PeerMisbehaved:
+    """The peer did something wrong: what, what was answered, and the raw text to show its maker."""
+
+    reason: Misbehaviour
+    description: str
+    text: str
+    """The message as it came, cut at ``Limits.max_reported_text`` characters."""
+    message_id: str | None = None
+    """The message id, where one could be read."""
+    answered: ErrorCode | None = None
+    """The code of the CALLERROR that was sent; ``None``: nothing was sent."""
+    violations: tuple[Violation, ...] = ()
+    """What is wrong with the payload, when that is the reason."""
+
+
+@attrs.frozen
+class Credentials:
+    """HTTP Basic credentials. The password is bytes: 1.6 stations send raw keys (RPC-143). Neither is ever printed (F-40)."""
+
+    username: bytes = attrs.field(repr=False)
+    password: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ConnectionRequested:
+    """A charge point asks to connect. Nothing else is reported before ``accept`` or ``reject_connection`` is called."""
+
+    identity: str
+    """The last segment of the path, percent-decoded (RPC-002)."""
+    path: str
+    """The request target as it came, query included."""
+    offered: tuple[str, ...]
+    """The subprotocols offered, in the client's order of preference (RPC-010)."""
+    version: Version | None
+    """The version that ``accept`` would choose (RPC-011); ``None``: there is none in common (RPC-012)."""
+    credentials: Credentials | None
+    """From the Authorization header; ``None`` when there is none or it is not readable Basic."""
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    """The request's header fields, names in lower case, repeated fields joined by a comma."""
+
+
+@attrs.frozen
+class ConnectionOpened:
+    """The handshake is done: CALLs can flow, in this version."""
+
+    version: Version
+
+
+@attrs.frozen
+class ConnectionRefused:
+    """The handshake failed: over before it began. Nothing follows this event."""
+
+    status: int | None
+    """The HTTP status; ``None`` when it did not get that far."""
+    reason: str
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    """The response's header fields, names in lower case (client only)."""
+    body: str = ""
+    """The start of the response's body (client only)."""
+
+
+@attrs.frozen
+class ConnectionClosed:
+    """The connection is over. Every CALL has had its outcome; nothing follows this event."""
+
+    code: int
+    """The WebSocket close code; 1006 when the connection broke off without a closing handshake."""
+    reason: str
+    by_peer: bool
+    """Whether the peer ended it: it sent the first close frame, or the connection broke."""
+
+
+Event = (
+    CallReceived[Any]
+    | CallSucceeded[Any]
+    | CallFailed
+    | LateResponse
+    | DuplicateCall
+    | PeerMisbehaved
+    | ConnectionRequested
+    | ConnectionOpened
+    | ConnectionRefused
+    | ConnectionClosed
+)
+"""Any event of any layer."""

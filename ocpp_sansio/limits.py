@@ -1,0 +1,67 @@
+"""Every bound on what a peer can make us hold or do, in one place."""
+
+from __future__ import annotations
+
+import attrs
+from attrs.validators import ge, gt, optional
+
+__all__ = ["Limits"]
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """The bounds of one connection. Times are in seconds; ``None`` switches a time limit off.
+
+    The defaults fit a central system with thousands of stations; the largest legitimate message of any version
+    stays well below ``max_message_size``.
+    """
+
+    # -- messages --
+    max_message_size: int = attrs.field(default=2**20, validator=gt(0))
+    """Bytes of one message, after reassembly. A longer one closes the connection with 1009 (F-48, F-49)."""
+    max_fragments: int = attrs.field(default=1024, validator=gt(0))
+    """WebSocket fragments of one message. More close the connection with 1008 (F-50)."""
+    max_depth: int = attrs.field(default=32, validator=gt(0))
+    """Nesting of JSON arrays and objects in one message (F-65)."""
+    max_reported_text: int = attrs.field(default=1024, validator=ge(0))
+    """Characters of a message that an event about it quotes (F-60)."""
+    max_reported_violations: int = attrs.field(default=20, validator=gt(0))
+    """Violations that a CALLERROR or an exception lists; more are counted, not listed."""
+    max_bad_messages: int = attrs.field(default=50, validator=gt(0))
+    """Unusable messages in a row, none usable between them, within a minute. More close the connection with 1008."""
+
+    # -- calls --
+    call_timeout: float | None = attrs.field(default=30.0, validator=optional(gt(0)))
+    """How long a CALL of ours may stay unanswered once sent, unless the call says otherwise (RPC-055)."""
+    answer_timeout: float | None = attrs.field(default=60.0, validator=optional(gt(0)))
+    """How long a CALL of the peer may stay with the application before it is answered with InternalError (F-99)."""
+    max_queued_calls: int = attrs.field(default=1000, validator=ge(0))
+    """CALLs of ours that wait behind the one outstanding (F-124)."""
+    max_inbound_calls: int = attrs.field(default=8, validator=gt(0))
+    """CALLs of the peer that may be with the application at the same time (F-98)."""
+    max_held_calls: int = attrs.field(default=64, validator=ge(0))
+    """CALLs of the peer held beyond those, before reading stops. A peer that keeps to RPC-050 never has one held."""
+    max_replays: int = attrs.field(default=16, validator=ge(0))
+    """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
+    max_expired_calls: int = attrs.field(default=64, validator=ge(0))
+    """Timed-out and cancelled CALLs of ours that are remembered so that a late answer is known for one (RPC-057)."""
+
+    # -- connection --
+    handshake_timeout: float | None = attrs.field(default=10.0, validator=optional(gt(0)))
+    """From the first byte we could have got to an open WebSocket, whatever trickles in meanwhile (F-01, F-02)."""
+    max_handshake_size: int = attrs.field(default=8192, validator=gt(0))
+    """Bytes of the handshake's request or response head (F-03)."""
+    max_headers: int = attrs.field(default=64, validator=gt(0))
+    """Header fields of the handshake (F-03)."""
+    ping_interval: float | None = attrs.field(default=20.0, validator=optional(gt(0)))
+    """Silence of the peer after which it is sent a ping (RPC-121)."""
+    ping_timeout: float | None = attrs.field(default=20.0, validator=optional(gt(0)))
+    """Silence after that ping until the connection counts as lost (RPC-123, F-07)."""
+    close_timeout: float | None = attrs.field(default=5.0, validator=optional(gt(0)))
+    """How long the closing handshake may take (F-10)."""
+    max_control_burst: int = attrs.field(default=50, validator=gt(0))
+    """Control frames that may come at once. More than this, refilled at ``max_control_rate``, close with 1008 (F-53)."""
+    max_control_rate: float = attrs.field(default=10.0, validator=gt(0))
+    """Control frames per second in the long run."""
+    max_unsent: int = attrs.field(default=2**20, validator=gt(0))
+    """Bytes waiting for a slow reader before an adapter stops reading from it (F-06)."""

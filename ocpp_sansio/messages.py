@@ -1,0 +1,130 @@
+"""What every message class is made of: the pairing of request and response, and the direction of a request.
+
+The message classes themselves are generated, one package per version. They are :class:`msgspec.Struct`: read from
+bytes and validated in one pass. They also speak attrs (:func:`speak_attrs`), so that ``attrs.evolve``,
+``attrs.asdict``, cattrs and hypothesis work on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import Enum, unique
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args
+
+import attrs
+import msgspec
+
+__all__ = [
+    "Action",
+    "Actions",
+    "Datatype",
+    "FromCentralSystem",
+    "FromChargePoint",
+    "Integer",
+    "Request",
+    "Response",
+    "Role",
+    "Timestamp",
+    "speak_attrs",
+]
+
+Integer = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+"""An OCPP integer: 32 bit, signed (RPC-103, RPC-106)."""
+
+Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An OCPP dateTime: always aware; written in UTC with at most three fraction digits, read with any (RPC-100…102)."""
+
+
+class Datatype(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    gc=False,
+):
+    """A JSON object of the protocol. Its constructor does not validate: see :func:`ocpp_sansio.validate`."""
+
+
+class Response(Datatype):
+    """The payload of a CALLRESULT."""
+
+
+R = TypeVar("R", bound=Response)
+
+
+class Request(Datatype, Generic[R]):
+    """The payload of a CALL that is answered with an ``R``."""
+
+
+class FromChargePoint(Request[R]):
+    """A request that a charge point may send."""
+
+
+class FromCentralSystem(Request[R]):
+    """A request that a central system may send."""
+
+
+@unique
+class Role(Enum):
+    """Which of the two ends of a connection one is."""
+
+    CHARGE_POINT = "charge point"
+    CENTRAL_SYSTEM = "central system"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def peer(self) -> Role:
+        """The other end."""
+        return Role.CENTRAL_SYSTEM if self is Role.CHARGE_POINT else Role.CHARGE_POINT
+
+
+_SENDS: dict[Role, type[Request[Any]]] = {
+    Role.CHARGE_POINT: FromChargePoint,
+    Role.CENTRAL_SYSTEM: FromCentralSystem,
+}
+
+
+@attrs.frozen
+class Action:
+    """One operation of the protocol: its name in a CALL and the classes of its two payloads."""
+
+    name: str
+    request: type[Request[Any]]
+    response: type[Response]
+    profile: str
+    """The feature profile (1.6) or functional block (2.x) that the operation belongs to."""
+
+    def sent_by(self, role: Role) -> bool:
+        """Whether this end may send the request."""
+        return issubclass(self.request, _SENDS[role])
+
+
+class Actions(Mapping[str, Action]):
+    """The operations of one version by name; :meth:`of` finds one by its request class."""
+
+    def __init__(self, *actions: Action) -> None:
+        self._by_name = {action.name: action for action in actions}
+        self._by_request = {action.request: action for action in actions}
+
+    def __getitem__(self, name: str) -> Action:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def of(self, request: type[Request[Any]]) -> Action | None:
+        """The action of a request class; ``None`` for a class of another version."""
+        return self._by_request.get(request)
+
+
+def speak_attrs(cls: type[msgspec.Struct]) -> None:
+    """Attach attrs' field metadata to a struct class without touching how it stores, compares or prints itself."""
+    raise NotImplementedError

@@ -1,0 +1,96 @@
+"""The OCPP versions, their names on the wire, and what differs between them below the messages.
+
+A version's messages are a package of their own (:mod:`ocpp_sansio.v16`, …); this module knows its name and
+imports it only when asked, so that ``import ocpp_sansio`` costs nothing for versions that are not spoken.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .messages import Actions
+
+__all__ = ["Dialect", "Version"]
+
+
+@attrs.frozen
+class Dialect:
+    """How the RPC layer of one version differs from the others. The machine reads these; it never asks which version."""
+
+    unreadable_id: str | None
+    """The message id of a CALLERROR about a message whose own id cannot be read (RPC-064); ``None``: no answer (RPC-065)."""
+    answers_unknown_message_type: bool
+    """Whether an unknown message type with a readable id is answered (RPC-069) or ignored (RPC-068)."""
+    null_payload_is_empty: bool
+    """Whether a CALL's ``null`` payload is taken for ``{}`` (RPC-037) or refused (RPC-038)."""
+
+
+@unique
+class Version(Enum):
+    """An OCPP version. ``Version("1.6")`` finds one by its number."""
+
+    V16 = "1.6"
+    V201 = "2.0.1"
+    V21 = "2.1"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def subprotocol(self) -> str:
+        """The name offered and accepted in ``Sec-WebSocket-Protocol`` (RPC-010)."""
+        return f"ocpp{self.value}"
+
+    @property
+    def dialect(self) -> Dialect:
+        """What differs in the RPC layer."""
+        return _DIALECTS[self]
+
+    @cached_property
+    def actions(self) -> Actions:
+        """The messages of this version, imported when first asked for.
+
+        Raises:
+            NotImplementedError: the messages of this version are not part of this release.
+        """
+        package = _PACKAGES.get(self)
+        if package is None:
+            raise NotImplementedError(f"the messages of OCPP {self} are not part of this release")
+        actions: Actions = import_module(package).ACTIONS
+        return actions
+
+    @classmethod
+    def from_subprotocol(cls, name: str) -> Version | None:
+        """The version a subprotocol name stands for; ``None`` for a name we do not speak. Names are case-sensitive (RPC-010)."""
+        return _BY_SUBPROTOCOL.get(name)
+
+    @classmethod
+    def parse_all(cls, versions: Iterable[Version | str]) -> tuple[Version, ...]:
+        """Versions given by number or as members, in the order given, which is the order of preference.
+
+        Raises:
+            ValueError: a number is not an OCPP version, one is named twice, or there is none.
+        """
+        parsed = tuple(map(cls, versions))
+        if not parsed or len(set(parsed)) != len(parsed):
+            raise ValueError(f"need one or more different OCPP versions, got {[str(version) for version in parsed]}")
+        return parsed
+
+
+_BY_SUBPROTOCOL = {version.subprotocol: version for version in Version}
+
+_PACKAGES = {Version.V16: "ocpp_sansio.v16"}
+
+_DIALECTS = {
+    Version.V16: Dialect(unreadable_id=None, answers_unknown_message_type=False, null_payload_is_empty=True),
+    Version.V201: Dialect(unreadable_id="-1", answers_unknown_message_type=True, null_payload_is_empty=False),
+    Version.V21: Dialect(unreadable_id="-1", answers_unknown_message_type=False, null_payload_is_empty=False),
+}
