@@ -1,0 +1,76 @@
+"""What every test runs under: virtual randomness that is the same each time in CI, and no network but loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+
+# A slow or busy machine is no reason to fail: no deadline per example, no complaint about slow generation.
+hypothesis.settings.register_profile(
+    "local", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+# The build gives the same verdict each time; new examples are looked for where they can be mended: at a desk.
+hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("local"), derandomize=True, database=None)
+# For the second and third interpreter of the build (`pytest --hypothesis-profile=few`).
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("ci"), max_examples=15)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# The checkers' verdict does not depend on whether a newer one is out, and asking needs the network.
+os.environ["PYRIGHT_PYTHON_IGNORE_WARNINGS"] = "1"
+
+# -- the network guard: CPython reports what any library does with a socket, whatever way it goes about it --
+
+ADDRESSED = {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"}
+RESOLVED = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
+
+trespasses: list[str] = []
+
+
+def is_local(host: object) -> bool:
+    """Whether a host name or address stays on this machine. No name but ``localhost`` is looked up."""
+    if isinstance(host, bytes | bytearray):
+        host = host.decode("ascii", "replace")
+    if host is None or host == "localhost":  # getaddrinfo(None) without AI_PASSIVE is loopback
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def guard(event: str, args: tuple[Any, ...]) -> None:
+    """Refuse, and remember, any look beyond loopback. An audit hook cannot be taken out again, nor got round."""
+    if event in ADDRESSED:
+        address = args[1]
+        # A Unix socket's address is a path; an address of None is that of a connected socket.
+        if not isinstance(address, tuple) or is_local(address[0]):
+            return
+        beyond = address[0]
+    elif event in RESOLVED:
+        beyond = args[0]
+        if is_local(beyond):
+            return
+    else:
+        return
+    trespasses.append(f"{event}: {beyond!r}")
+    raise PermissionError(f"only loopback is allowed in the tests, {event} wanted {beyond!r}")
+
+
+sys.addaudithook(guard)
+
+
+@pytest.fixture(autouse=True)
+def _network_guard(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that looked beyond loopback even if the code under test swallowed the exception."""
+    trespasses.clear()
+    yield
+    seen = trespasses.copy()
+    trespasses.clear()
+    if request.node.get_closest_marker("trespasses") is None:
+        assert not seen, f"beyond loopback: {seen}"
