@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
-from typing import Annotated, Any, Generic, TypeVar, cast, get_args
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 import attrs
 import msgspec
@@ -25,6 +25,7 @@ __all__ = [
     "Request",
     "Response",
     "Role",
+    "Tenths",
     "Timestamp",
     "speak_attrs",
 ]
@@ -35,7 +36,22 @@ Integer = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 """An OCPP dateTime: always aware; written in UTC with at most three fraction digits, read with any (RPC-100…102)."""
 
+Tenths = Annotated[float, msgspec.Meta(extra={"multipleOf": "0.1"})]
+"""A number with at most one fraction digit, decided on its decimal text (RPC-105): binary floats have no 0.1."""
 
+
+class _AttrsOnDemand:
+    """Attaches attrs' metadata to a class the first time somebody asks for it, and then steps aside.
+
+    Attaching takes far longer than defining the class, and a program that never asks should not pay for it.
+    """
+
+    def __get__(self, instance: object, owner: type[Datatype]) -> Any:
+        speak_attrs(owner)
+        return owner.__attrs_attrs__
+
+
+@dataclass_transform(frozen_default=True)  # msgspec passes `frozen` on to subclasses, but not `kw_only`
 class Datatype(
     msgspec.Struct,
     frozen=True,
@@ -46,6 +62,12 @@ class Datatype(
     gc=False,
 ):
     """A JSON object of the protocol. Its constructor does not validate: see :func:`ocpp_sansio.validate`."""
+
+    __attrs_attrs__: ClassVar[Any]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__attrs_attrs__ = _AttrsOnDemand()
 
 
 class Response(Datatype):
@@ -125,6 +147,34 @@ class Actions(Mapping[str, Action]):
         return self._by_request.get(request)
 
 
-def speak_attrs(cls: type[msgspec.Struct]) -> None:
-    """Attach attrs' field metadata to a struct class without touching how it stores, compares or prints itself."""
-    raise NotImplementedError
+def speak_attrs(cls: type[Datatype]) -> None:
+    """Attach attrs' field metadata to a struct class without touching how it stores, compares or prints itself.
+
+    Every :class:`Datatype` does this on its own, when first asked for it. Each attrs field has the type and the default
+    of the struct's field and, as ``metadata["wire_name"]``, its JSON name.
+    """
+    these = {
+        field.name: attrs.field(default=_attrs_default(field), kw_only=True, metadata={"wire_name": field.encode_name})
+        for field in msgspec.structs.fields(cls)
+    }
+    attrs.define(
+        cls,
+        these=these,
+        init=False,
+        repr=False,
+        eq=False,
+        order=False,
+        slots=False,
+        match_args=False,
+        getstate_setstate=False,
+        on_setattr=attrs.setters.NO_OP,  # an empty list would be a hook, and replace the struct's own __setattr__
+    )
+    attrs.resolve_types(cls)
+
+
+def _attrs_default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        return attrs.Factory(field.default_factory)
+    return attrs.NOTHING
