@@ -56,8 +56,8 @@ class PendingCall(Generic[R]):
     message_id: str
     action: str
     request: Request[R]
-    timeout: float | None
-    """Seconds it may stay unanswered once sent; ``None``: for ever."""
+    timeout: float
+    """Seconds it may stay unanswered once sent; ``math.inf``: for ever."""
 
 
 @attrs.frozen

@@ -31,16 +31,15 @@ class Limits:
     """Unusable messages in a row, none usable between them, within a minute. More close the connection with 1008."""
 
     # -- calls --
-    call_timeout: float | None = attrs.field(default=30.0, validator=optional(gt(0)))
+    call_timeout: float = attrs.field(default=30.0, validator=gt(0))
     """How long a CALL of ours may stay unanswered once sent, unless the call says otherwise (RPC-055)."""
     answer_timeout: float | None = attrs.field(default=60.0, validator=optional(gt(0)))
     """How long a CALL of the peer may stay with the application before it is answered with InternalError (F-99)."""
     max_queued_calls: int = attrs.field(default=1000, validator=ge(0))
     """CALLs of ours that wait behind the one outstanding (F-124)."""
     max_inbound_calls: int = attrs.field(default=8, validator=gt(0))
-    """CALLs of the peer that may be with the application at the same time (F-98)."""
-    max_held_calls: int = attrs.field(default=64, validator=ge(0))
-    """CALLs of the peer held beyond those, before reading stops. A peer that keeps to RPC-050 never has one held."""
+    """CALLs of the peer that may be with the application at the same time (F-98). Beyond that reading stops; what was
+    read already is held, up to ``max_message_size`` bytes. A peer that keeps to RPC-050 has one at a time."""
     max_replays: int = attrs.field(default=16, validator=ge(0))
     """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
     max_expired_calls: int = attrs.field(default=64, validator=ge(0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, dataclass_transform
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, dataclass_transform
 
 import attrs
 import msgspec
@@ -105,7 +105,7 @@ class Role(Enum):
         return Role.CENTRAL_SYSTEM if self is Role.CHARGE_POINT else Role.CHARGE_POINT
 
 
-_SENDS: dict[Role, type[Request[Any]]] = {
+SENT_BY: Final[dict[Role, type[Request[Any]]]] = {
     Role.CHARGE_POINT: FromChargePoint,
     Role.CENTRAL_SYSTEM: FromCentralSystem,
 }
@@ -123,7 +123,7 @@ class Action:
 
     def sent_by(self, role: Role) -> bool:
         """Whether this end may send the request."""
-        return issubclass(self.request, _SENDS[role])
+        return issubclass(self.request, SENT_BY[role])
 
 
 class Actions(Mapping[str, Action]):

@@ -1,0 +1,102 @@
+"""OCPP-J as a pure state machine: bytes, time and commands in; bytes, events and the next deadline out.
+
+This package opens no socket, starts no thread, reads no clock. ``ocpp_transports`` has the adapters that do.
+
+The messages are packages of their own, one per version: ``from ocpp_sansio import v16``.
+"""
+
+from .application import CentralSystem, Decision
+from .connection import CentralSystemConnection, ChargePointConnection, NoMatch
+from .diagnosis import validate
+from .errors import (
+    CallCancelled,
+    CallFailure,
+    CallRefused,
+    CallTimedOut,
+    ConnectionLost,
+    ErrorCode,
+    InvalidMessage,
+    InvalidResponse,
+    LocalProtocolError,
+    OcppError,
+    QueueFull,
+    Rejection,
+    SessionClosed,
+    Violation,
+)
+from .events import (
+    CallFailed,
+    CallReceived,
+    CallSucceeded,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    ConnectionRequested,
+    Credentials,
+    DuplicateCall,
+    Event,
+    LateResponse,
+    Misbehaviour,
+    PeerMisbehaved,
+    PendingCall,
+)
+from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler
+from .limits import Limits
+from .messages import Action, Actions, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .session import CentralSystemSession, ChargePointSession, Direction, Session, numbered
+from .version import Version
+
+__all__ = [
+    "Action",
+    "Actions",
+    "CallCancelled",
+    "CallFailed",
+    "CallFailure",
+    "CallReceived",
+    "CallRefused",
+    "CallSucceeded",
+    "CallTimedOut",
+    "CentralSystem",
+    "CentralSystemConnection",
+    "CentralSystemHandlers",
+    "CentralSystemSession",
+    "ChargePointConnection",
+    "ChargePointHandlers",
+    "ChargePointSession",
+    "ConnectionClosed",
+    "ConnectionLost",
+    "ConnectionOpened",
+    "ConnectionRefused",
+    "ConnectionRequested",
+    "Credentials",
+    "Datatype",
+    "Decision",
+    "Direction",
+    "DuplicateCall",
+    "ErrorCode",
+    "Event",
+    "FromCentralSystem",
+    "FromChargePoint",
+    "Handler",
+    "InvalidMessage",
+    "InvalidResponse",
+    "LateResponse",
+    "Limits",
+    "LocalProtocolError",
+    "Misbehaviour",
+    "NoMatch",
+    "OcppError",
+    "PeerMisbehaved",
+    "PendingCall",
+    "QueueFull",
+    "Rejection",
+    "Request",
+    "Response",
+    "Role",
+    "Session",
+    "SessionClosed",
+    "Version",
+    "Violation",
+    "numbered",
+    "validate",
+]

@@ -1,0 +1,131 @@
+"""The central system as an application sees it: handlers, who may connect, and who is connected.
+
+Free of I/O and the same under every adapter: an adapter serves it, calls its handlers and keeps its table of
+stations; the application never meets a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from .connection import NoMatch
+from .errors import ErrorCode, Rejection
+from .events import CallReceived, ConnectionRequested
+from .handlers import CentralSystemHandlers, Handler
+from .limits import Limits
+from .messages import Response
+from .version import Version
+
+__all__ = ["Authenticate", "CentralSystem", "Decision", "Station"]
+
+Decision = bool | HTTPStatus
+"""Whether a charge point may connect. ``False`` refuses with 401, an HTTP status with that status (RPC-015, RPC-016)."""
+
+Authenticate = Callable[[ConnectionRequested], Decision | Awaitable[Decision]]
+
+A = TypeVar("A", bound=Authenticate)
+
+
+class Station(Protocol):
+    """What the application object needs to know of an adapter's station."""
+
+    @property
+    def identity(self) -> str:
+        """The identity it connected with."""
+        ...
+
+
+class CentralSystem(CentralSystemHandlers):
+    """A central system: handlers by request class, an ``authenticate`` hook, and the stations that are connected.
+
+    ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011).
+
+    A charge point has to be accepted by the BootNotification handler before any other request of its reaches a
+    handler; until then it is told SecurityError (RPC-075, CS16-003). That is known for as long as this object lives,
+    over any number of connections (RPC-124). A central system that is restarted tells the new object whom it had
+    accepted with :meth:`accept`, or its stations lose what they send before they boot again. With
+    ``accept_before_boot`` every request reaches its handler.
+    """
+
+    def __init__(
+        self,
+        versions: Iterable[Version | str] = (Version.V16,),
+        *,
+        limits: Limits | None = None,
+        no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
+        accept_before_boot: bool = False,
+    ) -> None:
+        super().__init__()
+        self.versions = Version.parse_all(versions)
+        self.limits = limits or Limits()
+        self.no_match = no_match
+        self.accept_before_boot = accept_before_boot
+        self._authenticate: Authenticate | None = None
+        self._stations: dict[str, Any] = {}
+        self._accepted: set[str] = set()
+
+    @property
+    def stations(self) -> Mapping[str, Any]:
+        """The stations that are connected now, by identity; a live view. Each is the ``Station`` of its adapter."""
+        return MappingProxyType(self._stations)
+
+    def authenticate(self, hook: A) -> A:
+        """Decorate the function that decides who may connect, before the WebSocket exists (RPC-016).
+
+        It is given the :class:`ConnectionRequested` and returns a :data:`Decision`, or an awaitable of one. Whatever
+        it raises is a refusal.
+        """
+        self._authenticate = hook
+        return hook
+
+    @property
+    def is_authenticating(self) -> bool:
+        """Whether there is an ``authenticate`` hook. Without one everybody may connect, under any identity."""
+        return self._authenticate is not None
+
+    def accept(self, identity: str) -> None:
+        """Take the station for accepted, as if its BootNotification had been."""
+        self._accepted.add(identity)
+
+    # -- for adapters --
+
+    def admit(self, request: ConnectionRequested) -> Decision | Awaitable[Decision]:
+        """Decide whether a charge point may connect."""
+        return self._authenticate is None or self._authenticate(request)
+
+    def opened(self, station: Station) -> Any | None:
+        """Take a station into the table. Returns the one it displaces: the newest connection wins (RPC-019)."""
+        displaced = self._stations.get(station.identity)
+        self._stations[station.identity] = station
+        return displaced
+
+    def closed(self, station: Station) -> None:
+        """Take a station out of the table, unless a newer connection has taken its place (F-35)."""
+        if self._stations.get(station.identity) is station:
+            del self._stations[station.identity]
+
+    def handler(self, station: Station, call: CallReceived[Any]) -> Handler:
+        """The handler of a CALL.
+
+        Raises:
+            Rejection: NotSupported, there is none (RPC-070); SecurityError, the station has not been accepted (RPC-075).
+        """
+        if call.action != _BOOT and station.identity not in self._accepted and not self.accept_before_boot:
+            raise Rejection(ErrorCode.SECURITY_ERROR, "send a BootNotification first, and wait until it is accepted")
+        return super().handler(station, call)
+
+    def answered(self, station: Station, call: CallReceived[Any], response: Response) -> None:
+        """Learn from an answer that has been given: who is accepted, and who no longer is (CS16-001, CP16-019)."""
+        if call.action == _BOOT:
+            if getattr(response, "status", None) == _ACCEPTED:
+                self._accepted.add(station.identity)
+            else:
+                self._accepted.discard(station.identity)
+
+
+# Both are spelled alike in every version.
+_BOOT = "BootNotification"
+_ACCEPTED = "Accepted"

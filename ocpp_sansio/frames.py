@@ -1,0 +1,184 @@
+"""OCPP-J messages: the JSON arrays that carry a payload (RPC-030…036), and what is wrong with a text that is not one.
+
+The payload stays raw here: what is in it is the business of :mod:`ocpp_sansio.codec`, once the action is known.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum, unique
+from typing import Annotated, Any, Final
+
+import attrs
+import msgspec
+
+from .events import Misbehaviour
+
+__all__ = ["Call", "CallError", "CallResult", "Malformed", "MessageType", "decode", "encode", "examine", "read_details"]
+
+MAX_MESSAGE_ID: Final = 36
+"""Characters of a message id (RPC-040)."""
+MAX_ECHOED_ID: Final = 64
+"""Characters of a longer id that an answer repeats (F-92)."""
+MAX_DESCRIPTION: Final = 255
+"""Characters of an errorDescription (RPC-091)."""
+
+
+@unique
+class MessageType(IntEnum):
+    """The first element of a message."""
+
+    CALL = 2
+    CALLRESULT = 3
+    CALLERROR = 4
+
+
+MessageId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE_ID)]
+
+
+class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A JSON array whose first element tells its type. Elements beyond the last field are refused."""
+
+    message_id: MessageId
+
+
+class Call(_Frame, tag=MessageType.CALL.value):
+    """``[2, id, action, payload]`` (RPC-030)."""
+
+    action: str
+    payload: msgspec.Raw
+
+
+class CallResult(_Frame, tag=MessageType.CALLRESULT.value):
+    """``[3, id, payload]`` (RPC-031)."""
+
+    payload: msgspec.Raw
+
+
+class CallError(_Frame, tag=MessageType.CALLERROR.value):
+    """``[4, id, code, description, details]`` (RPC-032)."""
+
+    code: str
+    description: str
+    details: msgspec.Raw
+
+
+Frame = Call | CallResult | CallError
+
+decode = msgspec.json.Decoder(Frame).decode
+"""Text or UTF-8 bytes → frame. Raises ``ValueError`` or ``RecursionError``; then :func:`examine` says what is wrong."""
+
+encode = msgspec.json.Encoder().encode
+"""Frame → UTF-8 bytes."""
+
+
+@attrs.frozen
+class Malformed:
+    """Why a text is not a message, and what could be read of it all the same."""
+
+    reason: Misbehaviour
+    description: str
+    message_type: int | None = None
+    message_id: str | None = None
+    """At most ``MAX_ECHOED_ID`` characters of the id."""
+
+
+def examine(text: str | bytes) -> Malformed:
+    """Find out why :func:`decode` refused a text. Never raises.
+
+    The order of the questions is that of RPC-092: JSON, array, type, id, shape.
+    """
+    try:
+        elements = _ELEMENTS.decode(text)
+    except msgspec.ValidationError:
+        return Malformed(Misbehaviour.NOT_A_FRAME, "an OCPP message is a JSON array")
+    except (ValueError, RecursionError) as error:
+        message_type, message_id = _salvage(text)
+        return Malformed(Misbehaviour.NOT_JSON, _json_error(error), message_type, message_id)
+
+    if not elements:
+        return Malformed(Misbehaviour.NOT_A_FRAME, "the array is empty")
+    message_type = _read(elements[0], int)
+    message_id = _read(elements[1], str) if len(elements) > 1 else None
+    echo = message_id[:MAX_ECHOED_ID] if message_id else None
+    if message_type not in _SHAPES:
+        return Malformed(Misbehaviour.UNKNOWN_MESSAGE_TYPE, "the message type is unknown", message_type, echo)
+    if len(elements) > 1 and not message_id:
+        return Malformed(Misbehaviour.BAD_MESSAGE_ID, "the message id is not a non-empty string", message_type)
+    if message_id and len(message_id) > MAX_MESSAGE_ID:
+        description = f"the message id has {len(message_id)} characters, at most {MAX_MESSAGE_ID} are allowed"
+        return Malformed(Misbehaviour.BAD_MESSAGE_ID, description, message_type, echo)
+    name, shape = _SHAPES[message_type]
+    if len(elements) != len(shape):
+        description = f"a {name} has {len(shape)} elements, this one has {len(elements)}"
+    else:
+        wrong = next(
+            what for what, element in zip(shape, elements, strict=True) if shape[what] and _read(element, str) is None
+        )
+        description = f"the {wrong} of a {name} is a string"
+    return Malformed(Misbehaviour.NOT_A_FRAME, description, message_type, echo)
+
+
+def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
+    """The errorDetails of a CALLERROR (RPC-093); ``None`` when they are not an object or are nested too deeply (F-65)."""
+    try:
+        value = _DETAILS.decode(details)
+    except (ValueError, RecursionError):
+        return None
+    # The message and the details are two levels already.
+    level: list[Any] = [value]
+    for _ in range(max_depth - 1):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return value
+    return None
+
+
+_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
+
+# Of each type its name and its elements, with whether the element has to be a string.
+_SHAPES: Final[dict[int | None, tuple[str, dict[str, bool]]]] = {
+    MessageType.CALL: ("CALL", {"type": False, "id": True, "action": True, "payload": False}),
+    MessageType.CALLRESULT: ("CALLRESULT", {"type": False, "id": True, "payload": False}),
+    MessageType.CALLERROR: (
+        "CALLERROR",
+        {"type": False, "id": True, "error code": True, "error description": True, "error details": False},
+    ),
+}
+
+# The head of a message that breaks off or is damaged further on. Bounded, so that it is linear in the text.
+_HEAD: Final = re.compile(r'\s{0,16}\[\s{0,16}(\d{1,3})\s{0,16},\s{0,16}("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]){1,512}")')
+_HEAD_LENGTH: Final = 1024
+
+
+def _salvage(text: str | bytes) -> tuple[int | None, str | None]:
+    """Read the type and the id of a text that is not JSON, if its beginning still shows them."""
+    head = text[:_HEAD_LENGTH]
+    match = _HEAD.match(head if isinstance(head, str) else head.decode(errors="replace"))
+    if match is None:
+        return None, None
+    message_id: str = msgspec.json.decode(match[2].encode(errors="replace"), type=str)
+    return int(match[1]), message_id[:MAX_ECHOED_ID]
+
+
+def _read(element: msgspec.Raw, kind: type[Any]) -> Any:
+    """The element as a value of this type; ``None`` if it is of another."""
+    try:
+        return msgspec.json.decode(element, type=kind)
+    except ValueError:
+        return None
+
+
+def _json_error(error: Exception) -> str:
+    """What makes a text not JSON, in words that quote nothing of it (RPC-064)."""
+    if isinstance(error, RecursionError):
+        return "the text is nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "the text is not UTF-8"
+    return f"the text is not JSON: {str(error).removeprefix('JSON is malformed: ')}"

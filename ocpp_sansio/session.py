@@ -1,0 +1,654 @@
+"""The RPC state machine of OCPP-J: which message answers which, one CALL at a time, nothing lost and nothing run twice.
+
+A session lives as long as its connection and works on text: put the texts of any WebSocket library in, send the
+texts it gives you. It knows frames, time-outs and whose turn it is; it knows nothing of sockets, handshakes, or
+what a charge point is supposed to do.
+
+The driver's part, in this order, after every step (one mutation → drain completely → wait):
+
+1. Mutate once: ``receive_data``, ``handle_timeout``, ``connection_lost``, or a command such as ``call``.
+2. Act on ``next_event()`` until it returns ``None``.
+3. Send each of ``data_to_send()`` as one WebSocket text message.
+4. Wait for the next text, for ``next_timeout()``, or for the user.
+
+``now`` is seconds of any monotonic clock. A ``now`` that goes backwards is taken for the latest one seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import Enum, unique
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import attrs
+import msgspec
+
+from . import frames
+from .codec import Codec, PayloadError, codec_of
+from .diagnosis import diagnose, diagnose_message, worst
+from .errors import (
+    CallCancelled,
+    CallFailure,
+    CallRefused,
+    CallTimedOut,
+    ConnectionLost,
+    ErrorCode,
+    InvalidMessage,
+    InvalidResponse,
+    LocalProtocolError,
+    QueueFull,
+    SessionClosed,
+    Violation,
+)
+from .events import (
+    CallFailed,
+    CallReceived,
+    CallSucceeded,
+    DuplicateCall,
+    Event,
+    LateResponse,
+    Misbehaviour,
+    PeerMisbehaved,
+    PendingCall,
+)
+from .frames import Call, CallError, CallResult, Malformed, MessageType
+from .limits import Limits
+from .messages import Action, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .version import Version
+
+__all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered"]
+
+R = TypeVar("R", bound=Response)
+
+BAD_MESSAGE_WINDOW: Final = 60.0
+"""Seconds within which ``Limits.max_bad_messages`` are counted."""
+POLICY_VIOLATION: Final = 1008
+"""The WebSocket close code for a peer that exceeds a limit (RPC-017)."""
+
+
+@unique
+class Direction(Enum):
+    """Which way a text went."""
+
+    IN = "in"
+    OUT = "out"
+
+
+Tap = Callable[[Direction, str, float], None]
+"""Called with the direction, the text and ``now`` of every message that comes or goes."""
+
+
+def numbered(prefix: str) -> Callable[[], str]:
+    """Message ids made of a prefix and a counter.
+
+    The prefix has to be new for every connection of a charge point (RPC-041): a driver draws it at random. At most
+    24 characters, so that no id exceeds 36 (RPC-040).
+    """
+    if len(prefix) > 24:
+        raise ValueError(f"a prefix of message ids has at most 24 characters, not {len(prefix)}")
+    counter = itertools.count(1)
+    return lambda: f"{prefix}{next(counter)}"
+
+
+@attrs.define
+class _Outbound:
+    """One of our CALLs, encoded and waiting, or on the wire."""
+
+    call: PendingCall[Any]
+    codec: Codec[Response]
+    text: bytes
+    deadline: float = math.inf
+    settled: bool = False
+    """Whether it has had its outcome while still on the wire: it was cancelled."""
+
+
+@attrs.define
+class _Inbound:
+    """One CALL of the peer that is with the application."""
+
+    call: CallReceived[Any]
+    response: type[Response]
+    content: int
+    deadline: float
+
+
+class Session:
+    """Both roles through one code path; use :class:`ChargePointSession` or :class:`CentralSystemSession`."""
+
+    def __init__(
+        self,
+        role: Role,
+        version: Version | str,
+        *,
+        message_ids: Callable[[], str],
+        limits: Limits | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        self.role: Final = role
+        self.version: Final = Version(version)
+        self.limits: Final = limits or Limits()
+        self._dialect = self.version.dialect
+        self._actions = self.version.actions
+        self._answerable = _answerable(self.version, role)
+        self._message_ids = message_ids
+        self._tap = tap
+        self._now = -math.inf
+        self._events: deque[Event] = deque()
+        self._outbox: list[bytes] = []
+        self._closed = False
+        self._must_close: int | None = None
+
+        # Our CALLs: one on the wire (RPC-050, RPC-051), the others behind it in order, the last expired ones.
+        self._on_wire: _Outbound | None = None
+        self._queue: dict[PendingCall[Any], _Outbound] = {}
+        self._expired: dict[str, _Outbound] = {}
+
+        # The peer's CALLs: with the application, waiting for that, and the last answered ones.
+        self._in_progress: dict[str, _Inbound] = {}
+        self._held: deque[tuple[Call, str | bytes]] = deque()
+        self._held_size = 0
+        self._answered: dict[str, tuple[int, bytes]] = {}
+        self._overdue: dict[str, CallReceived[Any]] = {}
+
+        self._bad_messages = 0
+        self._bad_since = 0.0
+
+    # -- what the driver asks --
+
+    def next_event(self) -> Event | None:
+        """The next thing to act on; ``None`` when there is nothing left."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> list[str]:
+        """The texts to send now, each as one WebSocket text message. Given out once."""
+        return [text.decode() for text in self.bytes_to_send()]
+
+    def bytes_to_send(self) -> list[bytes]:
+        """The same as UTF-8, for a driver that frames text messages itself."""
+        outbox, self._outbox = self._outbox, []
+        return outbox
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
+        deadline = self._on_wire.deadline if self._on_wire else math.inf
+        if self._in_progress:
+            # All have the same time-out, so the first that came is the first that is due.
+            deadline = min(deadline, next(iter(self._in_progress.values())).deadline)
+        return deadline if deadline < math.inf else None
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether the peer has more CALLs in progress than allowed: stop reading until this is false again (F-98)."""
+        return bool(self._held)
+
+    @property
+    def must_close(self) -> int | None:
+        """The WebSocket close code to end the connection with, once the peer has gone too far."""
+        return self._must_close
+
+    # -- what happens --
+
+    def receive_data(self, text: str | bytes, *, now: float) -> None:
+        """Take in the text of one WebSocket message. Never raises for what the peer did."""
+        if self._closed:
+            return
+        self._advance(now)
+        if self._tap is not None:
+            self._tap(Direction.IN, text if isinstance(text, str) else text.decode(errors="replace"), self._now)
+        try:
+            frame = frames.decode(text)
+        except (ValueError, RecursionError):
+            self._malformed(frames.examine(text), text)
+        else:
+            _RECEIVE[type(frame)](self, frame, text)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let time pass: time out what is due. An extra call does nothing."""
+        self._advance(now)
+        on_wire = self._on_wire
+        if on_wire is not None and on_wire.deadline <= self._now:
+            self._settle(on_wire, CallTimedOut(on_wire.call.timeout))
+            self._remember_expired(on_wire)
+            self._send_next()
+        while self._in_progress:
+            inbound = next(iter(self._in_progress.values()))
+            if inbound.deadline > self._now:
+                break
+            # The peer is not kept waiting for an application that does not answer (F-99).
+            self._overdue[inbound.call.message_id] = inbound.call
+            _drop_oldest(self._overdue, self.limits.max_inbound_calls)
+            self._answer(inbound, self._error(inbound.call.message_id, ErrorCode.INTERNAL_ERROR, "no answer in time"))
+
+    def connection_lost(self, *, now: float) -> None:
+        """The connection has ended: every CALL of ours that has no outcome yet fails (RPC-131). Nothing can follow."""
+        self._advance(now)
+        self._closed = True
+        if self._on_wire is not None:
+            self._settle(self._on_wire, ConnectionLost(sent=True))
+        for queued in self._queue.values():
+            self._settle(queued, ConnectionLost(sent=False))
+        self._on_wire = None
+        for table in (
+            self._queue,
+            self._expired,
+            self._in_progress,
+            self._held,
+            self._answered,
+            self._overdue,
+            self._outbox,
+        ):
+            table.clear()
+
+    # -- our CALLs --
+
+    def cancel(self, call: PendingCall[Any], *, now: float) -> None:
+        """Give up on a call: its outcome is :class:`CallCancelled`. Nothing happens to one that has had its outcome.
+
+        A CALL that is on the wire stays there until it is answered or timed out: the next one has to wait (RPC-050).
+        """
+        self._advance(now)
+        queued = self._queue.pop(call, None)
+        on_wire = self._on_wire
+        if queued is not None:
+            self._settle(queued, CallCancelled())
+        elif on_wire is not None and on_wire.call is call and not on_wire.settled:
+            self._settle(on_wire, CallCancelled())
+
+    def _call(self, request: Request[R], now: float, timeout: float | None) -> PendingCall[R]:
+        """Send a CALL, or queue it behind the one on the wire. ``call`` of the two roles, without its direction."""
+        if self._closed:
+            raise SessionClosed("the connection has ended")
+        action = self._actions.of(type(request))
+        if action is None:
+            raise LocalProtocolError(f"{type(request).__name__} is not a request of OCPP {self.version}")
+        if not action.sent_by(self.role):
+            raise LocalProtocolError(f"a {self.role} does not send {action.name}")
+        timeout = self.limits.call_timeout if timeout is None else timeout
+        if not timeout > 0:
+            raise ValueError(f"a time-out is a positive number of seconds, not {timeout}")
+        payload = _encode(request)
+        if len(self._queue) >= self.limits.max_queued_calls and self._on_wire is not None:
+            raise QueueFull(f"{len(self._queue)} calls are waiting already")
+        message_id = self._message_ids()
+        if not 0 < len(message_id) <= frames.MAX_MESSAGE_ID:
+            raise LocalProtocolError(f"a message id has 1 to {frames.MAX_MESSAGE_ID} characters (RPC-040)")
+        self._advance(now)
+        call = PendingCall(message_id, action.name, request, timeout)
+        text = frames.encode(Call(call.message_id, call.action, msgspec.Raw(payload)))
+        self._queue[call] = _Outbound(call, codec_of(action.response), text)
+        self._send_next()
+        return call
+
+    def _send_next(self) -> None:
+        """Put the next CALL on the wire if there is none. Its time-out counts from here (RPC-054)."""
+        if self._on_wire is None and self._queue:
+            self._on_wire = outbound = self._queue.pop(next(iter(self._queue)))
+            outbound.deadline = self._now + outbound.call.timeout
+            self._send(outbound.text)
+
+    def _settle(self, outbound: _Outbound, error: CallFailure) -> None:
+        """Give one of our CALLs its failure, unless it has had its outcome."""
+        if not outbound.settled:
+            outbound.settled = True
+            self._events.append(CallFailed(outbound.call, error))
+
+    def _remember_expired(self, outbound: _Outbound) -> None:
+        """Free the wire, and know a late answer for one (RPC-057)."""
+        self._on_wire = None
+        self._expired[outbound.call.message_id] = outbound
+        _drop_oldest(self._expired, self.limits.max_expired_calls)
+
+    def _on_call_result(self, frame: CallResult, text: str | bytes) -> None:
+        outbound = self._answered_call(frame.message_id, text)
+        if outbound is not None:
+            self._conclude(outbound, self._read_response(outbound.codec, frame.payload, text))
+
+    def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
+        details = frames.read_details(frame.details, self.limits.max_depth)
+        if details is None:
+            description = "the error details of a CALLERROR are a JSON object, not too deep"
+            self._malformed(
+                Malformed(Misbehaviour.NOT_A_FRAME, description, MessageType.CALLERROR, frame.message_id), text
+            )
+            return
+        outbound = self._answered_call(frame.message_id, text)
+        if outbound is not None:
+            self._conclude(outbound, CallRefused(frame.code, frame.description, details))
+
+    def _answered_call(self, message_id: str, text: str | bytes) -> _Outbound | None:
+        """The CALL that an answer belongs to. An answer that belongs to none changes nothing (RPC-066, F-95)."""
+        outbound = self._on_wire
+        if outbound is not None and outbound.call.message_id == message_id:
+            self._on_wire = None
+        else:
+            outbound = self._expired.pop(message_id, None)
+        if outbound is None:
+            self._misbehaved(Misbehaviour.UNSOLICITED_ANSWER, "the answer belongs to no CALL of ours", text, message_id)
+        return outbound
+
+    def _conclude(self, outbound: _Outbound, answer: Response | CallFailure) -> None:
+        """Give a CALL the outcome that its answer is, and its place on the wire to the next."""
+        self._bad_messages = 0
+        if outbound.settled:
+            self._events.append(LateResponse(outbound.call, answer))
+        elif isinstance(answer, CallFailure):
+            self._settle(outbound, answer)
+        else:
+            outbound.settled = True
+            self._events.append(CallSucceeded(outbound.call, answer))
+        self._send_next()
+
+    def _read_response(self, codec: Codec[Response], payload: msgspec.Raw, text: str | bytes) -> Response | CallFailure:
+        try:
+            return codec.decode(payload)
+        except PayloadError:
+            if payload == _NULL and self._dialect.null_payload_is_empty:
+                return self._read_response(codec, _EMPTY, text)
+            # Nothing is ever sent about an answer (RPC-063): the caller is told.
+            return InvalidResponse(diagnose(codec.cls, payload), self._quote(text))
+
+    # -- the peer's CALLs --
+
+    def respond(self, call: CallReceived[R], response: R, *, now: float) -> None:
+        """Answer a CALL.
+
+        Nothing happens when nobody waits for the answer any more: the connection is gone, or the answer time-out
+        has passed.
+
+        Raises:
+            InvalidMessage: the response breaks its schema; the CALL is still open.
+            LocalProtocolError: the CALL has been answered, or the response is not of its action.
+        """
+        inbound = self._open(call, now)
+        if inbound is None:
+            return
+        if type(response) is not inbound.response:
+            raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.__name__}")
+        payload = _encode(response)
+        self._answer(inbound, frames.encode(CallResult(call.message_id, msgspec.Raw(payload))))
+
+    def reject(
+        self,
+        call: CallReceived[Any],
+        code: ErrorCode,
+        description: str = "",
+        details: Mapping[str, Any] | None = None,
+        *,
+        now: float,
+    ) -> None:
+        """Answer a CALL with a CALLERROR (RPC-062). What cannot be written of the details is left out (F-101).
+
+        Raises:
+            LocalProtocolError: the CALL has been answered.
+        """
+        inbound = self._open(call, now)
+        if inbound is not None:
+            self._answer(inbound, self._error(call.message_id, code, description, details))
+
+    def _open(self, call: CallReceived[Any], now: float) -> _Inbound | None:
+        """The CALL as it waits for its answer; ``None`` when nobody waits any more."""
+        if self._closed:
+            return None
+        self._advance(now)
+        inbound = self._in_progress.get(call.message_id)
+        if inbound is not None and inbound.call is call:
+            return inbound
+        if self._overdue.get(call.message_id) is call:
+            del self._overdue[call.message_id]
+            return None
+        raise LocalProtocolError(f"the {call.action} with id {call.message_id} has been answered")
+
+    def _answer(self, inbound: _Inbound, text: bytes) -> None:
+        message_id = inbound.call.message_id
+        del self._in_progress[message_id]
+        self._answered[message_id] = inbound.content, text
+        _drop_oldest(self._answered, self.limits.max_replays)
+        self._send(text)
+        while self._held and len(self._in_progress) < self.limits.max_inbound_calls:
+            frame, held = self._held.popleft()
+            self._held_size -= len(held)
+            self._on_call(frame, held)
+
+    def _on_call(self, frame: Call, text: str | bytes) -> None:
+        message_id, action, payload = frame.message_id, frame.action, frame.payload
+        if message_id in self._in_progress:
+            # The first run answers both (RPC-067, F-94).
+            self._events.append(DuplicateCall(message_id, action, replayed=False))
+        elif message_id in self._answered:
+            self._repeat(frame, text)
+        elif action not in self._answerable:
+            self._refuse_action(frame, text)
+        elif len(self._in_progress) >= self.limits.max_inbound_calls:
+            self._hold(frame, text)
+        else:
+            codec, response = self._answerable[action]
+            try:
+                request = codec.decode(payload)
+            except PayloadError:
+                if payload == _NULL and self._dialect.null_payload_is_empty:
+                    self._on_call(Call(message_id, action, _EMPTY), text)
+                else:
+                    self._refuse_payload(frame, codec.cls, text)
+                return
+            call = CallReceived(message_id, action, request)
+            deadline = self._now + (self.limits.answer_timeout or math.inf)
+            self._in_progress[message_id] = _Inbound(call, response, _content(frame), deadline)
+            self._bad_messages = 0
+            self._events.append(call)
+
+    def _repeat(self, frame: Call, text: str | bytes) -> None:
+        """The id of a CALL that has been answered: a retry gets the same answer, anything else is a mistake (F-93, F-94)."""
+        content, answer = self._answered[frame.message_id]
+        if content == _content(frame):
+            self._send(answer)
+            self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=True))
+        else:
+            description = "the message id has been used for another CALL"
+            self._misbehaved(
+                Misbehaviour.MESSAGE_ID_REUSED, description, text, frame.message_id, ErrorCode.RPC_FRAMEWORK_ERROR
+            )
+
+    def _hold(self, frame: Call, text: str | bytes) -> None:
+        """Keep a CALL until the application has answered others. Bounded, for a peer that we cannot stop from sending."""
+        if self._held_size + len(text) > self.limits.max_message_size:
+            self._must_close = POLICY_VIOLATION
+            self._misbehaved(Misbehaviour.TOO_MANY_CALLS, "too many CALLs are waiting", text, frame.message_id)
+        else:
+            self._held_size += len(text)
+            self._held.append((frame, text))
+
+    def _refuse_action(self, frame: Call, text: str | bytes) -> None:
+        """An action of the version that only we may send is not supported; any other is not known at all (RPC-070)."""
+        if frame.action in self._actions:
+            reason, code = Misbehaviour.WRONG_DIRECTION, ErrorCode.NOT_SUPPORTED
+            description = f"a {self.role.peer} does not send this action"
+        else:
+            reason, code = Misbehaviour.UNKNOWN_ACTION, ErrorCode.NOT_IMPLEMENTED
+            description = f"OCPP {self.version} has no such action"
+        self._misbehaved(reason, description, text, frame.message_id, code)
+
+    def _refuse_payload(self, frame: Call, request: type[Datatype], text: str | bytes) -> None:
+        violations = diagnose(request, frame.payload)
+        code = worst(violations)
+        # The sentence goes with the code: the first violation that has it.
+        description = str(next(violation for violation in violations if violation.code is code))
+        self._misbehaved(Misbehaviour.INVALID_PAYLOAD, description, text, frame.message_id, code, violations)
+
+    def _malformed(self, what: Malformed, text: str | bytes) -> None:
+        """A text that is not a message. Only a CALL, or what may have been one, is answered (RPC-063)."""
+        message_id, code = what.message_id, None
+        if what.message_type in (MessageType.CALLRESULT, MessageType.CALLERROR):
+            if self._on_wire is not None and self._on_wire.call.message_id == message_id:
+                on_wire, self._on_wire = self._on_wire, None
+                violation = Violation("$", "type", ErrorCode.FORMAT_VIOLATION, what.description)
+                self._conclude(on_wire, InvalidResponse([violation], self._quote(text)))
+                return
+        elif what.reason is Misbehaviour.UNKNOWN_MESSAGE_TYPE:
+            # RPC-068, RPC-069
+            code = ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED if self._dialect.answers_unknown_message_type else None
+        elif what.message_type in (MessageType.CALL, None):
+            # RPC-064, RPC-065, RPC-071
+            message_id = message_id or self._dialect.unreadable_id
+            code = ErrorCode.RPC_FRAMEWORK_ERROR
+        self._misbehaved(what.reason, what.description, text, message_id, code)
+        self._count_bad_message()
+
+    def _count_bad_message(self) -> None:
+        if self._bad_messages == 0 or self._now - self._bad_since > BAD_MESSAGE_WINDOW:
+            self._bad_messages, self._bad_since = 0, self._now
+        self._bad_messages += 1
+        if self._bad_messages > self.limits.max_bad_messages and self._must_close is None:
+            self._must_close = POLICY_VIOLATION
+            description = f"more than {self.limits.max_bad_messages} unusable messages in a row"
+            self._misbehaved(Misbehaviour.TOO_MANY_BAD_MESSAGES, description, b"")
+
+    def _misbehaved(
+        self,
+        reason: Misbehaviour,
+        description: str,
+        text: str | bytes,
+        message_id: str | None = None,
+        code: ErrorCode | None = None,
+        violations: tuple[Violation, ...] = (),
+    ) -> None:
+        """Report what the peer did wrong and, given a code and an id to answer to, answer it."""
+        if message_id is None:
+            code = None
+        self._events.append(PeerMisbehaved(reason, description, self._quote(text), message_id, code, violations))
+        if message_id is not None and code is not None:
+            self._send(self._error(message_id, code, description, _report(violations, self.version, self.limits)))
+
+    # -- text --
+
+    def _error(
+        self, message_id: str, code: ErrorCode, description: str, details: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """A CALLERROR, whatever the application put into it (F-101)."""
+        try:
+            raw = msgspec.json.encode(dict(details or {}))
+        except Exception:  # noqa: BLE001 - whatever an application's object raises, the peer gets its answer
+            raw = b"{}"
+        if len(raw) > self.limits.max_message_size // 2:
+            raw = b"{}"
+        # RPC-091: at most 255 characters. A lone surrogate cannot be written.
+        description = description[: frames.MAX_DESCRIPTION].encode(errors="replace").decode()
+        return frames.encode(CallError(message_id, code.spelling(self.version), description, msgspec.Raw(raw)))
+
+    def _send(self, text: bytes) -> None:
+        if self._tap is not None:
+            self._tap(Direction.OUT, text.decode(), self._now)
+        self._outbox.append(text)
+
+    def _quote(self, text: str | bytes) -> str:
+        """The start of a text, for an event (F-60, F-69)."""
+        limit = self.limits.max_reported_text
+        # Four bytes are the most that a character takes.
+        head = text if isinstance(text, str) else text[: 4 * limit].decode(errors="replace")
+        return head[:limit]
+
+    def _advance(self, now: float) -> None:
+        self._now = max(self._now, now)
+
+
+class ChargePointSession(Session):
+    """The session of a charge point."""
+
+    def __init__(
+        self,
+        version: Version | str,
+        *,
+        message_ids: Callable[[], str],
+        limits: Limits | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        super().__init__(Role.CHARGE_POINT, version, message_ids=message_ids, limits=limits, tap=tap)
+
+    def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+        """Ask the central system. See :func:`CentralSystemSession.call`."""
+        return self._call(request, now, timeout)
+
+
+class CentralSystemSession(Session):
+    """The session of a central system with one charge point."""
+
+    def __init__(
+        self,
+        version: Version | str,
+        *,
+        message_ids: Callable[[], str],
+        limits: Limits | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        super().__init__(Role.CENTRAL_SYSTEM, version, message_ids=message_ids, limits=limits, tap=tap)
+
+    def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+        """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
+
+        ``timeout`` is in seconds from when the CALL is sent (RPC-054); ``None`` stands for ``Limits.call_timeout``,
+        ``math.inf`` for no limit. The one outcome of the call is a :class:`CallSucceeded` or a :class:`CallFailed`.
+
+        Raises:
+            InvalidMessage: the request breaks its schema.
+            QueueFull: ``Limits.max_queued_calls`` are waiting.
+            SessionClosed: the connection has ended.
+            LocalProtocolError: the request is not of this version or not for this side to send.
+            ValueError: the time-out is not a positive number.
+        """
+        return self._call(request, now, timeout)
+
+
+_NULL: Final = msgspec.Raw(b"null")
+_EMPTY: Final = msgspec.Raw(b"{}")
+
+_RECEIVE: Final[dict[type[Any], Callable[[Session, Any, str | bytes], None]]] = {
+    Call: Session._on_call,
+    CallResult: Session._on_call_result,
+    CallError: Session._on_call_error,
+}
+
+
+@cache
+def _answerable(version: Version, role: Role) -> dict[str, tuple[Codec[Any], type[Response]]]:
+    """The actions that the peer of this role may send, each with how to read it and what answers it."""
+
+    def entry(action: Action) -> tuple[Codec[Any], type[Response]]:
+        return codec_of(action.request), action.response
+
+    return {action.name: entry(action) for action in version.actions.values() if action.sent_by(role.peer)}
+
+
+def _encode(message: Datatype) -> bytes:
+    try:
+        return codec_of(type(message)).encode(message)
+    except PayloadError:
+        raise InvalidMessage(type(message).__name__, diagnose_message(message)) from None
+
+
+def _content(frame: Call) -> int:
+    """What tells a repeated CALL from another one with the same id. A keyed hash: a peer cannot aim at it."""
+    return hash((frame.action, bytes(frame.payload)))
+
+
+def _drop_oldest(table: dict[Any, Any], limit: int) -> None:
+    if len(table) > limit:
+        del table[next(iter(table))]
+
+
+def _report(violations: tuple[Violation, ...], version: Version, limits: Limits) -> dict[str, Any]:
+    """The details of a CALLERROR about a payload: every violation, as far as the limit allows."""
+    if not violations:
+        return {}
+    listed = violations[: limits.max_reported_violations]
+    report: dict[str, Any] = {
+        "violations": [
+            {"path": each.path, "rule": each.rule, "code": each.code.spelling(version), "message": each.message}
+            for each in listed
+        ]
+    }
+    if len(listed) < len(violations):
+        report["more"] = len(violations) - len(listed)
+    return report

@@ -1,0 +1,106 @@
+"""OCPP-J messages and what is wrong with texts that are none (RPC-030…036, RPC-040, RPC-071, RPC-092, F-91, F-92)."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocpp_sansio.events import Misbehaviour
+from ocpp_sansio.frames import Call, CallError, CallResult, Malformed, decode, encode, examine, read_details
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        ('[2,"1","Heartbeat",{}]', Call("1", "Heartbeat", msgspec.Raw(b"{}"))),
+        (' [ 3 ,\n"1" , {"a": [1]} ] ', CallResult("1", msgspec.Raw(b'{"a": [1]}'))),
+        ('[4,"1","GenericError","",{}]', CallError("1", "GenericError", "", msgspec.Raw(b"{}"))),
+    ],
+)
+def test_text_becomes_a_frame_with_a_raw_payload(text, frame):
+    assert decode(text) == frame
+    assert decode(text.encode()) == frame
+    assert decode(encode(frame)) == frame
+
+
+def test_an_id_is_written_as_json():
+    assert encode(CallResult('"\\', msgspec.Raw(b"{}"))) == b'[3,"\\"\\\\",{}]'
+
+
+REASON = Misbehaviour
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "message_type", "message_id"),
+    [
+        ("", REASON.NOT_JSON, None, None),
+        ("\ufeff[]", REASON.NOT_JSON, None, None),
+        ("AT+CSQ", REASON.NOT_JSON, None, None),
+        ('[2,"1","Heartbeat",{', REASON.NOT_JSON, 2, "1"),
+        ('[2,"1","Heartbeat",{}] x', REASON.NOT_JSON, 2, "1"),
+        ('[3,"a\\"b",{', REASON.NOT_JSON, 3, 'a"b'),
+        ('[2,"' + "x" * 100 + '",', REASON.NOT_JSON, 2, "x" * 64),
+        ('[2,"' + "x" * 10_000, REASON.NOT_JSON, None, None),
+        ('[2,"1","A",' + "[" * 100_000, REASON.NOT_JSON, 2, "1"),
+        (b'[2,"\xff",', REASON.NOT_JSON, 2, "\ufffd"),
+        ("{}", REASON.NOT_A_FRAME, None, None),
+        ('"x"', REASON.NOT_A_FRAME, None, None),
+        ("[]", REASON.NOT_A_FRAME, None, None),
+        ("[2]", REASON.NOT_A_FRAME, 2, None),
+        ('[2,"1"]', REASON.NOT_A_FRAME, 2, "1"),
+        ('[2,"1","A"]', REASON.NOT_A_FRAME, 2, "1"),
+        ('[2,"1","A",{},{}]', REASON.NOT_A_FRAME, 2, "1"),
+        ('[2,"1",7,{}]', REASON.NOT_A_FRAME, 2, "1"),
+        ('[3,"1"]', REASON.NOT_A_FRAME, 3, "1"),
+        ('[4,"1","GenericError",""]', REASON.NOT_A_FRAME, 4, "1"),
+        ('[4,"1",5,"",{}]', REASON.NOT_A_FRAME, 4, "1"),
+        ('[4,"1","GenericError",null,{}]', REASON.NOT_A_FRAME, 4, "1"),
+        ('[2,"","A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
+        ('[2,1,"A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
+        ('[2,null,"A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
+        ('[2,"' + "x" * 37 + '","A",{}]', REASON.BAD_MESSAGE_ID, 2, "x" * 37),
+        ('[2,"' + "x" * 1000 + '","A",{}]', REASON.BAD_MESSAGE_ID, 2, "x" * 64),
+        ('[7,"1","A",{}]', REASON.UNKNOWN_MESSAGE_TYPE, 7, "1"),
+        ('["2","1","A",{}]', REASON.UNKNOWN_MESSAGE_TYPE, None, "1"),
+        ('[2.0,"1","A",{}]', REASON.UNKNOWN_MESSAGE_TYPE, None, "1"),
+        ('[true,"1","A",{}]', REASON.UNKNOWN_MESSAGE_TYPE, None, "1"),
+        ("[9,1]", REASON.UNKNOWN_MESSAGE_TYPE, 9, None),
+    ],
+)
+def test_a_text_that_is_no_frame_says_why_and_what_could_be_read(text, reason, message_type, message_id):
+    with pytest.raises((ValueError, RecursionError)):
+        decode(text)
+    malformed = examine(text)
+    assert (malformed.reason, malformed.message_type, malformed.message_id) == (reason, message_type, message_id)
+    assert malformed.description
+
+
+@given(st.one_of(st.text(), st.binary(), st.text('[]{}",:2345 aAx\\')))
+def test_examine_never_raises(text):
+    """F-107: a text is a frame, or it is examined without an exception."""
+    try:
+        decode(text)
+    except (ValueError, RecursionError):
+        assert isinstance(examine(text), Malformed)
+
+
+def test_a_description_never_quotes_the_text():
+    """RPC-064: the answer to a corrupt message does not carry it."""
+    assert "secret" not in examine('[2,"1","A",{"secret"]').description
+
+
+@pytest.mark.parametrize(
+    ("details", "depth", "expected"),
+    [
+        (b"{}", 32, {}),
+        (b'{"a":[{"b":1}]}', 5, {"a": [{"b": 1}]}),
+        (b'{"a":[{"b":1}]}', 3, None),
+        (b"[]", 32, None),
+        (b'"x"', 32, None),
+        (b'{"a":' + b"[" * 33 + b"]" * 33 + b"}", 32, None),
+        (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", 32, None),
+    ],
+)
+def test_error_details_are_an_object_of_bounded_depth(details, depth, expected):
+    """RPC-093, F-65."""
+    assert read_details(msgspec.Raw(details), depth) == expected
