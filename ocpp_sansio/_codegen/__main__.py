@@ -1,0 +1,74 @@
+"""``python -m ocpp_sansio._codegen [--check]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Iterator
+from difflib import unified_diff
+from importlib.resources import files
+from pathlib import Path
+
+from . import __package__ as this_package
+from .reader import read
+from .render import render
+from .schemas import load
+
+PACKAGES = Path(__file__).parent.parent
+"""Where the packages are written."""
+
+
+def generate() -> Iterator[tuple[Path, str]]:
+    """Every generated module, and what it should be."""
+    for resource in sorted(files(this_package).iterdir(), key=lambda resource: resource.name):
+        if resource.name.endswith(".toml"):
+            data = tomllib.loads(resource.read_text("utf-8"))
+            package = read(data, load(data["package"]["schemas"]))
+            for name, text in render(package).items():
+                yield PACKAGES / package.name / name, text
+
+
+def write() -> None:
+    """Write what has changed."""
+    for path, text in generate():
+        path.parent.mkdir(exist_ok=True)
+        if _current(path) != text:
+            path.write_text(text, "utf-8")
+            print(path.relative_to(PACKAGES))
+
+
+def check() -> str:
+    """How the committed modules differ from what they should be; empty if they do not."""
+    return "".join(
+        line
+        for path, text in generate()
+        for line in unified_diff(
+            _current(path).splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            f"{path.relative_to(PACKAGES)} (committed)",
+            f"{path.relative_to(PACKAGES)} (generated)",
+        )
+    )
+
+
+def _current(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; what it returns is the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ocpp_sansio._codegen", description="Generate the message packages."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if anything would change")
+    if not parser.parse_args(arguments).check:
+        write()
+        return 0
+    difference = check()
+    print(difference, end="")
+    return 1 if difference else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
