@@ -1,0 +1,111 @@
+"""What the declaration of a message class says, in one form for everybody who asks.
+
+The decoder reads the annotations by itself. Whoever else needs a constraint (the codec's closer look, the diagnosis,
+the hypothesis strategies) gets it here, from the same annotations, so that no rule is ever written down twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+import attrs
+import msgspec
+
+from .messages import Datatype
+
+__all__ = ["Kind", "Property", "kind_of", "kinds_within", "properties"]
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """The values that a declared type allows, in terms of JSON Schema. A bound that is ``None`` does not exist."""
+
+    type: type[Any]
+    """``str``, ``int``, ``float``, ``bool``, ``datetime``, ``list``, an enum or a :class:`Datatype`."""
+    items: Kind | None = None
+    """The kind of a list's items."""
+    min_items: int | None = None
+    max_items: int | None = None
+    max_length: int | None = None
+    """Characters of a string."""
+    minimum: float | None = None
+    maximum: float | None = None
+    decimals: int | None = None
+    """Fraction digits that count (``multipleOf``)."""
+
+
+@attrs.frozen
+class Property:
+    """One property of a JSON object."""
+
+    name: str
+    """What it is called in Python."""
+    wire_name: str
+    """What it is called in JSON."""
+    required: bool
+    kind: Kind
+
+
+@cache
+def properties(cls: type[Datatype]) -> tuple[Property, ...]:
+    """The properties of a message class or data type, in the order of their declaration."""
+    return tuple(
+        Property(field.name, field.encode_name, field.required, kind_of(field.type))
+        for field in msgspec.structs.fields(cls)
+    )
+
+
+def kind_of(declared: Any) -> Kind:
+    """The kind of a declared type.
+
+    ``None`` as an alternative says that a property may be left out. It never says that it may be null (RPC-038).
+
+    Raises:
+        TypeError: the declaration uses a type or a constraint that the schemas of OCPP do not have.
+    """
+    origin = get_origin(declared)
+    if origin is Annotated:
+        kind = kind_of(declared.__origin__)
+        for meta in declared.__metadata__:
+            kind = attrs.evolve(kind, **dict(_bounds(meta, of_list=kind.type is list)))
+        return kind
+    if origin in (Union, UnionType):
+        alternatives = [alternative for alternative in get_args(declared) if alternative is not NoneType]
+        if len(alternatives) == 1:
+            return kind_of(alternatives[0])
+    elif origin in (list, tuple):
+        return Kind(type=list, items=kind_of(get_args(declared)[0]))
+    elif isinstance(declared, type) and (declared in _SCALARS or issubclass(declared, Enum | Datatype)):
+        return Kind(type=declared)
+    raise TypeError(f"no JSON Schema keyword for {declared!r}")
+
+
+def kinds_within(kind: Kind) -> Iterator[Kind]:
+    """A kind and every kind inside it, at any depth."""
+    yield kind
+    if kind.items is not None:
+        yield from kinds_within(kind.items)
+    elif issubclass(kind.type, Datatype):
+        for prop in properties(kind.type):
+            yield from kinds_within(prop.kind)
+
+
+_SCALARS: Final = frozenset({str, int, float, bool, datetime})
+_KEYWORDS: Final = {"ge": "minimum", "le": "maximum", "max_length": "max_length", "extra": "decimals"}
+_LIST_KEYWORDS: Final = {"min_length": "min_items", "max_length": "max_items"}
+_IMPLIED: Final = frozenset({"tz"})  # Every datetime is a Timestamp, and every Timestamp is aware.
+_STEPS: Final = {"0.1": 1}
+
+
+def _bounds(meta: msgspec.Meta, *, of_list: bool) -> Iterator[tuple[str, Any]]:
+    keywords = _LIST_KEYWORDS if of_list else _KEYWORDS
+    for attribute, value, *_ in meta.__rich_repr__():
+        if attribute in keywords:
+            yield keywords[attribute], _STEPS[value["multipleOf"]] if attribute == "extra" else value
+        elif attribute not in _IMPLIED:
+            raise TypeError(f"no JSON Schema keyword for {attribute!r}")
