@@ -51,7 +51,8 @@ class _AttrsOnDemand:
         return owner.__attrs_attrs__
 
 
-@dataclass_transform(frozen_default=True)  # msgspec passes `frozen` on to subclasses, but not `kw_only`
+# msgspec passes `frozen` on to subclasses, which its own declaration does not tell; `kw_only` it does not pass on.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Datatype(
     msgspec.Struct,
     frozen=True,

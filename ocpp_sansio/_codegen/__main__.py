@@ -7,26 +7,25 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from difflib import unified_diff
-from importlib.resources import files
 from pathlib import Path
 
-from . import __package__ as this_package
 from .reader import read
 from .render import render
 from .schemas import load
 
-PACKAGES = Path(__file__).parent.parent
+DATA = Path(__file__).parent
+"""Where the data files are, one per version."""
+PACKAGES = DATA.parent
 """Where the packages are written."""
 
 
 def generate() -> Iterator[tuple[Path, str]]:
     """Every generated module, and what it should be."""
-    for resource in sorted(files(this_package).iterdir(), key=lambda resource: resource.name):
-        if resource.name.endswith(".toml"):
-            data = tomllib.loads(resource.read_text("utf-8"))
-            package = read(data, load(data["package"]["schemas"]))
-            for name, text in render(package).items():
-                yield PACKAGES / package.name / name, text
+    for file in sorted(DATA.glob("*.toml")):
+        data = tomllib.loads(file.read_text("utf-8"))
+        package = read(data, load(data["package"]["schemas"]))
+        for name, text in render(package).items():
+            yield PACKAGES / package.name / name, text
 
 
 def write() -> None:

@@ -134,7 +134,7 @@ class _Reader:
         required = set(node.get("required", ()))
         return tuple(
             Field(
-                name=_checked(self._data.get("field_names", {}).get(wire_name, snake(wire_name)), place),
+                name=_checked(self._data["field_names"].get(wire_name, snake(wire_name)), place),
                 wire_name=wire_name,
                 type=self._type(child, f"{place}/{wire_name}"),
                 required=wire_name in required,
@@ -201,7 +201,8 @@ class _Reader:
 
     def _alias(self, node: dict[str, Any], place: str) -> str | None:
         wire_name = place.rpartition("/")[2]
-        for name, entry in self._data["aliases"].items():
+        aliases: dict[str, Any] = self._data["aliases"]
+        for name, entry in aliases.items():
             if wire_name in entry["properties"]:
                 if node != entry["schema"]:
                     raise Unaccounted(place, f"not the {name} it is named as")

@@ -88,9 +88,9 @@ class ChargingProfile(Datatype, kw_only=True):
     recurrency_kind: RecurrencyKindType | None = None
     """Only with the kind Recurring."""
     valid_from: Timestamp | None = None
-    """Absent: since ever."""
+    """Absent: valid from the beginning."""
     valid_to: Timestamp | None = None
-    """Absent: for ever. The moment itself is not included."""
+    """Absent: valid for good. The moment itself is not included."""
     charging_schedule: ChargingSchedule
 
 

@@ -199,7 +199,7 @@ class BootNotificationRequest(FromChargePoint[BootNotificationResponse], kw_only
 
 
 class CancelReservationResponse(Response, kw_only=True):
-    """Says whether there was one.
+    """Says whether there was such a reservation.
 
     Reservation; sent by the charge point. Rules: MSG16-23, CP16-135.
     """
@@ -217,7 +217,7 @@ class CancelReservationRequest(FromCentralSystem[CancelReservationResponse], kw_
 
 
 class CertificateSignedResponse(Response, kw_only=True):
-    """Says whether the charge point takes it.
+    """Says whether the charge point takes the certificate.
 
     Security; sent by the charge point. Rules: MSG16-29, CP16-221.
     """
@@ -236,7 +236,7 @@ class CertificateSignedRequest(FromCentralSystem[CertificateSignedResponse], kw_
 
 
 class ChangeAvailabilityResponse(Response, kw_only=True):
-    """Says whether that is done, will be, or cannot be.
+    """Says whether the change is made, will be, or cannot be.
 
     Core; sent by the charge point. Rules: MSG16-03, CP16-100, CP16-101, CP16-102.
     """
@@ -256,7 +256,7 @@ class ChangeAvailabilityRequest(FromCentralSystem[ChangeAvailabilityResponse], k
 
 
 class ChangeConfigurationResponse(Response, kw_only=True):
-    """Says what became of it.
+    """Says what became of the change.
 
     Core; sent by the charge point. Rules: MSG16-04, CP16-112, CP16-114, CP16-115.
     """
@@ -276,7 +276,7 @@ class ChangeConfigurationRequest(FromCentralSystem[ChangeConfigurationResponse],
 
 
 class ClearCacheResponse(Response, kw_only=True):
-    """Says whether it is empty.
+    """Says whether the cache is empty now.
 
     Core; sent by the charge point. Rules: MSG16-05, CP16-04A.
     """
@@ -292,7 +292,7 @@ class ClearCacheRequest(FromCentralSystem[ClearCacheResponse]):
 
 
 class ClearChargingProfileResponse(Response, kw_only=True):
-    """Says whether any was removed.
+    """Says whether any charging profile was removed.
 
     SmartCharging; sent by the charge point. Rules: MSG16-25, CP16-176.
     """
@@ -314,7 +314,7 @@ class ClearChargingProfileRequest(FromCentralSystem[ClearChargingProfileResponse
 
 
 class DataTransferResponse(Response, kw_only=True):
-    """Says whether it was understood, and answers it.
+    """Says whether the vendor's message was understood, and answers it.
 
     Core; sent by the central system or the charge point. Rules: MSG16-06, CP16-200, CP16-201.
     """
@@ -338,7 +338,7 @@ class DataTransferRequest(FromChargePoint[DataTransferResponse], FromCentralSyst
 
 
 class DeleteCertificateResponse(Response, kw_only=True):
-    """Says whether it is gone.
+    """Says whether the certificate is gone.
 
     Security; sent by the charge point. Rules: MSG16-30, CP16-224.
     """
@@ -372,7 +372,7 @@ class DiagnosticsStatusNotificationRequest(FromChargePoint[DiagnosticsStatusNoti
 
 
 class ExtendedTriggerMessageResponse(Response, kw_only=True):
-    """Says whether it will be sent. The message itself comes after this.
+    """Says whether the message will be sent; it comes after this.
 
     Security; sent by the charge point. Rules: MSG16-31, CP16-180, CP16-253.
     """
@@ -408,7 +408,7 @@ class FirmwareStatusNotificationRequest(FromChargePoint[FirmwareStatusNotificati
 
 
 class GetCompositeScheduleResponse(Response, kw_only=True):
-    """Gives that schedule.
+    """Gives the limits, as one schedule.
 
     SmartCharging; sent by the charge point. Rules: MSG16-26, CP16-174, CP16-175, RPC-079.
     """
@@ -435,7 +435,7 @@ class GetCompositeScheduleRequest(FromCentralSystem[GetCompositeScheduleResponse
 
 
 class GetConfigurationResponse(Response, kw_only=True):
-    """Gives those that exist, and names those that do not.
+    """Gives the keys that exist, and names those that do not.
 
     Core; sent by the charge point. Rules: MSG16-07, CP16-110, CP16-111.
     """
@@ -483,7 +483,7 @@ class GetDiagnosticsRequest(FromCentralSystem[GetDiagnosticsResponse], kw_only=T
 
 
 class GetInstalledCertificateIdsResponse(Response, kw_only=True):
-    """Lists them.
+    """Lists the certificates.
 
     Security; sent by the charge point. Rules: MSG16-32, CP16-223, MSG16-X10.
     """
@@ -503,7 +503,7 @@ class GetInstalledCertificateIdsRequest(FromCentralSystem[GetInstalledCertificat
 
 
 class GetLocalListVersionResponse(Response, kw_only=True):
-    """Gives it.
+    """Gives the version of the list.
 
     LocalAuthListManagement; sent by the charge point. Rules: MSG16-21, CP16-120.
     """
@@ -520,7 +520,7 @@ class GetLocalListVersionRequest(FromCentralSystem[GetLocalListVersionResponse])
 
 
 class GetLogResponse(Response, kw_only=True):
-    """Says whether it will be uploaded, and as what.
+    """Says whether the log will be uploaded, and as what.
 
     Security; sent by the charge point. Rules: MSG16-33, CP16-240, MSG16-X11.
     """
@@ -562,7 +562,7 @@ class HeartbeatRequest(FromChargePoint[HeartbeatResponse]):
 
 
 class InstallCertificateResponse(Response, kw_only=True):
-    """Says whether it is installed.
+    """Says whether the certificate is installed.
 
     Security; sent by the charge point. Rules: MSG16-34, CP16-225.
     """
@@ -620,7 +620,7 @@ class MeterValuesRequest(FromChargePoint[MeterValuesResponse], kw_only=True):
 
 
 class RemoteStartTransactionResponse(Response, kw_only=True):
-    """Says whether that will be attempted.
+    """Says whether the start will be attempted.
 
     Core; sent by the charge point. Rules: MSG16-10, CP16-080, CP16-081, CP16-082, CP16-085, MSG16-X3.
     """
@@ -642,7 +642,7 @@ class RemoteStartTransactionRequest(FromCentralSystem[RemoteStartTransactionResp
 
 
 class RemoteStopTransactionResponse(Response, kw_only=True):
-    """Says whether that will be attempted.
+    """Says whether the stop will be attempted.
 
     Core; sent by the charge point. Rules: MSG16-11, CP16-086.
     """
@@ -660,7 +660,7 @@ class RemoteStopTransactionRequest(FromCentralSystem[RemoteStopTransactionRespon
 
 
 class ReserveNowResponse(Response, kw_only=True):
-    """Says whether it is reserved.
+    """Says whether the connector is reserved.
 
     Reservation; sent by the charge point. Rules: MSG16-24, CP16-130, CP16-131, CP16-132, CP16-133.
     """
@@ -686,7 +686,7 @@ class ReserveNowRequest(FromCentralSystem[ReserveNowResponse], kw_only=True):
 
 
 class ResetResponse(Response, kw_only=True):
-    """Says whether it will; sent before it does.
+    """Says whether the charge point will restart; sent before it does.
 
     Core; sent by the charge point. Rules: MSG16-12, CP16-090, CP16-091, CP16-092.
     """
@@ -724,7 +724,7 @@ class SecurityEventNotificationRequest(FromChargePoint[SecurityEventNotification
 
 
 class SendLocalListResponse(Response, kw_only=True):
-    """Says whether all of it was applied.
+    """Says whether the whole list was applied.
 
     LocalAuthListManagement; sent by the charge point. Rules: MSG16-22, CP16-121, CP16-122, CP16-123, CP16-124,
     CP16-125.
@@ -748,7 +748,7 @@ class SendLocalListRequest(FromCentralSystem[SendLocalListResponse], kw_only=Tru
 
 
 class SetChargingProfileResponse(Response, kw_only=True):
-    """Says whether it is installed.
+    """Says whether the charging profile is installed.
 
     SmartCharging; sent by the charge point. Rules: MSG16-27, CP16-161, CP16-164, CP16-170, CP16-171, CS16-090.
     """
@@ -805,7 +805,7 @@ class SignedFirmwareStatusNotificationRequest(FromChargePoint[SignedFirmwareStat
 
 
 class SignedUpdateFirmwareResponse(Response, kw_only=True):
-    """Says whether it will.
+    """Says whether the charge point will.
 
     Security; sent by the charge point. Rules: MSG16-39, CP16-250, CP16-252.
     """
@@ -910,7 +910,7 @@ class StopTransactionRequest(FromChargePoint[StopTransactionResponse], kw_only=T
 
 
 class TriggerMessageResponse(Response, kw_only=True):
-    """Says whether it will be sent. The message itself comes after this.
+    """Says whether the message will be sent; it comes after this.
 
     RemoteTrigger; sent by the charge point. Rules: MSG16-28, CP16-180, CP16-182, CP16-183.
     """
