@@ -1,0 +1,318 @@
+"""What OCPP asks of the HTTP handshake: heads within limits, one identity per station, credentials as bytes, URLs.
+
+Functions and values without state, apart from the one reader. Which header field makes a WebSocket, and what to do
+with a station that is not welcome, is :mod:`ocpp_sansio.websocket`'s business.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+import attrs
+
+from .events import Credentials
+from .limits import Limits
+
+__all__ = [
+    "BadHandshake",
+    "Endpoint",
+    "Head",
+    "HeadReader",
+    "basic_authorization",
+    "body_size",
+    "checked_fields",
+    "identity_in",
+    "read_credentials",
+    "read_request_line",
+    "read_status_line",
+    "response",
+]
+
+MAX_IDENTITY: Final = 255
+"""Characters of an identity. No version has longer ones; 1.6 names no bound (RPC-004)."""
+
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_REQUEST_LINE: Final = re.compile(r"([!-~]+) ([!-~]+) HTTP/([0-9]\.[0-9])")
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
+_TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
+_BASIC: Final = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
+
+Fields = Sequence[tuple[str, str]]
+"""Header fields, in order."""
+
+
+class BadHandshake(Exception):
+    """The peer's half of the handshake cannot be accepted."""
+
+    def __init__(self, status: HTTPStatus, reason: str, fields: Fields = ()) -> None:
+        super().__init__(reason)
+        self.status: Final = status
+        self.reason: Final = reason
+        self.fields: Final = fields
+        """Header fields that belong into a response with this status."""
+
+
+# -- heads --
+
+
+@attrs.frozen
+class Head:
+    """The start line and the header fields of a request or a response."""
+
+    start_line: str
+    fields: Fields = attrs.field(repr=False)
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of every field of this name, which is in lower case."""
+        return [value for each, value in self.fields if each.lower() == name]
+
+    def as_dict(self) -> dict[str, str]:
+        """Names in lower case, repeated fields joined by a comma."""
+        joined: dict[str, str] = {}
+        for name, value in self.fields:
+            key = name.lower()
+            joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        return joined
+
+
+class HeadReader:
+    """Collects bytes until a head is complete, within the limits on its size and number of fields (F-03)."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._max_size = limits.max_handshake_size
+        self._max_fields = limits.max_headers
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> tuple[Head, bytes] | None:
+        """Take in some bytes. Once the head is complete: the head, and the bytes that follow it (F-56).
+
+        Raises:
+            BadHandshake: it is too long or not well formed.
+        """
+        seen = max(0, len(self._buffer) - 3)
+        self._buffer += data
+        end = _END_OF_HEAD.search(self._buffer, seen)
+        if end is None and len(self._buffer) <= self._max_size:
+            return None
+        if end is None or end.end() > self._max_size:
+            if b"\n" in self._buffer[: self._max_size]:
+                raise BadHandshake(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long")
+            raise BadHandshake(HTTPStatus.REQUEST_URI_TOO_LONG, "the first line is too long")
+        if end.group() != b"\r\n\r\n":
+            raise BadHandshake(HTTPStatus.BAD_REQUEST, "lines end with CR LF")
+        head = self._parse(bytes(self._buffer[: end.start()]))
+        return head, bytes(self._buffer[end.end() :])
+
+    def _parse(self, raw: bytes) -> Head:
+        start_line, *lines = raw.decode("latin-1").split("\r\n")
+        if len(lines) > self._max_fields:
+            raise BadHandshake(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
+        fields: list[tuple[str, str]] = []
+        for line in lines:
+            name, colon, value = line.partition(":")
+            # Folded lines and blanks before the colon are not tokens: both are ways to smuggle a request (F-57).
+            if not (colon and _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+                raise BadHandshake(HTTPStatus.BAD_REQUEST, "malformed header field")
+            fields.append((name, value.strip(" \t")))
+        return Head(start_line, tuple(fields))
+
+
+def read_request_line(head: Head) -> str:
+    """The target of a request that may open a WebSocket.
+
+    Raises:
+        BadHandshake: it is not a GET over HTTP/1.1, or it has a body (F-57).
+    """
+    match = _REQUEST_LINE.fullmatch(head.start_line)
+    if match is None:
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "malformed request line")
+    method, target, version = match.groups()
+    if version == "1.0":
+        # HTTP/1.0 knows no Upgrade: a health check, most likely.
+        raise BadHandshake(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket server", [("Upgrade", "websocket")])
+    if version != "1.1":
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "only HTTP/1.1 is spoken here")
+    if method != "GET":
+        raise BadHandshake(HTTPStatus.METHOD_NOT_ALLOWED, "a WebSocket is opened with GET", [("Allow", "GET")])
+    if head.get_all("transfer-encoding") or not set(head.get_all("content-length")) <= {"0"}:
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "a WebSocket is opened without a body")
+    return target
+
+
+def read_status_line(head: Head) -> tuple[int, str]:
+    """Status and reason phrase of a response.
+
+    Raises:
+        BadHandshake: it is not a response of HTTP/1.1.
+    """
+    match = _STATUS_LINE.fullmatch(head.start_line)
+    if match is None:
+        raise BadHandshake(HTTPStatus.BAD_GATEWAY, "malformed status line")
+    status, reason = match.groups(default="")
+    return int(status), reason
+
+
+def body_size(head: Head, limit: int) -> int:
+    """How many bytes of a response's body to wait for: at most ``limit``, and none of a body in chunks."""
+    if head.get_all("transfer-encoding"):
+        return 0
+    lengths = head.get_all("content-length")
+    # Without a length the body ends with the connection. More digits than this are no length.
+    if len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) <= 18:
+        return min(int(lengths[0]), limit)
+    return limit
+
+
+def response(status: int, text: str, fields: Fields) -> bytes:
+    """A response that refuses the handshake, with a short text for a human and the end of the connection."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    body = (text or phrase).encode(errors="replace")
+    described = (
+        *fields,
+        ("Connection", "close"),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+    )
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in described), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def checked_fields(fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Header fields of the caller, fit to be written.
+
+    Raises:
+        ValueError: a name or a value has characters that would make another head of it.
+    """
+    items = list(fields)
+    for name, value in items:
+        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise ValueError(f"not fit for a header field: {name!r}")
+    return items
+
+
+# -- identities --
+
+
+def identity_in(target: str) -> str:
+    """The identity in a request target: the last segment of its path, percent-decoded once (RPC-002).
+
+    A station has one identity and an identity one spelling: whatever could be read as another one is refused (F-30).
+
+    Raises:
+        BadHandshake: there is none (404), or it is not acceptable (400).
+    """
+    path = target.partition("?")[0]
+    if not path.startswith("/") or "#" in path:
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "the request target is not a path")
+    try:
+        identity = unquote_to_bytes(path.rpartition("/")[2]).decode()
+    except UnicodeDecodeError:
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "the identity is not UTF-8") from None
+    if not identity:
+        raise BadHandshake(HTTPStatus.NOT_FOUND, "the path ends without an identity")
+    flaw = _flaw(identity)
+    if flaw:
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, f"the identity {flaw}")
+    return identity
+
+
+def _flaw(identity: str) -> str | None:
+    """Why an identity is not acceptable; ``None`` when it is."""
+    if not identity:
+        return "is empty"
+    if len(identity) > MAX_IDENTITY:
+        return f"has more than {MAX_IDENTITY} characters"
+    if identity in {".", ".."} or "/" in identity or "\\" in identity:
+        return "would be read as a path"
+    if "%" in identity:
+        return "would be percent-decoded again"
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in identity):
+        return "has control characters"
+    if not unicodedata.is_normalized("NFC", identity):
+        return "is not in Unicode normal form C"
+    return None
+
+
+# -- credentials --
+
+
+def read_credentials(values: Sequence[str]) -> Credentials | None:
+    """The credentials of all Authorization fields of a request (RPC-142, RPC-143, F-28).
+
+    ``None`` when there is no field or more than one, when the scheme is another one, or when it is not readable.
+    """
+    match = _BASIC.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
+        return None
+    try:
+        user_pass = base64.b64decode(match.group(1), validate=True)
+    except binascii.Error:
+        return None
+    username, colon, password = user_pass.partition(b":")
+    return Credentials(username, password) if colon else None
+
+
+def basic_authorization(identity: str, password: bytes) -> str:
+    """The value of the Authorization field: the identity is the user name (RPC-142).
+
+    Raises:
+        ValueError: the identity has a colon, which would end the user name (RPC-003, RPC-004).
+    """
+    if ":" in identity:
+        raise ValueError("an identity with a colon cannot be used with a password")
+    return "Basic " + base64.b64encode(identity.encode() + b":" + password).decode()
+
+
+# -- URLs --
+
+
+@attrs.frozen
+class Endpoint:
+    """Where a charge point connects to, and what it asks for there."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+    query: str
+
+    @classmethod
+    def of(cls, url: str, identity: str) -> Endpoint:
+        """The endpoint URL of the central system, with the identity of the charge point added to its path (RPC-002).
+
+        Raises:
+            ValueError: the URL is not an absolute ``ws`` or ``wss`` URL without user info and fragment, or the
+                identity is not acceptable.
+        """
+        flaw = _flaw(identity)
+        if flaw:
+            raise ValueError(f"the identity {flaw}")
+        # The standard parser drops some characters silently; a URL has none of them.
+        if re.search(r"[^!-~]", url):
+            raise ValueError("a URL has only printable ASCII characters: percent-encode the others")
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            raise ValueError("expected a URL like ws://host/path or wss://host/path")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("a password does not belong into the URL")
+        if parts.fragment:
+            raise ValueError("a URL to connect to has no fragment")
+        port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+        if port == 0:
+            raise ValueError("port 0 cannot be connected to")
+        path = parts.path.rstrip("/") + "/" + quote(identity, safe="")
+        return cls(parts.scheme == "wss", parts.hostname, port, path, parts.query)
+
+
+_DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}

@@ -1,0 +1,606 @@
+"""TCP bytes ⇄ text messages, for both sides of a WebSocket as OCPP wants it.
+
+The only module that knows `websockets`. Its Sans-I/O layer frames and unframes; added here is what that leaves out:
+a handshake that the application decides, deadlines, the limits on what a peer may send, and an account of how it ended.
+
+The driver's part is that of :mod:`ocpp_sansio.connection`, which is the one driver of this module.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, auto, unique
+from http import HTTPStatus
+from typing import ClassVar, Final
+
+import attrs
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake, NegotiationError, PayloadTooBig, ProtocolError
+from websockets.frames import Close, CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN, Protocol, Side
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI
+
+from .errors import LocalProtocolError
+from .events import (
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    ConnectionRequested,
+    Event,
+    Misbehaviour,
+    PeerMisbehaved,
+)
+from .handshake import (
+    BadHandshake,
+    Endpoint,
+    Head,
+    HeadReader,
+    body_size,
+    checked_fields,
+    identity_in,
+    read_credentials,
+    read_request_line,
+    read_status_line,
+    response,
+)
+from .limits import Limits
+from .timers import Timers
+from .version import Version
+
+__all__ = ["ClientWebSocket", "HeaderFields", "NoMatch", "ServerWebSocket", "WebSocket"]
+
+HeaderFields = Iterable[tuple[str, str]]
+"""HTTP header fields, in order."""
+
+MAX_CLOSE_REASON: Final = 123
+"""Bytes of the reason in a close frame."""
+
+
+@unique
+class NoMatch(Enum):
+    """What a server does with a client that offers none of its versions."""
+
+    ACCEPT_THEN_CLOSE = "accept, then close"
+    """Finish the handshake without a subprotocol and close at once with 1002, as the specification says (RPC-012)."""
+    REJECT = "reject"
+    """Refuse the handshake with HTTP status 400, as some test tools expect (RPC-013)."""
+
+
+@unique
+class _Phase(Enum):
+    HANDSHAKE = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    """Our close frame is out, the peer's is not in yet."""
+    OVER = auto()
+    """The last event is out."""
+
+
+@unique
+class _Timer(Enum):
+    HANDSHAKE = auto()
+    PING = auto()
+    PONG = auto()
+    CLOSE = auto()
+
+
+# The library prints header fields at DEBUG, among them credentials (F-40): it gets a logger that never speaks.
+_SILENT: Final = logging.Logger("silent")  # noqa: LOG001 - nobody else can find it and make it speak
+_SILENT.disabled = True
+
+
+class _Frames(Protocol):
+    """The library's framing from the first frame on, which hands over every frame as soon as it is complete.
+
+    Handing over a whole chunk at a time, as the library does, would let a peer run past every limit within one
+    chunk, and make what happens depend on how TCP cut it.
+    """
+
+    def __init__(self, side: Side, on_frame: Callable[[Frame], None], limits: Limits) -> None:
+        super().__init__(side, state=OPEN, max_size=limits.max_message_size, logger=_SILENT)
+        self._on_frame = on_frame
+
+    def recv_frame(self, frame: Frame) -> None:
+        super().recv_frame(frame)
+        self.events_received()
+        self._on_frame(frame)
+
+
+class WebSocket:
+    """What both sides share: frames, deadlines, the closing handshake. Its events are texts and connection events.
+
+    ``now`` is seconds of any monotonic clock. A ``now`` that goes backwards is taken for the latest one seen.
+    """
+
+    def __init__(self, side: Side, receive: Callable[[bytes], None], *, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self._now = now
+        self._is_server = side is Side.SERVER
+        self._phase = _Phase.HANDSHAKE
+        self._receive = receive
+        """What takes in bytes; changes as the connection proceeds."""
+        self._events: deque[str | Event] = deque()
+        self._timers: Timers[_Timer] = Timers()
+        self._transport_done = False
+
+        # The handshake.
+        self._head = HeadReader(limits)
+        self._handshake_bytes = b""
+        self._last_words = b""
+        """What is sent when the handshake takes too long."""
+        self._held = b""
+        """What came before the handshake was decided."""
+        self._refusal: ConnectionRefused | None = None
+        """How it ends if it is already known that it will not open."""
+
+        # Frames.
+        self._frames = _Frames(side, self._on_frame, limits)
+        self._fragments: list[str] = []
+        """What has come of a message in fragments."""
+        self._fragment_count = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._heard_at = now
+        self._silent_since = now
+        self._pinged = False
+        self._control_budget = float(limits.max_control_burst)
+        self._control_at = now
+
+        self._start(_Timer.HANDSHAKE, limits.handshake_timeout)
+
+    # -- what the driver asks --
+
+    def next_event(self) -> str | Event | None:
+        """The next text message or connection event; ``None`` when there is nothing left."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> bytes:
+        """The bytes to send now. Given out once."""
+        data = b"".join(self._frames.data_to_send())
+        if self._handshake_bytes:
+            data, self._handshake_bytes = self._handshake_bytes + data, b""
+        return data
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
+        return self._timers.next()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether texts can be sent."""
+        return self._phase is _Phase.OPEN
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether a client keeps sending while its request is decided on: stop reading until this is false (F-56)."""
+        return len(self._held) >= self._limits.max_handshake_size
+
+    @property
+    def transport_done(self) -> bool:
+        """Whether ``data_to_send`` holds all that will ever be sent: send that and close the transport."""
+        return self._transport_done
+
+    # -- what happens --
+
+    def receive_data(self, data: bytes, *, now: float) -> None:
+        """Take in bytes from the transport. Never raises for what the peer did."""
+        self.heard(now=now)
+        self._receive(data)
+
+    def heard(self, *, now: float) -> None:
+        """Any byte is a sign of life (RPC-123). To be called also when nothing is heard because nobody listens."""
+        self._advance(now)
+        self._heard_at = self._now
+        if self._pinged:
+            self._await_silence()
+
+    def receive_eof(self, *, now: float) -> None:
+        """The transport is gone, orderly or not (F-08, F-09)."""
+        self._advance(now)
+        match self._phase:
+            case _Phase.HANDSHAKE:
+                self._end(self._refusal or ConnectionRefused(None, "the connection ended during the handshake"))
+            case _Phase.OPEN:
+                self._finish(CloseCode.ABNORMAL_CLOSURE, "the connection broke", by_peer=True)
+            case _Phase.CLOSING:
+                self._finish(CloseCode.ABNORMAL_CLOSURE, "the peer left without a closing handshake", by_peer=False)
+            case _Phase.OVER:
+                pass
+        self._drop()
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let time pass: act on every deadline that is due. An extra call does nothing."""
+        self._advance(now)
+        while (timer := self._timers.pop_expired(self._now)) is not None:
+            self._ON_TIMEOUT[timer](self)
+
+    def send_text(self, text: bytes) -> None:
+        """Send one message, given as UTF-8. Does nothing unless open."""
+        if self._phase is _Phase.OPEN:
+            self._frames.send_text(text)
+
+    def close(self, code: int, reason: str, *, now: float) -> None:
+        """Start the closing handshake, or give up the opening one. Does nothing on one that is closing already.
+
+        Raises:
+            ValueError: the code is not for use in a close frame.
+        """
+        close = _close(code, reason)
+        self._advance(now)
+        if self._phase is _Phase.HANDSHAKE:
+            self._give_up("closed before it was open")
+        elif self._phase is _Phase.OPEN:
+            self._frames.send_close(close.code, close.reason)
+            self._phase = _Phase.CLOSING
+            self._stop_timers()
+            self._start(_Timer.CLOSE, self._limits.close_timeout)
+
+    # -- phases --
+
+    def _advance(self, now: float) -> None:
+        self._now = max(self._now, now)
+
+    def _start(self, timer: _Timer, seconds: float | None) -> None:
+        if seconds is not None:
+            self._timers.start(timer, self._now + seconds)
+
+    def _stop_timers(self) -> None:
+        self._timers.stop_all()
+        self._pinged = False
+
+    def _open(self, version: Version | None, flaw: str, rest: bytes) -> None:
+        """The handshake has been accepted; ``rest`` is what the peer sent behind it (F-56)."""
+        self._phase = _Phase.OPEN
+        self._stop_timers()
+        self._receive = self._read_frames
+        if version is None:
+            self._refusal = ConnectionRefused(HTTPStatus.SWITCHING_PROTOCOLS, flaw)
+            self.close(CloseCode.PROTOCOL_ERROR, flaw, now=self._now)
+        else:
+            self._await_silence()
+            self._events.append(ConnectionOpened(version))
+        self._receive(rest)
+
+    def _give_up(self, reason: str) -> None:
+        self._handshake_bytes += self._last_words
+        self._end(self._refusal or ConnectionRefused(None, reason))
+        self._drop()
+
+    def _finish(self, code: int, reason: str, *, by_peer: bool) -> None:
+        """The connection is over; had it never been of any use, it counts as refused."""
+        self._end(self._refusal or ConnectionClosed(code, reason, by_peer))
+
+    def _end(self, event: Event) -> None:
+        self._phase = _Phase.OVER
+        self._receive = self._ignore
+        self._held = b""
+        self._stop_timers()
+        self._events.append(event)
+
+    def _drop(self) -> None:
+        """Nothing more is to be said or heard."""
+        self._transport_done = True
+        self._stop_timers()
+
+    def _ignore(self, data: bytes) -> None:
+        """What comes after the end is not looked at (F-55)."""
+
+    # -- deadlines --
+
+    def _await_silence(self) -> None:
+        """Ping the peer once it has been silent for a while."""
+        self._pinged = False
+        self._timers.stop(_Timer.PONG)
+        if self._limits.ping_interval is not None:
+            self._silent_since = self._heard_at
+            self._timers.start(_Timer.PING, self._silent_since + self._limits.ping_interval)
+
+    def _on_silence(self) -> None:
+        if self._heard_at > self._silent_since:
+            # The timer is not moved with every byte that comes, only when it is due.
+            self._await_silence()
+        else:
+            self._frames.send_ping(b"")
+            self._pinged = True
+            self._start(_Timer.PONG, self._limits.ping_timeout)
+
+    def _on_no_pong(self) -> None:
+        # RPC-123. No close frame: it would not reach anybody.
+        self._finish(CloseCode.ABNORMAL_CLOSURE, "no sign of life since the ping", by_peer=True)
+        self._drop()
+
+    def _on_no_handshake(self) -> None:
+        self._give_up("the handshake took too long")
+
+    def _on_no_close(self) -> None:
+        if self._phase is _Phase.CLOSING:
+            self._finish(CloseCode.ABNORMAL_CLOSURE, "the peer did not answer the close frame", by_peer=False)
+        self._drop()
+
+    # -- frames --
+
+    def _read_frames(self, data: bytes) -> None:
+        self._frames.receive_data(data)
+        if self._frames.parser_exc is not None:
+            self._broken(self._frames.parser_exc)
+
+    def _on_frame(self, frame: Frame) -> None:
+        # Once we have sent a close frame only the peer's is of interest, and that it does not flood us.
+        if self._phase is _Phase.OPEN or frame.opcode >= Opcode.CLOSE:
+            self._ON_FRAME[frame.opcode](self, frame)
+
+    def _on_text(self, frame: Frame) -> None:
+        # Bytes that are not UTF-8 raise UnicodeDecodeError, which the library answers with 1007 (F-46).
+        if frame.fin:
+            self._events.append(str(frame.data, "utf-8"))
+        else:
+            self._fragment_count = 0
+            self._on_continuation(frame)
+
+    def _on_continuation(self, frame: Frame) -> None:
+        self._fragment_count += 1
+        if self._fragment_count > self._limits.max_fragments:
+            # Empty fragments never reach the limit on the size (F-50).
+            self._fail(CloseCode.POLICY_VIOLATION, Misbehaviour.TOO_MANY_FRAGMENTS)
+            return
+        self._fragments.append(self._decoder.decode(frame.data, frame.fin))
+        if frame.fin:
+            self._events.append("".join(self._fragments))
+            self._fragments = []
+
+    def _on_binary(self, frame: Frame) -> None:
+        # RPC-022, F-47: never guessed at.
+        limit = self._limits.max_reported_text
+        text = str(frame.data[: 4 * limit], "utf-8", "replace")[:limit]
+        self._fail(CloseCode.UNSUPPORTED_DATA, Misbehaviour.BINARY_MESSAGE, text)
+
+    def _on_control(self, _: Frame) -> None:
+        """A ping, which the library has answered, or a pong: within a budget that is refilled over time (F-53)."""
+        refill = (self._now - self._control_at) * self._limits.max_control_rate
+        self._control_budget = min(self._control_budget + refill, self._limits.max_control_burst) - 1
+        self._control_at = self._now
+        if self._control_budget < 0:
+            self._fail(CloseCode.POLICY_VIOLATION, Misbehaviour.TOO_MANY_CONTROL_FRAMES)
+
+    def _on_close(self, _: Frame) -> None:
+        """The closing handshake is complete: the library has answered the frame, or the frame answers ours."""
+        by_peer = self._phase is _Phase.OPEN
+        close = self._frames.close_rcvd if by_peer else self._frames.close_sent
+        close = close or Close(CloseCode.NO_STATUS_RCVD, "")
+        self._finish(close.code, close.reason, by_peer=by_peer)
+        if self._is_server:
+            self._drop()
+        else:
+            # The server is the one to close the transport first (RFC 6455, 7.1.1).
+            self._start(_Timer.CLOSE, self._limits.close_timeout)
+
+    def _fail(self, code: CloseCode, what: Misbehaviour, text: str = "") -> None:
+        """Close the connection because of what the peer sent, without waiting for its consent."""
+        self._frames.fail(code, what.value)
+        self._failed(code, what, what.value, text)
+
+    def _broken(self, exc: Exception) -> None:
+        """The library has found a breach of the WebSocket protocol and answered it (F-45, F-46, F-48, F-49)."""
+        code = next((code for kind, code in _BREACHES if isinstance(exc, kind)), None)
+        if code is None:
+            # Not the peer's doing: out of memory, or a bug. It must not pass unseen.
+            self._finish(CloseCode.INTERNAL_ERROR, "", by_peer=False)
+            self._drop()
+            raise exc
+        self._failed(code, Misbehaviour.WEBSOCKET_VIOLATION, str(exc))
+
+    def _failed(self, code: CloseCode, what: Misbehaviour, description: str, text: str = "") -> None:
+        self._events.append(PeerMisbehaved(what, description, text))
+        self._finish(code, description, by_peer=False)
+        self._drop()
+
+    _ON_FRAME: ClassVar[dict[Opcode, Callable[[WebSocket, Frame], None]]] = {
+        Opcode.TEXT: _on_text,
+        Opcode.CONT: _on_continuation,
+        Opcode.BINARY: _on_binary,
+        Opcode.PING: _on_control,
+        Opcode.PONG: _on_control,
+        Opcode.CLOSE: _on_close,
+    }
+    _ON_TIMEOUT: ClassVar[dict[_Timer, Callable[[WebSocket], None]]] = {
+        _Timer.HANDSHAKE: _on_no_handshake,
+        _Timer.PING: _on_silence,
+        _Timer.PONG: _on_no_pong,
+        _Timer.CLOSE: _on_no_close,
+    }
+
+
+_BREACHES: Final = (
+    (UnicodeDecodeError, CloseCode.INVALID_DATA),
+    (PayloadTooBig, CloseCode.MESSAGE_TOO_BIG),
+    (ProtocolError, CloseCode.PROTOCOL_ERROR),
+)
+
+
+def _close(code: int, reason: str) -> Close:
+    close = Close(code, reason.encode(errors="replace")[:MAX_CLOSE_REASON].decode(errors="ignore"))
+    try:
+        close.check()
+    except ProtocolError:
+        raise ValueError(f"{code} is not for use in a close frame") from None
+    return close
+
+
+class ServerWebSocket(WebSocket):
+    """The side that is connected to. The application answers ConnectionRequested with ``accept`` or ``reject``."""
+
+    def __init__(
+        self, versions: Sequence[Version], *, no_match: NoMatch, allow_origin: bool, limits: Limits, now: float
+    ) -> None:
+        super().__init__(Side.SERVER, self._read_head, limits=limits, now=now)
+        self._versions = versions
+        self._no_match = no_match
+        self._allow_origin = allow_origin
+        self._last_words = response(HTTPStatus.REQUEST_TIMEOUT, "", ())
+        self._answer: Response | None = None
+        """What ``accept`` would send, while the application decides."""
+        self._version: Version | None = None
+
+    def accept(self, *, now: float) -> None:
+        """Let the charge point in. Does nothing if it has left meanwhile.
+
+        Raises:
+            LocalProtocolError: there is no request to decide on.
+        """
+        answer = self._decide(now)
+        if self._phase is _Phase.HANDSHAKE:
+            self._handshake_bytes = answer.serialize()
+            held, self._held = self._held, b""
+            self._open(self._version, "no OCPP version in common", held)
+
+    def reject(self, status: int, reason: str, headers: HeaderFields, *, now: float) -> None:
+        """Refuse the charge point with an HTTP status, and the reason as the body of the response.
+
+        Raises:
+            LocalProtocolError: there is no request to decide on.
+            ValueError: the status does not refuse anything, or the header fields are not fit to be sent.
+        """
+        if not 300 <= status <= 599:
+            raise ValueError(f"HTTP status {status} does not refuse anything")
+        fields = checked_fields(headers)
+        if status == HTTPStatus.UNAUTHORIZED and not any(name.lower() == "www-authenticate" for name, _ in fields):
+            fields.append(("WWW-Authenticate", 'Basic realm="OCPP", charset="UTF-8"'))
+        self._decide(now)
+        if self._phase is _Phase.HANDSHAKE:
+            self._refuse(status, reason, fields)
+
+    def _decide(self, now: float) -> Response:
+        self._advance(now)
+        answer, self._answer = self._answer, None
+        if answer is None:
+            raise LocalProtocolError("there is no request to decide on")
+        return answer
+
+    def _read_head(self, data: bytes) -> None:
+        try:
+            complete = self._head.feed(data)
+            if complete is not None:
+                head, rest = complete
+                self._events.append(self._examine(head))
+                self._last_words = response(HTTPStatus.SERVICE_UNAVAILABLE, "", ())
+                self._receive = self._hold
+                self._hold(rest)
+        except BadHandshake as bad:
+            self._refuse(bad.status, bad.reason, bad.fields)
+
+    def _examine(self, head: Head) -> ConnectionRequested:
+        """Check all that can be checked without asking the application."""
+        target = read_request_line(head)
+        offered: list[str] = []
+
+        def select(_: ServerProtocol, names: Sequence[Subprotocol]) -> Subprotocol | None:
+            offered.extend(names)
+            # RPC-011: the client's order is the order of preference.
+            for name in names:
+                version = Version.from_subprotocol(name)
+                if version in self._versions:
+                    self._version = version
+                    return name
+            if self._no_match is NoMatch.REJECT:
+                raise NegotiationError("no OCPP version in common")
+            return None
+
+        # A browser names an Origin, a charge point does not (F-32).
+        origins = None if self._allow_origin else [None]
+        handshake = ServerProtocol(origins=origins, select_subprotocol=select, logger=_SILENT)
+        answer = handshake.accept(Request(target, Headers(head.fields)))
+        if answer.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            fields = [("Sec-WebSocket-Version", "13")]
+            if answer.status_code == HTTPStatus.UPGRADE_REQUIRED:
+                fields.append(("Upgrade", "websocket"))
+            raise BadHandshake(HTTPStatus(answer.status_code), str(handshake.handshake_exc), fields)
+        requested = ConnectionRequested(
+            identity=identity_in(target),
+            path=target,
+            offered=tuple(offered),
+            version=self._version,
+            credentials=read_credentials(head.get_all("authorization")),
+            headers=head.as_dict(),
+        )
+        del answer.headers["Date"]  # the core has no clock
+        self._answer = answer
+        return requested
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what comes before the application has decided: the library would act on it (F-56)."""
+        self._held += data
+        if len(self._held) > max(self._limits.max_message_size, self._limits.max_handshake_size):
+            self._refuse(HTTPStatus.BAD_REQUEST, "too much was sent before the answer", ())
+
+    def _refuse(self, status: int, reason: str, fields: Sequence[tuple[str, str]]) -> None:
+        self._handshake_bytes = response(status, reason, fields)
+        self._end(ConnectionRefused(status, reason))
+        self._drop()
+
+
+class ClientWebSocket(WebSocket):
+    """The side that connects. The opening request is there to be sent at once.
+
+    Raises:
+        ValueError: the header fields are not fit to be sent, or the handshake itself sets one of them.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, versions: Sequence[Version], *, headers: HeaderFields, limits: Limits, now: float
+    ) -> None:
+        super().__init__(Side.CLIENT, self._read_head, limits=limits, now=now)
+        uri = WebSocketURI(endpoint.secure, endpoint.host, endpoint.port, endpoint.path, endpoint.query)
+        # RPC-010
+        offered = [Subprotocol(version.subprotocol) for version in versions]
+        self._handshake = ClientProtocol(uri, subprotocols=offered, logger=_SILENT)
+        request = self._handshake.connect()
+        for name, value in checked_fields(headers):
+            if name in request.headers:
+                raise ValueError(f"the handshake itself sets the header field {name}")
+            request.headers[name] = value
+        self._handshake_bytes = request.serialize()
+        self._body = b""
+        self._body_size = 0
+        """How much of the body of a refusal is waited for."""
+
+    def _read_head(self, data: bytes) -> None:
+        try:
+            complete = self._head.feed(data)
+            if complete is not None:
+                self._examine(*complete)
+        except BadHandshake as bad:
+            self._give_up(bad.reason)
+
+    def _examine(self, head: Head, rest: bytes) -> None:
+        status, reason = read_status_line(head)
+        if status != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._refusal = ConnectionRefused(status, reason, head.as_dict())
+            self._body_size = body_size(head, self._limits.max_reported_text)
+            self._receive = self._read_body
+            self._read_body(rest)
+            return
+        flaw = "the server chose no OCPP version"
+        try:
+            self._handshake.process_response(Response(status, reason, Headers(head.fields)))
+        except NegotiationError as exc:
+            flaw = str(exc)
+        except InvalidHandshake as exc:
+            self._refusal = ConnectionRefused(status, str(exc), head.as_dict())
+            self._give_up("")
+            return
+        # RPC-014: a WebSocket without a version that we offered is of no use.
+        self._open(Version.from_subprotocol(self._handshake.subprotocol or ""), flaw, rest)
+
+    def _read_body(self, data: bytes) -> None:
+        """Collect the start of the body of a refusal: it may say what is wrong."""
+        self._body += data
+        if self._refusal is not None:
+            self._refusal = attrs.evolve(self._refusal, body=self._body[: self._body_size].decode(errors="replace"))
+        if len(self._body) >= self._body_size:
+            self._give_up("")
