@@ -22,7 +22,7 @@ from .version import Version
 __all__ = ["Authenticate", "CentralSystem", "Decision", "Station"]
 
 Decision = bool | HTTPStatus
-"""Whether a charge point may connect. ``False`` refuses with 401, an HTTP status with that status (RPC-015, RPC-016)."""
+"""Whether a charge point may connect: ``False`` refuses with 401, an HTTP status with itself (RPC-015, RPC-016)."""
 
 Authenticate = Callable[[ConnectionRequested], Decision | Awaitable[Decision]]
 
@@ -111,7 +111,7 @@ class CentralSystem(CentralSystemHandlers):
         """The handler of a CALL.
 
         Raises:
-            Rejection: NotSupported, there is none (RPC-070); SecurityError, the station has not been accepted (RPC-075).
+            Rejection: NotSupported, there is none (RPC-070); SecurityError, the station is not accepted (RPC-075).
         """
         if call.action != _BOOT and station.identity not in self._accepted and not self.accept_before_boot:
             raise Rejection(ErrorCode.SECURITY_ERROR, "send a BootNotification first, and wait until it is accepted")

@@ -155,7 +155,7 @@ class ConnectionLost(CallFailure):
         """Whether the CALL had been handed over for sending: the peer may have acted on it."""
 
     def __str__(self) -> str:
-        return "the connection was lost before the answer came" if self.sent else "the connection was lost before it was sent"
+        return f"the connection was lost before {'the answer came' if self.sent else 'it was sent'}"
 
 
 class InvalidResponse(CallFailure):

@@ -144,7 +144,7 @@ class PeerMisbehaved:
 
 @attrs.frozen
 class Credentials:
-    """HTTP Basic credentials. The password is bytes: 1.6 stations send raw keys (RPC-143). Neither is ever printed (F-40)."""
+    """HTTP Basic credentials, never printed (F-40). The password is bytes: 1.6 stations send raw keys (RPC-143)."""
 
     username: bytes = attrs.field(repr=False)
     password: bytes = attrs.field(repr=False)

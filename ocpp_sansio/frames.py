@@ -42,20 +42,20 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     message_id: MessageId
 
 
-class Call(_Frame, tag=MessageType.CALL.value):
+class Call(_Frame, frozen=True, tag=MessageType.CALL.value):
     """``[2, id, action, payload]`` (RPC-030)."""
 
     action: str
     payload: msgspec.Raw
 
 
-class CallResult(_Frame, tag=MessageType.CALLRESULT.value):
+class CallResult(_Frame, frozen=True, tag=MessageType.CALLRESULT.value):
     """``[3, id, payload]`` (RPC-031)."""
 
     payload: msgspec.Raw
 
 
-class CallError(_Frame, tag=MessageType.CALLERROR.value):
+class CallError(_Frame, frozen=True, tag=MessageType.CALLERROR.value):
     """``[4, id, code, description, details]`` (RPC-032)."""
 
     code: str
@@ -120,7 +120,7 @@ def examine(text: str | bytes) -> Malformed:
 
 
 def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
-    """The errorDetails of a CALLERROR (RPC-093); ``None`` when they are not an object or are nested too deeply (F-65)."""
+    """The errorDetails of a CALLERROR (RPC-093); ``None`` when they are no object or nested too deeply (F-65)."""
     try:
         value = _DETAILS.decode(details)
     except (ValueError, RecursionError):

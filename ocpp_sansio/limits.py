@@ -28,7 +28,7 @@ class Limits:
     max_reported_violations: int = attrs.field(default=20, validator=gt(0))
     """Violations that a CALLERROR or an exception lists; more are counted, not listed."""
     max_bad_messages: int = attrs.field(default=50, validator=gt(0))
-    """Unusable messages in a row, none usable between them, within a minute. More close the connection with 1008."""
+    """Unusable messages in a row, none usable among them, within a minute. More close the connection with 1008."""
 
     # -- calls --
     call_timeout: float = attrs.field(default=30.0, validator=gt(0))
@@ -59,7 +59,7 @@ class Limits:
     close_timeout: float | None = attrs.field(default=5.0, validator=optional(gt(0)))
     """How long the closing handshake may take (F-10)."""
     max_control_burst: int = attrs.field(default=50, validator=gt(0))
-    """Control frames that may come at once. More than this, refilled at ``max_control_rate``, close with 1008 (F-53)."""
+    """Control frames that may come at once. More, unless ``max_control_rate`` allows them, close with 1008 (F-53)."""
     max_control_rate: float = attrs.field(default=10.0, validator=gt(0))
     """Control frames per second in the long run."""
     max_unsent: int = attrs.field(default=2**20, validator=gt(0))

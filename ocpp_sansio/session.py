@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum, unique
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 import msgspec
@@ -204,7 +204,7 @@ class Session:
         except (ValueError, RecursionError):
             self._malformed(frames.examine(text), text)
         else:
-            _RECEIVE[type(frame)](self, frame, text)
+            self._RECEIVE[type(frame)](self, frame, text)
 
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: time out what is due. An extra call does nothing."""
@@ -257,6 +257,8 @@ class Session:
             self._settle(queued, CallCancelled())
         elif on_wire is not None and on_wire.call is call and not on_wire.settled:
             self._settle(on_wire, CallCancelled())
+            # Nobody waits for this answer any more; those behind it shall not wait for ever.
+            on_wire.deadline = min(on_wire.deadline, self._now + self.limits.call_timeout)
 
     def _call(self, request: Request[R], now: float, timeout: float | None) -> PendingCall[R]:
         """Send a CALL, or queue it behind the one on the wire. ``call`` of the two roles, without its direction."""
@@ -441,7 +443,7 @@ class Session:
             self._events.append(call)
 
     def _repeat(self, frame: Call, text: str | bytes) -> None:
-        """The id of a CALL that has been answered: a retry gets the same answer, anything else is a mistake (F-93, F-94)."""
+        """The id of an answered CALL: a retry gets the same answer, anything else is a mistake (F-93, F-94)."""
         content, answer = self._answered[frame.message_id]
         if content == _content(frame):
             self._send(answer)
@@ -453,7 +455,7 @@ class Session:
             )
 
     def _hold(self, frame: Call, text: str | bytes) -> None:
-        """Keep a CALL until the application has answered others. Bounded, for a peer that we cannot stop from sending."""
+        """Keep a CALL until others have been answered. Bounded: what was read is read, but a peer may go on."""
         if self._held_size + len(text) > self.limits.max_message_size:
             self._must_close = POLICY_VIOLATION
             self._misbehaved(Misbehaviour.TOO_MANY_CALLS, "too many CALLs are waiting", text, frame.message_id)
@@ -521,6 +523,12 @@ class Session:
         self._events.append(PeerMisbehaved(reason, description, self._quote(text), message_id, code, violations))
         if message_id is not None and code is not None:
             self._send(self._error(message_id, code, description, _report(violations, self.version, self.limits)))
+
+    _RECEIVE: ClassVar[Mapping[type[Any], Callable[[Session, Any, str | bytes], None]]] = {
+        Call: _on_call,
+        CallResult: _on_call_result,
+        CallError: _on_call_error,
+    }
 
     # -- text --
 
@@ -603,12 +611,6 @@ class CentralSystemSession(Session):
 
 _NULL: Final = msgspec.Raw(b"null")
 _EMPTY: Final = msgspec.Raw(b"{}")
-
-_RECEIVE: Final[dict[type[Any], Callable[[Session, Any, str | bytes], None]]] = {
-    Call: Session._on_call,
-    CallResult: Session._on_call_result,
-    CallError: Session._on_call_error,
-}
 
 
 @cache

@@ -23,10 +23,10 @@ __all__ = ["Dialect", "Version"]
 
 @attrs.frozen
 class Dialect:
-    """How the RPC layer of one version differs from the others. The machine reads these; it never asks which version."""
+    """How the RPC layer of one version differs from the others'. The machine reads these, never the version."""
 
     unreadable_id: str | None
-    """The message id of a CALLERROR about a message whose own id cannot be read (RPC-064); ``None``: no answer (RPC-065)."""
+    """The id of a CALLERROR about a message whose own cannot be read (RPC-064); ``None``: no answer (RPC-065)."""
     answers_unknown_message_type: bool
     """Whether an unknown message type with a readable id is answered (RPC-069) or ignored (RPC-068)."""
     null_payload_is_empty: bool
@@ -69,7 +69,7 @@ class Version(Enum):
 
     @classmethod
     def from_subprotocol(cls, name: str) -> Version | None:
-        """The version a subprotocol name stands for; ``None`` for a name we do not speak. Names are case-sensitive (RPC-010)."""
+        """The version that a subprotocol name, spelled exactly so, stands for (RPC-010); ``None`` for any other."""
         return _BY_SUBPROTOCOL.get(name)
 
     @classmethod

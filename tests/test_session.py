@@ -1,0 +1,693 @@
+"""The RPC state machine, step by step. Its invariants over any history are in test_session_stateful.py."""
+
+import itertools
+import json
+import math
+
+import msgspec
+import pytest
+
+from ocpp_sansio import (
+    CallCancelled,
+    CallFailed,
+    CallReceived,
+    CallRefused,
+    CallSucceeded,
+    CallTimedOut,
+    CentralSystemSession,
+    ChargePointSession,
+    ConnectionLost,
+    Direction,
+    DuplicateCall,
+    ErrorCode,
+    InvalidMessage,
+    InvalidResponse,
+    LateResponse,
+    Limits,
+    LocalProtocolError,
+    Misbehaviour,
+    PeerMisbehaved,
+    QueueFull,
+    SessionClosed,
+    Version,
+    numbered,
+    v16,
+)
+
+HEARTBEAT = v16.HeartbeatRequest()
+NOON = "2024-05-17T12:00:00Z"
+
+
+def authorize(tag: str = "TAG") -> v16.AuthorizeRequest:
+    return v16.AuthorizeRequest(id_tag=tag)
+
+
+def accepted() -> v16.AuthorizeResponse:
+    return v16.AuthorizeResponse(id_tag_info=v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED))
+
+
+ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
+
+
+def charge_point(**options) -> ChargePointSession:
+    return ChargePointSession("1.6", message_ids=numbered("m"), **options)
+
+
+def central_system(**options) -> CentralSystemSession:
+    return CentralSystemSession("1.6", message_ids=numbered("m"), **options)
+
+
+def sent(session) -> list:
+    return [json.loads(text) for text in session.data_to_send()]
+
+
+def events(session) -> list:
+    return list(iter(session.next_event, None))
+
+
+def receive(session, *message, now=0.0) -> list:
+    """Give a session a message, as a list or as text, and return what it reports."""
+    text = message[0] if len(message) == 1 else json.dumps(message)
+    session.receive_data(text, now=now)
+    return events(session)
+
+
+# -- our CALLs --
+
+
+def test_a_call_is_sent_at_once_and_its_result_is_typed():
+    """RPC-030, RPC-031."""
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    assert sent(session) == [[2, "m1", "Authorize", {"idTag": "TAG"}]]
+    assert receive(session, 3, "m1", ACCEPTED) == [CallSucceeded(call, accepted())]
+    assert session.next_timeout() is None
+
+
+def test_one_call_at_a_time_the_others_wait_in_order():
+    """RPC-050, RPC-051, F-97."""
+    session = charge_point()
+    calls = [session.call(authorize(tag), now=0) for tag in "ABC"]
+    for number, call in enumerate(calls, 1):
+        assert sent(session) == [[2, f"m{number}", "Authorize", {"idTag": "ABC"[number - 1]}]]
+        assert receive(session, 3, f"m{number}", ACCEPTED) == [CallSucceeded(call, accepted())]
+    assert sent(session) == []
+
+
+def test_a_time_out_counts_from_sending_and_frees_the_wire():
+    """RPC-054."""
+    session = charge_point()
+    first = session.call(authorize(), now=0, timeout=10)
+    second = session.call(authorize(), now=5, timeout=10)
+    sent(session)
+    assert session.next_timeout() == 10
+    session.handle_timeout(now=9.9)
+    assert events(session) == []
+    session.handle_timeout(now=10)
+    assert events(session) == [CallFailed(first, CallTimedOut(10))]
+    assert sent(session) == [[2, "m2", "Authorize", {"idTag": "TAG"}]]
+    assert session.next_timeout() == 20
+    session.handle_timeout(now=30)
+    assert events(session) == [CallFailed(second, CallTimedOut(10))]
+    session.handle_timeout(now=31)
+    assert events(session) == []
+
+
+def test_the_default_time_out_is_the_limit_and_infinity_is_for_ever():
+    """RPC-055."""
+    session = charge_point(limits=Limits(call_timeout=7))
+    assert session.call(authorize(), now=1).timeout == 7
+    assert session.next_timeout() == 8
+    session = charge_point()
+    session.call(authorize(), now=1, timeout=math.inf)
+    assert session.next_timeout() is None
+
+
+def test_a_late_answer_is_an_event_and_changes_nothing():
+    """RPC-057, F-96."""
+    session = charge_point()
+    call = session.call(authorize(), now=0, timeout=1)
+    session.handle_timeout(now=1)
+    events(session)
+    assert receive(session, 3, "m1", ACCEPTED, now=2) == [LateResponse(call, accepted())]
+    [event] = receive(session, 3, "m1", ACCEPTED, now=3)
+    assert event.reason is Misbehaviour.UNSOLICITED_ANSWER
+
+
+def test_a_late_error_is_an_event_too():
+    session = charge_point()
+    call = session.call(authorize(), now=0, timeout=1)
+    session.handle_timeout(now=1)
+    events(session)
+    assert receive(session, 4, "m1", "GenericError", "", {}, now=2) == [LateResponse(call, CallRefused("GenericError"))]
+
+
+def test_a_cancelled_call_on_the_wire_blocks_the_next_until_it_is_answered():
+    """RPC-050: cancelling is our affair, the CALL stays unanswered."""
+    session = charge_point()
+    first = session.call(authorize("A"), now=0)
+    session.call(authorize("B"), now=0)
+    sent(session)
+    session.cancel(first, now=1)
+    session.cancel(first, now=1)
+    assert events(session) == [CallFailed(first, CallCancelled())]
+    assert sent(session) == []
+    assert receive(session, 3, "m1", ACCEPTED) == [LateResponse(first, accepted())]
+    assert sent(session) == [[2, "m2", "Authorize", {"idTag": "B"}]]
+
+
+def test_a_cancelled_call_on_the_wire_gives_way_at_its_time_out_without_a_second_outcome():
+    session = charge_point()
+    first = session.call(authorize("A"), now=0, timeout=10)
+    session.call(authorize("B"), now=0)
+    session.cancel(first, now=1)
+    sent(session), events(session)
+    session.handle_timeout(now=10)
+    assert events(session) == []
+    assert sent(session) == [[2, "m2", "Authorize", {"idTag": "B"}]]
+
+
+def test_a_cancelled_call_without_a_time_out_does_not_block_for_ever():
+    session = charge_point(limits=Limits(call_timeout=30))
+    first = session.call(authorize("A"), now=0, timeout=math.inf)
+    session.call(authorize("B"), now=0)
+    session.cancel(first, now=1)
+    sent(session), events(session)
+    assert session.next_timeout() == 31
+    session.handle_timeout(now=31)
+    assert sent(session) == [[2, "m2", "Authorize", {"idTag": "B"}]]
+
+
+def test_a_cancelled_call_in_the_queue_is_never_sent():
+    session = charge_point()
+    session.call(authorize("A"), now=0)
+    second = session.call(authorize("B"), now=0)
+    sent(session)
+    session.cancel(second, now=1)
+    assert events(session) == [CallFailed(second, CallCancelled())]
+    receive(session, 3, "m1", ACCEPTED)
+    assert sent(session) == []
+    session.cancel(second, now=2)
+    assert events(session) == []
+
+
+def test_a_foreign_answer_changes_nothing():
+    """RPC-066, F-95."""
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    sent(session)
+    for message in ([3, "other", {}], [4, "other", "GenericError", "", {}]):
+        [event] = receive(session, *message)
+        assert (event.reason, event.message_id, event.answered) == (Misbehaviour.UNSOLICITED_ANSWER, "other", None)
+    assert sent(session) == []
+    assert receive(session, 3, "m1", ACCEPTED) == [CallSucceeded(call, accepted())]
+
+
+def test_the_peer_s_ids_are_its_own():
+    """RPC-043: the peer may use an id that is pending here."""
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    [received] = receive(session, 2, "m1", "ClearCache", {})
+    assert isinstance(received, CallReceived)
+    assert receive(session, 3, "m1", ACCEPTED) == [CallSucceeded(call, accepted())]
+    sent(session)
+    session.respond(received, v16.ClearCacheResponse(status=v16.ClearCacheStatus.ACCEPTED), now=0)
+    assert sent(session) == [[3, "m1", {"status": "Accepted"}]]
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("NotImplemented", ErrorCode.NOT_IMPLEMENTED),
+        ("OccurenceConstraintViolation", ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION),
+        ("OccurrenceConstraintViolation", ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION),
+        ("FormationViolation", ErrorCode.FORMAT_VIOLATION),
+        ("FormatViolation", ErrorCode.FORMAT_VIOLATION),
+        ("NoSuchThing", ErrorCode.GENERIC_ERROR),
+        ("", ErrorCode.GENERIC_ERROR),
+    ],
+)
+def test_a_callerror_refuses_the_call_whatever_its_code(code, meaning):
+    """RPC-090, F-105."""
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    [failed] = receive(session, 4, "m1", code, "x" * 300, {"a": 1})
+    assert failed == CallFailed(call, CallRefused(code, "x" * 300, {"a": 1}))
+    assert (failed.error.code, failed.error.code_text) == (meaning, code)
+
+
+def test_an_invalid_result_fails_the_call_and_nothing_is_sent():
+    """RPC-063, RPC-072."""
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    sent(session)
+    [failed] = receive(session, 3, "m1", {"idTagInfo": {"status": "Maybe"}})
+    assert failed.call is call
+    assert isinstance(failed.error, InvalidResponse)
+    assert [violation.path for violation in failed.error.violations] == ["$.idTagInfo.status"]
+    assert "Maybe" in failed.error.text
+    assert sent(session) == []
+
+
+def test_a_null_payload_is_an_empty_one():
+    """RPC-037."""
+    session = charge_point()
+    call = session.call(
+        v16.StatusNotificationRequest(
+            connector_id=1, error_code=v16.ChargePointErrorCode.NO_ERROR, status=v16.ChargePointStatus.AVAILABLE
+        ),
+        now=0,
+    )
+    assert receive(session, 3, "m1", None) == [CallSucceeded(call, v16.StatusNotificationResponse())]
+    [received] = receive(session, 2, "1", "ClearCache", None)
+    assert received.request == v16.ClearCacheRequest()
+    session.call(authorize(), now=0)
+    [failed] = receive(session, 3, "m2", None)
+    assert [violation.path for violation in failed.error.violations] == ["$.idTagInfo"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[4,"m1","FormationViolation",""]',
+        '[4,"m1","FormationViolation","",[]]',
+        '[4,"m1",5,"",{}]',
+        '[3,"m1"]',
+        '[3,"m1",{"configurationKey":[]',
+    ],
+)
+def test_a_malformed_answer_to_our_call_fails_it_at_once(text):
+    """F-60, F-105: waiting for the time-out would tell no more. Nothing is sent (RPC-063)."""
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    sent(session)
+    [failed] = receive(session, text)
+    assert failed.call is call
+    assert isinstance(failed.error, InvalidResponse)
+    assert failed.error.text == text
+    assert sent(session) == []
+
+
+def test_a_lost_connection_fails_what_has_no_outcome_and_says_whether_it_was_sent():
+    """RPC-131, F-08."""
+    session = charge_point()
+    first, second = session.call(authorize("A"), now=0), session.call(authorize("B"), now=0)
+    session.connection_lost(now=1)
+    session.connection_lost(now=1)
+    assert events(session) == [
+        CallFailed(first, ConnectionLost(sent=True)),
+        CallFailed(second, ConnectionLost(sent=False)),
+    ]
+    assert receive(session, 3, "m1", ACCEPTED) == []
+    assert (session.data_to_send(), session.next_timeout()) == ([], None)
+    with pytest.raises(SessionClosed):
+        session.call(authorize(), now=2)
+    session.cancel(second, now=2)
+    assert events(session) == []
+
+
+def test_a_lost_connection_gives_a_cancelled_call_no_second_outcome():
+    session = charge_point()
+    call = session.call(authorize(), now=0)
+    session.cancel(call, now=0)
+    events(session)
+    session.connection_lost(now=1)
+    assert events(session) == []
+
+
+def test_the_queue_is_bounded_and_says_so_to_the_caller():
+    """F-124: never a silent drop."""
+    session = charge_point(limits=Limits(max_queued_calls=2))
+    for _ in range(3):
+        session.call(authorize(), now=0)
+    with pytest.raises(QueueFull):
+        session.call(authorize(), now=0)
+    assert len(sent(session)) == 1
+
+
+def test_an_invalid_request_raises_with_the_path_and_queues_nothing():
+    session = charge_point()
+    with pytest.raises(InvalidMessage, match=r"\$\.idTag") as caught:
+        session.call(authorize("x" * 21), now=0)
+    assert [violation.rule for violation in caught.value.violations] == ["maxLength"]
+    assert session.data_to_send() == []
+    assert session.next_timeout() is None
+    session.call(authorize(), now=0)
+    assert len(sent(session)) == 1
+
+
+@pytest.mark.parametrize("request_", [v16.ResetRequest(type=v16.ResetType.HARD), "Heartbeat", v16.HeartbeatResponse])
+def test_what_is_not_ours_to_send_is_refused(request_):
+    session = charge_point()
+    with pytest.raises(LocalProtocolError):
+        session.call(request_, now=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("timeout", [0, -1, math.nan])
+def test_a_time_out_is_positive(timeout):
+    with pytest.raises(ValueError, match="positive"):
+        charge_point().call(HEARTBEAT, now=0, timeout=timeout)
+
+
+@pytest.mark.parametrize("message_id", ["", "x" * 37])
+def test_a_message_id_has_1_to_36_characters(message_id):
+    """RPC-040."""
+    session = ChargePointSession("1.6", message_ids=lambda: message_id)
+    with pytest.raises(LocalProtocolError, match="36"):
+        session.call(HEARTBEAT, now=0)
+
+
+def test_numbered_ids_never_repeat_and_stay_short():
+    """RPC-040, RPC-041."""
+    ids = numbered("x" * 24)
+    assert [ids(), ids()] == ["x" * 24 + "1", "x" * 24 + "2"]
+    with pytest.raises(ValueError, match="24"):
+        numbered("x" * 25)
+
+
+def test_only_as_many_expired_calls_are_remembered_as_the_limit_allows():
+    session = charge_point(limits=Limits(max_expired_calls=1))
+    for now in (0, 10):
+        session.call(authorize(), now=now, timeout=1)
+        session.handle_timeout(now=now + 1)
+    events(session)
+    [first] = receive(session, 3, "m1", ACCEPTED, now=12)
+    [second] = receive(session, 3, "m2", ACCEPTED, now=12)
+    assert isinstance(first, PeerMisbehaved)
+    assert isinstance(second, LateResponse)
+
+
+def test_time_that_goes_backwards_is_clamped():
+    """F-135."""
+    session = charge_point()
+    session.handle_timeout(now=100)
+    session.call(authorize(), now=50, timeout=10)
+    assert session.next_timeout() == 110
+    session.handle_timeout(now=-1e9)
+    assert events(session) == []
+
+
+# -- the peer's CALLs --
+
+
+def test_a_call_is_typed_and_answered_with_its_id():
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    assert received == CallReceived("a", "Heartbeat", HEARTBEAT)
+    response = msgspec.json.decode(b'{"currentTime":"%s"}' % NOON.encode(), type=v16.HeartbeatResponse)
+    session.respond(received, response, now=0)
+    assert sent(session) == [[3, "a", {"currentTime": NOON}]]
+
+
+def test_a_call_can_be_rejected():
+    """RPC-032, RPC-091."""
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.FORMAT_VIOLATION, "x" * 300, {"why": [1]}, now=0)
+    assert sent(session) == [[4, "a", "FormationViolation", "x" * 255, {"why": [1]}]]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{"x": object()}, {1: {2}, "y": {object()}}, {"x": 10**400}, {"x": "\ud800"}, {"x": "y" * 2**20}, "no mapping"],
+    ids=repr,
+)
+def test_details_that_cannot_be_written_are_left_out(details):
+    """F-101."""
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, "lone \ud800", details, now=0)
+    assert sent(session) == [[4, "a", "InternalError", "lone ?", {}]]
+
+
+def test_details_that_contain_themselves_are_left_out():
+    """F-101."""
+    details: dict = {}
+    details["self"] = details
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, details=details, now=0)
+    assert sent(session) == [[4, "a", "InternalError", "", {}]]
+
+
+def test_calls_cross():
+    """RPC-053, F-100: the peer's CALL is answered while ours is unanswered, and a handler may call."""
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    call = session.call(v16.ClearCacheRequest(), now=0)
+    assert receive(session, 3, "m1", {"status": "Rejected"}) == [
+        CallSucceeded(call, v16.ClearCacheResponse(status=v16.ClearCacheStatus.REJECTED))
+    ]
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    assert [message[0] for message in sent(session)] == [2, 4]
+
+
+def test_answering_twice_is_a_mistake():
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    sent(session)
+    with pytest.raises(LocalProtocolError, match="has been answered"):
+        session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    assert sent(session) == []
+
+
+def test_a_response_of_another_action_is_a_mistake_and_the_call_stays_open():
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    with pytest.raises(LocalProtocolError, match="HeartbeatResponse"):
+        session.respond(received, accepted(), now=0)
+    with pytest.raises(InvalidMessage):
+        session.respond(received, v16.HeartbeatResponse(current_time="noon"), now=0)
+    assert sent(session) == []
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    assert len(sent(session)) == 1
+
+
+def test_an_answer_that_nobody_waits_for_is_dropped():
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.connection_lost(now=0)
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    assert sent(session) == []
+
+
+def test_an_application_that_does_not_answer_is_answered_for():
+    """F-99."""
+    session = central_system(limits=Limits(answer_timeout=60, max_inbound_calls=1))
+    [received] = receive(session, 2, "a", "Heartbeat", {}, now=0)
+    assert session.next_timeout() == 60
+    session.handle_timeout(now=59)
+    assert sent(session) == []
+    session.handle_timeout(now=60)
+    assert [message[:3] for message in sent(session)] == [[4, "a", "InternalError"]]
+    session.respond(received, v16.HeartbeatResponse(current_time=None), now=61)
+    assert sent(session) == []
+    with pytest.raises(LocalProtocolError):
+        session.reject(received, ErrorCode.INTERNAL_ERROR, now=61)
+
+
+def test_without_an_answer_time_out_a_call_stays_open():
+    session = central_system(limits=Limits(answer_timeout=None))
+    receive(session, 2, "a", "Heartbeat", {}, now=0)
+    assert session.next_timeout() is None
+    session.handle_timeout(now=1e9)
+    assert sent(session) == []
+
+
+def test_a_repeated_call_in_progress_is_not_run_twice():
+    """RPC-067, F-94."""
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=False)]
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    assert len(sent(session)) == 1
+
+
+def test_a_repeated_call_gets_the_same_answer_again():
+    """RPC-042, F-94."""
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, "once", now=0)
+    answer = sent(session)
+    assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=True)]
+    assert sent(session) == answer
+
+
+@pytest.mark.parametrize("other", [("Authorize", {"idTag": "X"}), ("Heartbeat", {"x": 1})])
+def test_an_id_used_for_another_call_is_refused(other):
+    """F-93."""
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    sent(session)
+    [event] = receive(session, 2, "a", *other)
+    assert event.reason is Misbehaviour.MESSAGE_ID_REUSED
+    assert [message[:3] for message in sent(session)] == [[4, "a", "FormationViolation"]]
+
+
+def test_only_the_last_answers_are_kept():
+    """F-93: bounded."""
+    session = central_system(limits=Limits(max_replays=1))
+    for message_id in "ab":
+        [received] = receive(session, 2, message_id, "Heartbeat", {})
+        session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    [again] = receive(session, 2, "a", "Heartbeat", {})
+    assert isinstance(again, CallReceived)
+
+
+def test_a_pipelining_peer_is_served_in_order_and_reading_stops():
+    """F-98."""
+    session = central_system(limits=Limits(max_inbound_calls=2))
+    for number in range(5):
+        session.receive_data(json.dumps([2, str(number), "Heartbeat", {}]), now=0)
+    assert session.reading_paused
+    served = []
+    while (event := session.next_event()) is not None:
+        served.append(event.message_id)
+        session.reject(event, ErrorCode.INTERNAL_ERROR, now=0)
+    assert served == list("01234")
+    assert not session.reading_paused
+    assert [message[1] for message in sent(session)] == list("01234")
+
+
+def test_a_peer_that_pipelines_without_end_is_cut_off():
+    """F-98: held CALLs are bounded in bytes."""
+    session = central_system(limits=Limits(max_inbound_calls=1, max_message_size=1000))
+    for number in itertools.count():
+        session.receive_data(json.dumps([2, str(number), "Heartbeat", {}]), now=0)
+        if session.must_close is not None:
+            break
+    assert session.must_close == 1008
+    assert number < 100
+    assert [event.reason for event in events(session) if isinstance(event, PeerMisbehaved)] == [
+        Misbehaviour.TOO_MANY_CALLS
+    ]
+
+
+def test_answers_pass_held_calls():
+    """A handler that waits for the answer to its own CALL gets it, however many CALLs are held."""
+    session = central_system(limits=Limits(max_inbound_calls=1))
+    receive(session, 2, "a", "Heartbeat", {})
+    receive(session, 2, "b", "Heartbeat", {})
+    call = session.call(v16.ClearCacheRequest(), now=0)
+    [event] = receive(session, 3, "m1", {"status": "Accepted"})
+    assert event.call is call
+
+
+# -- what a peer can do wrong --
+
+
+def test_an_invalid_call_is_answered_with_every_violation():
+    """RPC-060, RPC-074, RPC-092."""
+    session = central_system()
+    text = json.dumps([2, "a", "StartTransaction", {"connectorId": "1", "idTag": "x" * 21, "extra": 1, "timestamp": NOON}])
+    [event] = receive(session, text)
+    assert event.reason is Misbehaviour.INVALID_PAYLOAD
+    assert (event.message_id, event.text, event.answered) == ("a", text, ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION)
+    paths = {"$.connectorId", "$.idTag", "$.extra", "$.meterStart"}
+    assert {violation.path for violation in event.violations} == paths
+    [[_, message_id, code, description, details]] = sent(session)
+    assert (message_id, code) == ("a", "OccurenceConstraintViolation")
+    assert description.startswith("$.meterStart: ")
+    assert {violation["path"] for violation in details["violations"]} == paths
+    assert "x" * 21 not in json.dumps(details)
+
+
+def test_a_callerror_lists_violations_up_to_the_limit():
+    session = central_system(limits=Limits(max_reported_violations=1))
+    receive(session, 2, "a", "StartTransaction", {})
+    [[*_, details]] = sent(session)
+    assert len(details["violations"]) == 1
+    assert details["more"] == 3
+
+
+@pytest.mark.parametrize("action", ["heartbeat", "../Heartbeat", "", "GetVariables"])
+def test_an_unknown_action_is_not_implemented(action):
+    """RPC-036, RPC-070, F-104."""
+    session = central_system()
+    [event] = receive(session, 2, "a", action, {})
+    assert event.reason is Misbehaviour.UNKNOWN_ACTION
+    assert [message[:3] for message in sent(session)] == [[4, "a", "NotImplemented"]]
+
+
+def test_an_action_from_the_wrong_side_is_not_supported():
+    """RPC-070, F-104."""
+    session = central_system()
+    [event] = receive(session, 2, "a", "Reset", {"type": "Hard"})
+    assert event.reason is Misbehaviour.WRONG_DIRECTION
+    assert [message[:3] for message in sent(session)] == [[4, "a", "NotSupported"]]
+
+
+def test_nothing_but_a_call_is_answered():
+    """RPC-063, F-102."""
+    session = central_system()
+    for text in ('[3,"a"]', '[3,"a",', '[4,"a"]', '[4,"a","x","",{}]', '[3,"a",{}]', '[5,"a","x","",{}]', '[6,"a","x",{}]'):
+        assert receive(session, text)
+        assert sent(session) == [], text
+
+
+def test_what_an_event_quotes_is_bounded():
+    """F-60, F-69."""
+    session = central_system(limits=Limits(max_reported_text=10))
+    [event] = receive(session, "é" * 100)
+    assert event.text == "é" * 10
+    session.receive_data(("é" * 100).encode(), now=0)
+    assert session.next_event().text == "é" * 10
+
+
+def test_too_many_unusable_messages_in_a_row_end_the_connection():
+    session = central_system(limits=Limits(max_bad_messages=3))
+    for _ in range(3):
+        receive(session, "x", now=0)
+    assert session.must_close is None
+    assert [event.reason for event in receive(session, "x", now=0)] == [
+        Misbehaviour.NOT_JSON,
+        Misbehaviour.TOO_MANY_BAD_MESSAGES,
+    ]
+    assert session.must_close == 1008
+    assert len(receive(session, "x", now=0)) == 1
+
+
+def test_a_usable_message_or_time_forgives_unusable_ones():
+    session = central_system(limits=Limits(max_bad_messages=1))
+    for number in range(5):
+        receive(session, "x")
+        receive(session, 2, str(number), "Heartbeat", {})
+    for minute in range(1, 5):
+        receive(session, "x", now=minute * 61)
+    assert session.must_close is None
+
+
+def test_a_million_unsolicited_answers_leave_nothing_behind():
+    """F-95, at a smaller number: no table grows."""
+    session = central_system()
+    for number in range(1000):
+        receive(session, 3, str(number), {})
+    assert session.must_close is None
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    assert isinstance(received, CallReceived)
+    assert not session._expired
+
+
+# -- for the driver --
+
+
+def test_a_tap_sees_every_text_in_both_directions():
+    seen = []
+    session = central_system(tap=lambda direction, text, now: seen.append((direction, text, now)))
+    session.receive_data(b'[2,"a","Heartbeat",{}]', now=1)
+    session.receive_data("nonsense", now=2)
+    session.reject(session.next_event(), ErrorCode.INTERNAL_ERROR, now=3)
+    assert seen == [
+        (Direction.IN, '[2,"a","Heartbeat",{}]', 1),
+        (Direction.IN, "nonsense", 2),
+        (Direction.OUT, '[4,"a","InternalError","",{}]', 3),
+    ]
+
+
+def test_a_version_without_messages_is_refused():
+    with pytest.raises(NotImplementedError, match=r"2\.1"):
+        ChargePointSession(Version.V21, message_ids=numbered("m"))
+    with pytest.raises(ValueError, match=r"1\.7"):
+        ChargePointSession("1.7", message_ids=numbered("m"))
