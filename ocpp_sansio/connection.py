@@ -1,0 +1,338 @@
+"""A session over a WebSocket: TCP bytes in and out, for either end.
+
+A connection owns the session and the WebSocket beneath it, and eats the texts that go between them; what remains
+are events for the driver. It must not know what either of them decides.
+
+The driver's part, in this order, after every step (one mutation → drain completely → wait):
+
+1. Mutate once: ``receive_data``, ``receive_eof``, ``handle_timeout``, or a command such as ``call``.
+2. Act on ``next_event()`` until it returns ``None``.
+3. Send ``data_to_send()``; if ``transport_done``, close the transport after that.
+4. Wait for bytes, unless ``reading_paused``, for ``next_timeout()``, or for the user.
+
+``now`` is seconds of any monotonic clock. A ``now`` that goes backwards is taken for the latest one seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from .errors import ErrorCode, LocalProtocolError
+from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall
+from .handshake import Endpoint, basic_authorization
+from .limits import Limits
+from .messages import FromCentralSystem, FromChargePoint, Response
+from .session import CentralSystemSession, ChargePointSession, Session, Tap
+from .version import Version
+from .websocket import ClientWebSocket, HeaderFields, NoMatch, ServerWebSocket, WebSocket
+
+__all__ = ["CentralSystemConnection", "ChargePointConnection", "Connection", "NoMatch"]
+
+R = TypeVar("R", bound=Response)
+S = TypeVar("S", bound=Session)
+W = TypeVar("W", bound=WebSocket)
+
+
+class Connection(Generic[S, W]):
+    """Both ends through one code path; use :class:`ChargePointConnection` or :class:`CentralSystemConnection`.
+
+    The last event is one ConnectionClosed, or one ConnectionRefused if the connection never was open.
+    """
+
+    def __init__(self, websocket: W, open_session: Callable[[Version], S]) -> None:
+        self._websocket = websocket
+        self._open_session = open_session
+        self._session: S | None = None
+        self._events: deque[Event] = deque()
+
+    # -- what the driver asks --
+
+    def next_event(self) -> Event | None:
+        """The next thing to act on; ``None`` when there is nothing left."""
+        return self._events.popleft() if self._events else None
+
+    def data_to_send(self) -> bytes:
+        """The bytes to send now. Given out once."""
+        return self._websocket.data_to_send()
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
+        deadline = self._websocket.next_timeout()
+        call_deadline = None if self._session is None else self._session.next_timeout()
+        if deadline is None or call_deadline is None:
+            return call_deadline if deadline is None else deadline
+        return min(deadline, call_deadline)
+
+    @property
+    def version(self) -> Version | None:
+        """The version spoken; ``None`` as long as the connection has not been open."""
+        return None if self._session is None else self._session.version
+
+    @property
+    def is_open(self) -> bool:
+        """Whether CALLs can be sent."""
+        return self._websocket.is_open
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether the peer sends more than it is given answers: stop reading until this is false again (F-98)."""
+        return self._websocket.reading_paused or (self._session is not None and self._session.reading_paused)
+
+    @property
+    def transport_done(self) -> bool:
+        """Whether ``data_to_send`` holds all that will ever be sent: send that and close the transport."""
+        return self._websocket.transport_done
+
+    # -- what happens --
+
+    def receive_data(self, data: bytes, *, now: float) -> None:
+        """Take in bytes from the transport. Never raises for what the peer did."""
+        self._websocket.receive_data(data, now=now)
+        self._settle(now)
+
+    def receive_eof(self, *, now: float) -> None:
+        """The transport is gone: it reached its end, or it failed (F-08, F-09)."""
+        self._websocket.receive_eof(now=now)
+        self._settle(now)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let time pass: act on every deadline that is due. An extra call does nothing."""
+        if self._session is not None:
+            if self._session.reading_paused:
+                # The peer is not to blame for a silence that is ours: we do not listen.
+                self._websocket.heard(now=now)
+            self._session.handle_timeout(now=now)
+        self._websocket.handle_timeout(now=now)
+        self._settle(now)
+
+    # -- commands --
+
+    def cancel(self, call: PendingCall[Any], *, now: float) -> None:
+        """Give up on a call: its outcome is a CallFailed with CallCancelled, unless it has had its outcome."""
+        self._opened().cancel(call, now=now)
+        self._settle(now)
+
+    def respond(self, call: CallReceived[R], response: R, *, now: float) -> None:
+        """Answer a CALL. Nothing happens when nobody waits for the answer any more.
+
+        Raises:
+            InvalidMessage: the response breaks its schema; the CALL is still open.
+            LocalProtocolError: the CALL has been answered, or the response is not of its action.
+        """
+        self._opened().respond(call, response, now=now)
+        self._settle(now)
+
+    def reject(
+        self,
+        call: CallReceived[Any],
+        code: ErrorCode,
+        description: str = "",
+        details: Mapping[str, Any] | None = None,
+        *,
+        now: float,
+    ) -> None:
+        """Answer a CALL with a CALLERROR (RPC-062).
+
+        Raises:
+            LocalProtocolError: the CALL has been answered.
+        """
+        self._opened().reject(call, code, description, details, now=now)
+        self._settle(now)
+
+    def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
+        """End the connection in good order. Does nothing on one that is ending already.
+
+        Calls without an answer fail at once with ConnectionLost. ConnectionClosed follows when the peer has
+        consented, at the latest after ``Limits.close_timeout``.
+
+        Raises:
+            ValueError: the code is not for use in a close frame (RPC-017 lists those that fit).
+        """
+        self._websocket.close(code, reason, now=now)
+        if self._session is not None:
+            self._session.connection_lost(now=now)
+        self._settle(now)
+
+    # -- between the layers --
+
+    def _opened(self) -> S:
+        if self._session is None:
+            raise LocalProtocolError("the connection has never been open")
+        return self._session
+
+    def _settle(self, now: float) -> None:
+        """Carry everything between the two layers until both are at rest."""
+        while (event := self._websocket.next_event()) is not None:
+            if isinstance(event, str):
+                self._opened().receive_data(event, now=now)
+                continue
+            if isinstance(event, ConnectionOpened):
+                self._session = self._open_session(event.version)
+            elif isinstance(event, ConnectionClosed):
+                self._opened().connection_lost(now=now)
+            # What the session has to say about the texts so far, and about its end, comes first.
+            self._collect()
+            self._events.append(event)
+        self._collect()
+        if self._session is not None:
+            for text in self._session.bytes_to_send():
+                self._websocket.send_text(text)
+            if self._session.must_close is not None and self.is_open:
+                self.close(self._session.must_close, "limit exceeded", now=now)
+
+    def _collect(self) -> None:
+        if self._session is not None:
+            while (event := self._session.next_event()) is not None:
+                self._events.append(event)
+
+
+class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
+    """A charge point's connection to its central system. The opening request is in ``data_to_send`` at once.
+
+    Args:
+        url: the endpoint URL of the central system, ``ws://…`` or ``wss://…``; the identity is added to its path.
+        identity: the name of the charge point (RPC-002…004).
+        now: the current time.
+        versions: those offered, in order of preference (RPC-010).
+        message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered`.
+        password: sent as HTTP Basic credentials, with the identity as user name (RPC-142); text is sent as UTF-8.
+        headers: further header fields of the opening request.
+        limits: bounds on what the central system can make us hold or do.
+        tap: is shown every OCPP message that comes or goes.
+
+    Raises:
+        ValueError: the URL, the identity or a header field is not acceptable, or a version is unknown.
+        NotImplementedError: the messages of a version are not part of this release.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        identity: str,
+        *,
+        now: float,
+        versions: Iterable[Version | str] = ("1.6",),
+        message_ids: Callable[[], str],
+        password: bytes | str | None = None,
+        headers: HeaderFields = (),
+        limits: Limits | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self._endpoint = Endpoint.of(url, identity)
+        if password is not None:
+            password = password.encode() if isinstance(password, str) else password
+            headers = [("Authorization", basic_authorization(identity, password)), *headers]
+        super().__init__(
+            ClientWebSocket(self._endpoint, _spoken(versions), headers=headers, limits=limits, now=now),
+            partial(ChargePointSession, message_ids=message_ids, limits=limits, tap=tap),
+        )
+
+    @property
+    def host(self) -> str:
+        """The host to connect to: a name, or an address without brackets."""
+        return self._endpoint.host
+
+    @property
+    def port(self) -> int:
+        """The TCP port to connect to."""
+        return self._endpoint.port
+
+    @property
+    def secure(self) -> bool:
+        """Whether the transport has to be TLS."""
+        return self._endpoint.secure
+
+    def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+        """Ask the central system. See :meth:`CentralSystemConnection.call`."""
+        call = self._opened().call(request, now=now, timeout=timeout)
+        self._settle(now)
+        return call
+
+
+class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket]):
+    """A central system's connection from one charge point, from the moment the transport stands.
+
+    Nothing reaches the application before it has answered ConnectionRequested with ``accept`` or
+    ``reject_connection``, within ``Limits.handshake_timeout``.
+
+    Args:
+        now: the current time.
+        versions: those spoken; the charge point's preference decides among them (RPC-011).
+        message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered`.
+        no_match: what to do with a charge point that offers none of them (RPC-012, RPC-013).
+        limits: bounds on what the charge point can make us hold or do.
+        tap: is shown every OCPP message that comes or goes.
+        allow_origin: whether to admit requests with an Origin, which browsers send and charge points do not (F-32).
+
+    Raises:
+        ValueError: a version is unknown, or there is none.
+        NotImplementedError: the messages of a version are not part of this release.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: float,
+        versions: Iterable[Version | str] = ("1.6",),
+        message_ids: Callable[[], str],
+        no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
+        limits: Limits | None = None,
+        tap: Tap | None = None,
+        allow_origin: bool = False,
+    ) -> None:
+        limits = limits or Limits()
+        super().__init__(
+            ServerWebSocket(_spoken(versions), no_match=no_match, allow_origin=allow_origin, limits=limits, now=now),
+            partial(CentralSystemSession, message_ids=message_ids, limits=limits, tap=tap),
+        )
+
+    def accept(self, *, now: float) -> None:
+        """Let the charge point in. Nothing happens if it has left meanwhile.
+
+        Raises:
+            LocalProtocolError: there is no request to decide on.
+        """
+        self._websocket.accept(now=now)
+        self._settle(now)
+
+    def reject_connection(self, status: int = 401, reason: str = "", headers: HeaderFields = (), *, now: float) -> None:
+        """Refuse the charge point with an HTTP status (RPC-015, RPC-016). Nothing happens if it has left meanwhile.
+
+        The reason is the body of the response. A 401 asks for HTTP Basic credentials unless ``headers`` ask for others.
+
+        Raises:
+            LocalProtocolError: there is no request to decide on.
+            ValueError: the status is not one of 300 to 599, or a header field is not fit to be sent.
+        """
+        self._websocket.reject(status, reason, headers, now=now)
+        self._settle(now)
+
+    def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+        """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
+
+        ``timeout`` is in seconds from when the CALL is sent (RPC-054); ``None`` stands for ``Limits.call_timeout``,
+        ``math.inf`` for no limit. The one outcome of the call is a CallSucceeded or a CallFailed.
+
+        Raises:
+            InvalidMessage: the request breaks its schema.
+            QueueFull: ``Limits.max_queued_calls`` are waiting.
+            SessionClosed: the connection has ended.
+            LocalProtocolError: the connection has not been open yet, or the request is not of this version or not
+                for this side to send.
+            ValueError: the time-out is not a positive number.
+        """
+        call = self._opened().call(request, now=now, timeout=timeout)
+        self._settle(now)
+        return call
+
+
+def _spoken(versions: Iterable[Version | str]) -> tuple[Version, ...]:
+    """The versions, each with its messages at hand: better now than when a peer has chosen one."""
+    parsed = Version.parse_all(versions)
+    for version in parsed:
+        _ = version.actions
+    return parsed
