@@ -1,0 +1,41 @@
+"""The versions and their names."""
+
+import pytest
+
+from ocpp_sansio import ErrorCode, Version, v16
+
+
+@pytest.mark.parametrize(("number", "name"), [("1.6", "ocpp1.6"), ("2.0.1", "ocpp2.0.1"), ("2.1", "ocpp2.1")])
+def test_a_version_has_a_subprotocol(number, name):
+    """RPC-010."""
+    version = Version(number)
+    assert str(version) == number
+    assert version.subprotocol == name
+    assert Version.from_subprotocol(name) is version
+
+
+@pytest.mark.parametrize("name", ["OCPP1.6", "ocpp1.5", "ocpp2.0", "", "ocpp1.6 "])
+def test_any_other_name_is_unknown(name):
+    """RPC-010: case-sensitive; obsolete versions are not spoken."""
+    assert Version.from_subprotocol(name) is None
+
+
+def test_the_messages_are_found_by_version():
+    assert Version.V16.actions is v16.ACTIONS
+    with pytest.raises(NotImplementedError):
+        Version.V201.actions  # noqa: B018 - the import is the effect
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("version", Version)
+def test_every_code_of_every_version_can_be_read_back(code, version):
+    """RPC-090. The four codes that 1.6 lacks are written as others."""
+    lacking = {ErrorCode.RPC_FRAMEWORK_ERROR, ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED} if version is Version.V16 else set()
+    assert ErrorCode.parse(code.spelling(version)) is code or code in lacking
+
+
+def test_1_6_keeps_its_misspellings():
+    """JE 5.1 and 5.2."""
+    assert ErrorCode.FORMAT_VIOLATION.spelling(Version.V16) == "FormationViolation"
+    assert ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION.spelling(Version.V16) == "OccurenceConstraintViolation"
+    assert ErrorCode.FORMAT_VIOLATION.spelling(Version.V201) == "FormatViolation"
