@@ -1,12 +1,12 @@
 """Payload bytes to typed messages and back, validated: the hot path.
 
-One :class:`Codec` per message class. Almost all of the work is one pass of msgspec's typed decoder; this module adds
-the few rules of the schemas that msgspec cannot be told, and asks for each of them first whether the text of the
-payload can break it at all:
+One :class:`Codec` per message class. Almost all of the work is one pass of msgspec's typed decoder. This module adds
+what msgspec cannot be told:
 
-* No property may be ``null`` (RPC-038), though an optional one is ``None`` in Python.
-* ``multipleOf: 0.1`` is decided on the decimal text: binary floats have no 0.1 (RPC-105).
+* ``multipleOf: 0.1`` is decided on the decimal text, for binary floats have no 0.1 (RPC-105). A fast search tells first
+  whether the text holds any number that could break the rule.
 * Of a key that occurs twice, the last one counts (F-66), even if the first one broke the schema.
+* Timestamps are written in UTC and to the millisecond at most (RPC-102).
 
 What is wrong with a refused payload is none of its business: :mod:`ocpp_sansio.diagnosis` says that.
 """
@@ -42,7 +42,7 @@ _write = msgspec.json.Encoder().encode
 class Codec(Generic[M]):
     """Reads and writes the payloads of one message class. Get one from :func:`codec_of`."""
 
-    __slots__ = ("_doubts", "_kind", "_read", "_timestamps", "_uneven", "cls")
+    __slots__ = ("_kind", "_read", "_timestamps", "_uneven", "cls")
 
     def __init__(self, cls: type[M]) -> None:
         self.cls = cls
@@ -51,8 +51,7 @@ class Codec(Generic[M]):
         kinds = list(kinds_within(self._kind))
         inside = [prop for kind in kinds if issubclass(kind.type, Datatype) for prop in properties(kind.type)]
         self._uneven = _UNEVEN if any(kind.decimals is not None for kind in kinds) else ()
-        self._doubts = self._uneven if all(prop.required for prop in inside) else (_NULL, *self._uneven)
-        self._timestamps = tuple(map(_untidy_timestamp, _timestamp_names(inside)))
+        self._timestamps = [b'"%b":"' % name.encode() for name in _timestamp_names(inside)]
 
     def decode(self, payload: bytes | str | msgspec.Raw) -> M:
         """The message a payload stands for.
@@ -61,14 +60,13 @@ class Codec(Generic[M]):
             PayloadError: it is not JSON or breaks the schema. Nothing else is raised, whatever the payload holds.
         """
         try:
-            if isinstance(payload, str):
-                payload = payload.encode()
-            message = self._read(payload)
+            data = payload.encode() if isinstance(payload, str) else payload
+            message = self._read(data)
         except UNREADABLE:
-            message = self._read_last_of_each_key(payload)
-        for doubtful in self._doubts:
-            if doubtful(payload):
-                self._look_closely(payload)
+            return self._read_last_of_each_key(payload)
+        for uneven in self._uneven:
+            if uneven(data):
+                self._count_decimals(data)
                 break
         return message
 
@@ -84,27 +82,30 @@ class Codec(Generic[M]):
             # bytes, sets, decimals and naive or otherwise foreign values written as strings and lists.
             if self._read(payload) != message:
                 raise PayloadError
-            for doubtful in self._uneven:
-                if doubtful(payload):
-                    self._look_closely(payload)
+            for uneven in self._uneven:
+                if uneven(payload):
+                    self._count_decimals(payload)
                     break
-            for untidy in self._timestamps:
-                payload = untidy.sub(_tidy, payload)
+            for name in self._timestamps:
+                if (first := payload.find(name)) >= 0:
+                    payload = _tidy(payload, name, first + len(name) + _SECONDS)
         except PayloadError:
             raise
-        except Exception as error:  # noqa: BLE001 (an object that never belonged here may do anything when asked)
+        except Exception as error:  # An object that never belonged here may do anything when asked.
             raise PayloadError from error
         return payload
 
     def _read_last_of_each_key(self, payload: bytes | str | msgspec.Raw) -> M:
         """Judge what a reader of the whole object sees; the typed decoder judges every occurrence of a key (F-66)."""
         try:
-            return msgspec.convert(msgspec.json.decode(payload), self.cls)
+            message = msgspec.convert(msgspec.json.decode(payload), self.cls)
         except UNREADABLE:
             raise PayloadError from None
+        self._count_decimals(payload)
+        return message
 
-    def _look_closely(self, payload: bytes | msgspec.Raw) -> None:
-        if not _is_sound(self._kind, parse(payload)):
+    def _count_decimals(self, payload: bytes | str | msgspec.Raw) -> None:
+        if self._uneven and not _are_even(self._kind, parse(payload)):
             raise PayloadError
 
 
@@ -126,15 +127,12 @@ def preload(actions: Actions) -> None:
         codec_of(action.response)
 
 
-# -- what msgspec cannot be told --
+# -- numbers in tenths --
 
-# Each asks of a whole payload, in one fast pass, whether it can hold what the name says. A string may look like it.
-_NULL: Final = re.compile(rb"null").search
-_UNEVEN: Final = (
-    re.compile(rb"\.\d\d++(?![Z+-])").search,  # a second fraction digit, but not that of a timestamp
-    re.compile(rb"e[-+\d]").search,
-    re.compile(rb"E[-+\d]").search,
-)
+# Each finds, in one fast pass over a whole payload, what a number needs to have more than one fraction digit: a second
+# digit after the point, or a negative exponent. Strings have such things as well, so a hit proves nothing; those of
+# timestamps are known by what follows.
+_UNEVEN: Final = (re.compile(rb"\.\d\d++(?![Z+-])").search, re.compile(rb"-(?<=[eE]-)").search)
 
 
 class NumberText(str):
@@ -159,19 +157,16 @@ def has_decimals(number: str, at_most: int) -> bool:
     return len(fraction) - zeros - float(exponent or 0) <= at_most
 
 
-def _is_sound(kind: Kind, value: Any) -> bool:
-    """Whether a value that fits its kind otherwise holds no ``null`` and no number with too many decimals."""
-    if value is None:
-        return False
+def _are_even(kind: Kind, value: Any) -> bool:
+    """Whether all numbers in a value that fits its kind otherwise have no more decimals than they may."""
     if isinstance(value, NumberText):
         return kind.decimals is None or has_decimals(value, kind.decimals)
     if kind.items is not None:
         items = kind.items
-        return all(_is_sound(items, item) for item in value)
+        return all(_are_even(items, item) for item in value)
     if issubclass(kind.type, Datatype):
-        return all(
-            _is_sound(prop.kind, value[prop.wire_name]) for prop in properties(kind.type) if prop.wire_name in value
-        )
+        inside = properties(kind.type)
+        return all(_are_even(prop.kind, value[prop.wire_name]) for prop in inside if prop.wire_name in value)
     return True
 
 
@@ -187,17 +182,34 @@ def _timestamp_names(inside: Iterable[Property]) -> list[str]:
     return sorted(timestamps)
 
 
-def _untidy_timestamp(name: str) -> re.Pattern[bytes]:
-    """Finds a timestamp that msgspec wrote with a fraction or an offset.
+def _tidy(payload: bytes, name: bytes, at: int) -> bytes:
+    """Put the timestamps of one name into the form of RPC-102.
 
-    Inside a JSON string a quote has a backslash before it, and only a name is followed by a colon: no value looks
-    like this.
+    Args:
+        payload: as msgspec wrote it: timestamps with six fraction digits or none, and with the offset they have.
+        name: with its quotes, the colon and the value's opening quote. Nothing else looks like that: inside a string a
+            quote has a backslash before it, and only a name is followed by a colon.
+        at: where the seconds of the first one end.
     """
-    return re.compile(rb'("%b":")(?!.{19}Z")([^"]+)' % name.encode())
+    if payload.find(name, at) < 0:  # The usual case, one of a name, without taking the payload to pieces.
+        if payload[at] == _Z:
+            return payload
+        if payload[at] == _POINT and payload[at + 7] == _Z and not payload.startswith(b".000", at):
+            return payload[: at + 4] + payload[at + 7 :]
+    head, *tails = payload.split(name)
+    return name.join([head, *map(_tidied, tails)])
 
 
-def _tidy(match: re.Match[bytes]) -> bytes:
-    """``YYYY-MM-DDTHH:MM:SS[.mmm]Z``, cut off after the milliseconds (RPC-102)."""
-    moment = datetime.fromisoformat(match[2].decode()).astimezone(UTC)
-    text = moment.isoformat(timespec="milliseconds")
-    return match[1] + text.removesuffix("+00:00").removesuffix(".000").encode() + b"Z"
+def _tidied(text: bytes) -> bytes:
+    """A text that starts with a timestamp, with that timestamp in UTC and cut off after the milliseconds."""
+    if text[19] == _Z:
+        return text
+    if text[19] == _POINT and text[26] == _Z:
+        return (text[:19] if text.startswith(b".000", 19) else text[:23]) + text[26:]
+    timestamp, quote, rest = text.partition(b'"')
+    moment = datetime.fromisoformat(timestamp.decode()).astimezone(UTC).replace(tzinfo=None)
+    return _tidied(moment.isoformat().encode() + b"Z" + quote + rest)
+
+
+_SECONDS: Final = len("2026-11-22T18:04:59")
+_POINT, _Z = b".Z"

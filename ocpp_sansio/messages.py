@@ -69,6 +69,11 @@ class Datatype(
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.__attrs_attrs__ = _AttrsOnDemand()
+        # ``T | None`` tells readers and type checkers that a property may be left out. msgspec would take it to allow a
+        # JSON null as well, which no property does (RPC-038): what it finds when it looks, later, is ``T``. Annotations
+        # are still strings here, as in every module that has ``from __future__ import annotations``.
+        for name, annotation in cls.__annotations__.items():
+            cls.__annotations__[name] = annotation.removesuffix(" | None")
 
 
 class Response(Datatype):
