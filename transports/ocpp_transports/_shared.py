@@ -1,0 +1,411 @@
+"""What every adapter needs: events on their way to handlers and waiters, the peer as handlers see it, and the log.
+
+Knows the verbs of a connection and of the application object. It must not know sockets, loops or threads: those
+belong to the adapter, which fills in the few methods marked abstract. It holds no rule of the protocol either: what
+is answered to whom, and when, is decided by :mod:`ocpp_sansio`.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from http import HTTPStatus
+from inspect import isawaitable
+from ssl import SSLContext, create_default_context
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+from ocpp_sansio import (
+    CallFailed,
+    CallFailure,
+    CallReceived,
+    CallSucceeded,
+    CentralSystem,
+    CentralSystemConnection,
+    ChargePointConnection,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    ConnectionRequested,
+    Decision,
+    Direction,
+    DuplicateCall,
+    ErrorCode,
+    LateResponse,
+    LocalProtocolError,
+    OcppError,
+    PeerMisbehaved,
+    PendingCall,
+    Rejection,
+    Response,
+    Version,
+    numbered,
+)
+from ocpp_sansio.handlers import Handlers
+
+__all__ = [
+    "GOING_AWAY",
+    "NORMAL",
+    "Dispatcher",
+    "Flag",
+    "HandshakeFailed",
+    "Peer",
+    "ServerDispatcher",
+    "StationTap",
+    "Waiter",
+    "fresh_ids",
+    "logger",
+    "served",
+    "tls_for",
+    "warn_if_open",
+]
+
+logger: Final = logging.getLogger("ocpp_transports")
+
+# WebSocket close codes and reasons (RPC-017).
+NORMAL: Final = 1000, ""
+GOING_AWAY: Final = 1001, "shutting down"
+REPLACED: Final = 1008, "replaced by a newer connection"
+
+
+class HandshakeFailed(OcppError):
+    """The other end was reached, but no OCPP connection came of it."""
+
+    def __init__(self, refusal: ConnectionRefused) -> None:
+        super().__init__(refusal.status, refusal.reason)
+        self.status: int | None = refusal.status
+        """The HTTP status: 401 for wrong credentials, 404 for an unknown identity…; ``None``: it never came to one."""
+        self.reason: str = refusal.reason
+        self.headers: Mapping[str, str] = refusal.headers
+        """The response's header fields, names in lower case."""
+        self.body: str = refusal.body
+        """The start of the response's body."""
+
+    def __str__(self) -> str:
+        return self.reason if self.status is None else f"HTTP {self.status}: {self.reason}"
+
+
+def fresh_ids() -> Callable[[], str]:
+    """Message ids that no other connection has used (RPC-041): 88 random bits and a counter."""
+    return numbered(secrets.token_hex(11) + "-")
+
+
+def tls_for(connection: ChargePointConnection, context: SSLContext | None) -> SSLContext | None:
+    """The TLS of a client is what its URL says: never plain text where TLS was meant (F-19)."""
+    if connection.secure:
+        return context or create_default_context()
+    if context is not None:
+        raise ValueError("there is an SSLContext, but the URL is not wss://")
+    return None
+
+
+def warn_if_open(csms: CentralSystem) -> None:
+    """Say it loudly, once per server, when anybody may connect under any name."""
+    if not csms.is_authenticating:
+        logger.warning(
+            "no authenticate hook: every client is taken for the charge point that it says it is, "
+            "and may read and report whatever that charge point may"
+        )
+
+
+S = TypeVar("S")
+StationTap = Callable[[S, Direction, str, float], None]
+"""Called with the station, the direction, the text and the time of every message that comes or goes."""
+
+
+def served(
+    csms: CentralSystem, now: float, tap: StationTap[S] | None, station: Callable[[], S]
+) -> CentralSystemConnection:
+    """The connection of a client that has just been accepted. Its station is there before the first message is."""
+
+    def tell(direction: Direction, text: str, at: float) -> None:
+        if tap is not None:
+            tap(station(), direction, text, at)
+
+    return CentralSystemConnection(
+        now=now,
+        versions=csms.versions,
+        message_ids=fresh_ids(),
+        no_match=csms.no_match,
+        limits=csms.limits,
+        tap=tell if tap is not None else None,
+    )
+
+
+class Flag(Protocol):
+    """Something a task or a thread can wait for: set once, never cleared."""
+
+    def set(self) -> object: ...
+    def is_set(self) -> bool: ...
+
+
+R = TypeVar("R", bound=Response)
+C = TypeVar("C", bound=ChargePointConnection | CentralSystemConnection)
+H = TypeVar("H", bound=Handlers)
+F = TypeVar("F", bound=Flag)
+
+
+class Waiter(Generic[R, F]):
+    """Where the outcome of a call is left for the one task or thread that waits for it."""
+
+    __slots__ = ("call", "flag", "outcome")
+
+    def __init__(self, call: PendingCall[R], flag: F) -> None:
+        self.call = call
+        self.flag = flag
+        self.outcome: R | CallFailure | None = None
+
+    def settle(self, outcome: R | CallFailure) -> None:
+        """Leave the outcome and wake who waits."""
+        self.outcome = outcome
+        self.flag.set()
+
+    def result(self) -> R:
+        """The response, once the flag is set.
+
+        Raises:
+            CallFailure: it came to that.
+        """
+        assert self.outcome is not None
+        if isinstance(self.outcome, CallFailure):
+            raise self.outcome
+        return self.outcome
+
+
+class Dispatcher(ABC, Generic[C, H, F]):
+    """Brings the events of one connection to handlers and waiters. The adapter's driver is one."""
+
+    new_flag: type[F]
+
+    def __init__(self, connection: C, handlers: H, identity: str = "") -> None:
+        self.connection: Final = connection
+        self.handlers: Final = handlers
+        self.identity = identity
+        self.peer: Any = None
+        """What handlers are given: the adapter's object for the other end."""
+        self.decided: Final = self.new_flag()
+        """Set when the handshake is over, one way or the other."""
+        self.end: ConnectionClosed | ConnectionRefused | None = None
+        """How the connection ended."""
+        self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
+
+    # -- for the adapter to fill in --
+
+    @abstractmethod
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    @abstractmethod
+    def drive(self) -> None:
+        """Act on events, send, set the alarm: what is owed to the connection after every mutation."""
+
+    @abstractmethod
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a handler that waits for something, beside the connection."""
+
+    def is_fault(self, error: BaseException) -> bool:
+        """Whether what came out of a handler is its fault, and not somebody stopping it."""
+        return isinstance(error, Exception)
+
+    # -- commands --
+
+    def wait_for(self, call: PendingCall[R]) -> Waiter[R, F]:
+        """Have a new call sent; its outcome will come to the waiter."""
+        waiter = self._waiters[call] = Waiter(call, self.new_flag())
+        self.drive()
+        return waiter
+
+    def give_up(self, waiter: Waiter[Any, F]) -> None:
+        """Nobody waits for the outcome any more. If it has come meanwhile, nothing happens (F-11)."""
+        if self._waiters.pop(waiter.call, None) is not None:
+            self.connection.cancel(waiter.call, now=self.now())
+            self.drive()
+
+    def begin_close(self, code: int, reason: str) -> None:
+        """Start the closing handshake. Nothing happens on a connection that is closing."""
+        self.connection.close(code, reason, now=self.now())
+        self.drive()
+
+    # -- events --
+
+    def react(self) -> None:
+        """Act on every event."""
+        while (event := self.connection.next_event()) is not None:
+            self._REACTIONS[type(event)](self, event)
+
+    def _on_call(self, call: CallReceived[Any]) -> None:
+        try:
+            answer = self.handlers.handler(self.peer, call)(self.peer, call.request)
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
+            self._refuse(call, error)
+        else:
+            if isawaitable(answer):
+                self.spawn(self._answer_later(call, answer))
+            else:
+                self._answer(call, answer)
+
+    async def _answer_later(self, call: CallReceived[Any], answer: Awaitable[Response]) -> None:
+        try:
+            response = await answer
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
+            self._refuse(call, error)
+        else:
+            self._answer(call, response)
+        self.drive()
+
+    def _answer(self, call: CallReceived[Any], response: Response) -> None:
+        try:
+            self.connection.respond(call, response, now=self.now())
+        except LocalProtocolError as error:  # it is not the response to this request, or not a valid one
+            self._refuse(call, error)
+        else:
+            self.handlers.answered(self.peer, call, response)
+
+    def _refuse(self, call: CallReceived[Any], error: BaseException) -> None:
+        if isinstance(error, Rejection):
+            self.connection.reject(call, error.code, error.description, error.details, now=self.now())
+        else:
+            # What went wrong inside is for the application's log, not for its peer (F-12, F-103).
+            logger.error("%r: the handler of %s failed", self.identity, call.action, exc_info=error)
+            self.connection.reject(call, ErrorCode.INTERNAL_ERROR, now=self.now())
+
+    def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
+        waiter = self._waiters.pop(event.call, None)
+        if waiter is not None:
+            waiter.settle(event.response if isinstance(event, CallSucceeded) else event.error)
+
+    def _on_late_response(self, event: LateResponse) -> None:
+        logger.info("%r: the answer to %s came too late", self.identity, event.call.action)
+
+    def _on_duplicate(self, event: DuplicateCall) -> None:
+        logger.info("%r: %s came again", self.identity, event.action)
+
+    def _on_misbehaviour(self, event: PeerMisbehaved) -> None:
+        # The description never quotes the message: there may be a secret in it (F-40).
+        logger.warning("%r: %s: %s", self.identity, event.reason.value, event.description)
+
+    def _on_opened(self, event: ConnectionOpened) -> None:
+        logger.info("%r: connected, OCPP %s", self.identity, event.version)
+        self.decided.set()
+
+    def _on_refused(self, event: ConnectionRefused) -> None:
+        logger.info("%r: not connected: %s %r", self.identity, event.status, event.reason)
+        self.end = event
+        self.decided.set()
+
+    def _on_closed(self, event: ConnectionClosed) -> None:
+        logger.info("%r: disconnected: %s %r", self.identity, event.code, event.reason)
+        self.end = event
+        self.decided.set()
+
+    _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
+        CallReceived: _on_call,
+        CallSucceeded: _on_outcome,
+        CallFailed: _on_outcome,
+        LateResponse: _on_late_response,
+        DuplicateCall: _on_duplicate,
+        PeerMisbehaved: _on_misbehaviour,
+        ConnectionOpened: _on_opened,
+        ConnectionRefused: _on_refused,
+        ConnectionClosed: _on_closed,
+    }
+
+
+class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
+    """The same for a central system: its application says who may connect, and has a table of who is connected."""
+
+    def _on_requested(self, event: ConnectionRequested) -> None:
+        self.identity = event.identity
+        try:
+            decision = self.handlers.admit(event)
+        except Exception as error:  # noqa: BLE001 - whatever the hook raises is a refusal
+            self._decide(error)
+        else:
+            if isawaitable(decision):
+                self.spawn(self._decide_later(decision))
+            else:
+                self._decide(decision)
+
+    async def _decide_later(self, decision: Awaitable[Decision]) -> None:
+        try:
+            decided = await decision
+        except Exception as error:  # noqa: BLE001 - as above
+            self._decide(error)
+        else:
+            self._decide(decided)
+        self.drive()
+
+    def _decide(self, decision: Decision | Exception) -> None:
+        if decision is True:
+            self.connection.accept(now=self.now())
+            return
+        if isinstance(decision, Exception):
+            logger.error("%r: the authenticate hook failed", self.identity, exc_info=decision)
+            decision = HTTPStatus.INTERNAL_SERVER_ERROR
+        status = decision if isinstance(decision, HTTPStatus) else HTTPStatus.UNAUTHORIZED
+        try:
+            self.connection.reject_connection(status, status.phrase, now=self.now())
+        except ValueError as error:  # a status that refuses nothing
+            self._decide(error)
+
+    def _on_opened(self, event: ConnectionOpened) -> None:
+        displaced: Peer[Any] | None = self.handlers.opened(self.peer)
+        super()._on_opened(event)
+        if displaced is not None:
+            displaced.close_soon(*REPLACED)
+
+    def _on_closed(self, event: ConnectionClosed) -> None:
+        self.handlers.closed(self.peer)
+        super()._on_closed(event)
+
+    _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
+        **Dispatcher._REACTIONS,
+        ConnectionRequested: _on_requested,
+        ConnectionOpened: _on_opened,
+        ConnectionClosed: _on_closed,
+    }
+
+
+D = TypeVar("D", bound=Dispatcher[Any, Any, Any])
+
+
+class Peer(Generic[D]):
+    """The other end of a connection. Each adapter adds what waits: ``call``, ``close``, ``wait_closed``."""
+
+    def __init__(self, driver: D) -> None:
+        self._driver = driver
+        driver.peer = self
+
+    @property
+    def identity(self) -> str:
+        """The identity of the charge point."""
+        return self._driver.identity
+
+    @property
+    def version(self) -> Version:
+        """The version that is spoken.
+
+        Raises:
+            LocalProtocolError: the connection is not open yet.
+        """
+        version: Version | None = self._driver.connection.version
+        if version is None:
+            raise LocalProtocolError("the version is known once the connection is open")
+        return version
+
+    @property
+    def closed(self) -> ConnectionClosed | ConnectionRefused | None:
+        """How the connection ended; ``None`` while it lasts."""
+        return self._driver.end
+
+    def close_soon(self, code: int = 1000, reason: str = "") -> None:
+        """Start to close the connection, and do not wait for it."""
+        self._driver.begin_close(code, reason)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.identity!r}>"

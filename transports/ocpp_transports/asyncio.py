@@ -1,0 +1,402 @@
+"""OCPP on asyncio: ``connect`` for a charge point, ``serve`` and ``run`` for a central system.
+
+This module moves bytes between a transport and a connection, and wakes tasks; every decision is the connection's.
+A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
+and call the peer meanwhile. It runs to its end even when the connection breaks.
+
+All of it belongs to one event loop. From another thread: ``asyncio.run_coroutine_threadsafe``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
+from ssl import SSLContext
+from typing import Any, TypeVar, cast
+
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemConnection,
+    ChargePointConnection,
+    ChargePointHandlers,
+    ConnectionClosed,
+    ConnectionRefused,
+    FromCentralSystem,
+    FromChargePoint,
+    Limits,
+    PendingCall,
+    Response,
+    Version,
+)
+from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.session import Tap
+
+from ._shared import (
+    GOING_AWAY,
+    NORMAL,
+    Dispatcher,
+    HandshakeFailed,
+    Peer,
+    ServerDispatcher,
+    StationTap,
+    fresh_ids,
+    logger,
+    served,
+    tls_for,
+    warn_if_open,
+)
+
+__all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
+
+R = TypeVar("R", bound=Response)
+C = TypeVar("C", bound=ChargePointConnection | CentralSystemConnection)
+H = TypeVar("H", bound=Handlers)
+
+
+class _Group:
+    """The connections and the handlers' tasks that live under one ``connect`` or ``serve``, and end with it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.drivers: set[_Driver[Any, Any]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close every connection in good order; what is not done after ``Limits.close_timeout`` is cut off."""
+        self.closing = True
+        for driver in list(self.drivers):
+            driver.begin_close(code, reason)
+        try:
+            await self._wait(self.limits.close_timeout)
+        finally:
+            for driver in list(self.drivers):
+                driver.abort()
+            for task in self.tasks:
+                task.cancel()
+        await self._wait(None)
+
+    async def _wait(self, timeout: float | None) -> None:
+        if work := {*self.tasks, *(driver.lost for driver in self.drivers)}:
+            await asyncio.wait(work, timeout=timeout)
+
+
+class _Driver(Dispatcher[C, H, asyncio.Event], asyncio.Protocol):
+    """What asyncio calls; each call is one mutation of the connection, and ``drive`` after it."""
+
+    new_flag = asyncio.Event
+
+    def __init__(self, connection: C, handlers: H, group: _Group, identity: str = "") -> None:
+        super().__init__(connection, handlers, identity)
+        self._group = group
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._choked = False
+        """Whether more than ``Limits.max_unsent`` waits for the peer to read it."""
+        self._hung_up = False
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        """Done when the transport is gone."""
+
+    def drive(self) -> None:
+        """After every mutation: act on all events, send, mind back-pressure, set the alarm."""
+        self.react()
+        connection, transport = self.connection, self._transport
+        if transport is None:
+            return
+        if data := connection.data_to_send():
+            transport.write(data)
+        if connection.transport_done:
+            self._hang_up(transport)
+            return
+
+        # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
+        pause = self._choked or connection.reading_paused
+        if pause != self._paused:
+            self._paused = pause
+            (transport.pause_reading if pause else transport.resume_reading)()
+
+        # A deadline that has moved away is left to ring once for nothing: cheaper than a new timer for every message.
+        deadline = connection.next_timeout()
+        if deadline is not None and (self._timer is None or deadline < self._timer.when()):
+            self._set_alarm(self._loop.call_at(deadline, self._ring))
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.connection.handle_timeout(now=self.now())
+        self.drive()
+
+    def _set_alarm(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = timer
+
+    def _hang_up(self, transport: asyncio.Transport) -> None:
+        """Close once all is sent and the peer has had its chance to read it: ``Limits.close_timeout`` (F-10)."""
+        if self._hung_up or transport.is_closing():
+            return
+        self._hung_up = True
+        if transport.can_write_eof():
+            # Only our half: to close on what has not been read yet would take our last words back from the peer.
+            with suppress(OSError):
+                transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
+        patience = self._group.limits.close_timeout
+        self._set_alarm(None if patience is None else self._loop.call_later(patience, transport.abort))
+
+    def abort(self) -> None:
+        """Close without sending anything more."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- asyncio.Protocol --
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._group.limits.max_unsent)
+        self._group.drivers.add(self)
+        if self._group.closing:  # it was shaking hands for TLS when the server was closed
+            self.abort()
+        self.drive()
+
+    def data_received(self, data: bytes) -> None:
+        self.connection.receive_data(data, now=self.now())
+        self.drive()
+
+    def eof_received(self) -> None:
+        self.connection.receive_eof(now=self.now())
+        self.drive()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - all the same to a charge point
+        self._transport = None
+        self._set_alarm(None)
+        self.connection.receive_eof(now=self.now())
+        self.drive()
+        self._group.drivers.discard(self)
+        self.lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._choked = True
+        self.drive()
+
+    def resume_writing(self) -> None:
+        self._choked = False
+        self.drive()
+
+    # -- tasks --
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._group.tasks.add(task)  # the loop itself keeps no hold of it
+        task.add_done_callback(self._group.tasks.discard)
+
+    def is_fault(self, error: BaseException) -> bool:
+        # A cancellation that nobody asked for: the handler ran into that of something it waited for.
+        task = asyncio.current_task(self._loop)
+        return super().is_fault(error) or (
+            isinstance(error, asyncio.CancelledError) and not (task is not None and task.cancelling())
+        )
+
+    async def outcome(self, call: PendingCall[R]) -> R:
+        """Wait for the outcome of a new call."""
+        waiter = self.wait_for(call)
+        try:
+            await waiter.flag.wait()
+        finally:
+            self.give_up(waiter)  # nothing, unless this task is cancelled
+        return waiter.result()
+
+
+class _ServerDriver(ServerDispatcher[asyncio.Event], _Driver[CentralSystemConnection, CentralSystem]):
+    """The driver of a connection that is served."""
+
+
+D = TypeVar("D", bound=_Driver[Any, Any])
+
+
+class _Peer(Peer[D]):
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, and wait until it is gone: some ``Limits.close_timeout`` at most."""
+        self.close_soon(code, reason)
+        await self.wait_closed()
+
+    async def wait_closed(self) -> ConnectionClosed | ConnectionRefused:
+        """Wait until the connection is gone, and tell how it ended."""
+        await asyncio.shield(self._driver.lost)
+        assert self.closed is not None
+        return self.closed
+
+
+class ChargePoint(_Peer[_Driver[ChargePointConnection, Handlers]]):
+    """A charge point's connection to its central system."""
+
+    async def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
+        """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
+
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. Cancelling
+        the task gives the call up and leaves the connection as it was.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
+        """
+        driver = self._driver
+        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+
+class Station(_Peer[_ServerDriver]):
+    """A charge point that is connected to this central system."""
+
+    async def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
+        """Ask the charge point and wait for its response; see :meth:`ChargePoint.call`."""
+        driver = self._driver
+        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    identity: str,
+    *,
+    versions: Iterable[Version | str] = (Version.V16,),
+    handlers: ChargePointHandlers | None = None,
+    password: bytes | str | None = None,
+    ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    tap: Tap | None = None,
+) -> AsyncGenerator[ChargePoint, None]:
+    """Connect a charge point to its central system. The connection is closed at the end of the block.
+
+    Args:
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        identity: The identity of the charge point.
+        versions: The versions offered, the preferred one first.
+        handlers: What to do about the central system's requests; without, none is supported.
+        password: For HTTP Basic authentication.
+        ssl: Instead of the default context for ``wss://``.
+        limits: The bounds of the connection.
+        tap: Called with every message that comes or goes.
+
+    Raises:
+        HandshakeFailed: the central system refused, or is none.
+        OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
+    """
+    limits = limits or Limits()
+    loop = asyncio.get_running_loop()
+    connection = ChargePointConnection(
+        url,
+        identity,
+        now=loop.time(),
+        versions=versions,
+        message_ids=fresh_ids(),
+        password=password,
+        limits=limits,
+        tap=tap,
+    )
+    tls = tls_for(connection, ssl)
+    group = _Group(limits)
+    driver = _Driver[ChargePointConnection, Handlers](connection, handlers or ChargePointHandlers(), group, identity)
+    charge_point = ChargePoint(driver)
+    async with asyncio.timeout(limits.handshake_timeout):
+        await loop.create_connection(lambda: driver, connection.host, connection.port, **_tls(tls, limits))
+    try:
+        await driver.decided.wait()
+        if isinstance(driver.end, ConnectionRefused):
+            raise HandshakeFailed(driver.end)
+        yield charge_point
+    finally:
+        await group.close(*NORMAL)
+
+
+class Server:
+    """A central system that is being served."""
+
+    def __init__(self, listener: asyncio.Server, group: _Group) -> None:
+        self._listener = listener
+        self._group = group
+        self.addresses: list[tuple[str, int]] = [socket.getsockname()[:2] for socket in listener.sockets]
+        """Where it listens: hosts and ports."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; of several, the first."""
+        return self.addresses[0][1]
+
+    async def close(self) -> None:
+        """Accept no more, close every connection with 1001, and let running handlers come to their end.
+
+        What is not done after ``Limits.close_timeout`` is cut off.
+        """
+        self._listener.close()
+        await self._group.close(*GOING_AWAY)
+
+
+@asynccontextmanager
+async def serve(
+    csms: CentralSystem,
+    host: str | None = "127.0.0.1",
+    port: int = 9000,
+    *,
+    ssl: SSLContext | None = None,
+    tap: StationTap[Station] | None = None,
+) -> AsyncGenerator[Server, None]:
+    """Serve a central system, until the end of the block.
+
+    Args:
+        csms: The application object, with its handlers and limits.
+        host: Where to listen. The default is this machine only; ``"0.0.0.0"`` is every IPv4 interface and ``None``
+            every interface: think of ``authenticate`` and ``ssl`` first.
+        port: 0 chooses a free one, see :attr:`Server.port`.
+        ssl: Makes it ``wss://``.
+        tap: Called with every message that comes or goes, and its station.
+    """
+    warn_if_open(csms)
+    loop = asyncio.get_running_loop()
+    group = _Group(csms.limits)
+
+    def accept() -> asyncio.Protocol:
+        station: Station
+        driver = _ServerDriver(served(csms, loop.time(), tap, lambda: station), csms, group)
+        station = Station(driver)
+        return driver
+
+    listener = await loop.create_server(accept, host, port, **_tls(ssl, csms.limits))
+    server = Server(listener, group)
+    logger.info("listening on %s", server.addresses)
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+def run(
+    csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
+) -> None:
+    """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`."""
+    asyncio.run(_serve_until_signal(csms, host, port, ssl))
+
+
+async def _serve_until_signal(csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not on Windows, and not beside the main thread: there, whoever stops the loop cancels this task.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(csms, host, port, ssl=ssl):
+        await stop.wait()
+
+
+def _tls(context: SSLContext | None, limits: Limits) -> dict[str, Any]:
+    """What asyncio has to know for TLS, deadlines included (F-19); without TLS it does not want to hear of them."""
+    if context is None:
+        return {}
+    timeouts = {"ssl_handshake_timeout": limits.handshake_timeout, "ssl_shutdown_timeout": limits.close_timeout}
+    return {"ssl": context, **timeouts}
