@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto, unique
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar, Final
 
@@ -203,15 +204,13 @@ class WebSocket:
     def receive_eof(self, *, now: float) -> None:
         """The transport is gone, orderly or not (F-08, F-09)."""
         self._advance(now)
-        match self._phase:
-            case _Phase.HANDSHAKE:
-                self._end(self._refusal or ConnectionRefused(None, "the connection ended during the handshake"))
-            case _Phase.OPEN:
-                self._finish(CloseCode.ABNORMAL_CLOSURE, "the connection broke", by_peer=True)
-            case _Phase.CLOSING:
-                self._finish(CloseCode.ABNORMAL_CLOSURE, "the peer left without a closing handshake", by_peer=False)
-            case _Phase.OVER:
-                pass
+        if self._phase is _Phase.HANDSHAKE:
+            self._end(self._refusal or ConnectionRefused(None, "the connection ended during the handshake"))
+        elif self._phase is not _Phase.OVER:
+            by_peer = self._phase is _Phase.OPEN
+            self._finish(
+                CloseCode.ABNORMAL_CLOSURE, "the connection ended without a closing handshake", by_peer=by_peer
+            )
         self._drop()
 
     def handle_timeout(self, *, now: float) -> None:
@@ -274,7 +273,7 @@ class WebSocket:
 
     def _finish(self, code: int, reason: str, *, by_peer: bool) -> None:
         """The connection is over; had it never been of any use, it counts as refused."""
-        self._end(self._refusal or ConnectionClosed(code, reason, by_peer))
+        self._end(self._refusal or ConnectionClosed(int(code), reason, by_peer))
 
     def _end(self, event: Event) -> None:
         self._phase = _Phase.OVER
@@ -566,8 +565,6 @@ class ClientWebSocket(WebSocket):
             request.headers[name] = value
         self._handshake_bytes = request.serialize()
         self._body = b""
-        self._body_size = 0
-        """How much of the body of a refusal is waited for."""
 
     def _read_head(self, data: bytes) -> None:
         try:
@@ -580,10 +577,9 @@ class ClientWebSocket(WebSocket):
     def _examine(self, head: Head, rest: bytes) -> None:
         status, reason = read_status_line(head)
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._refusal = ConnectionRefused(status, reason, head.as_dict())
-            self._body_size = body_size(head, self._limits.max_reported_text)
-            self._receive = self._read_body
-            self._read_body(rest)
+            refusal = ConnectionRefused(status, reason, head.as_dict())
+            self._receive = partial(self._read_body, refusal, body_size(head, self._limits.max_reported_text))
+            self._receive(rest)
             return
         flaw = "the server chose no OCPP version"
         try:
@@ -597,10 +593,9 @@ class ClientWebSocket(WebSocket):
         # RPC-014: a WebSocket without a version that we offered is of no use.
         self._open(Version.from_subprotocol(self._handshake.subprotocol or ""), flaw, rest)
 
-    def _read_body(self, data: bytes) -> None:
+    def _read_body(self, refusal: ConnectionRefused, size: int, data: bytes) -> None:
         """Collect the start of the body of a refusal: it may say what is wrong."""
         self._body += data
-        if self._refusal is not None:
-            self._refusal = attrs.evolve(self._refusal, body=self._body[: self._body_size].decode(errors="replace"))
-        if len(self._body) >= self._body_size:
+        self._refusal = attrs.evolve(refusal, body=self._body[:size].decode(errors="replace"))
+        if len(self._body) >= size:
             self._give_up("")
