@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
-from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, dataclass_transform
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, Union, dataclass_transform, get_args, get_origin
 
 import attrs
 import msgspec
@@ -70,10 +71,18 @@ class Datatype(
         super().__init_subclass__()
         cls.__attrs_attrs__ = _AttrsOnDemand()
         # ``T | None`` tells readers and type checkers that a property may be left out. msgspec would take it to allow a
-        # JSON null as well, which no property does (RPC-038): what it finds when it looks, later, is ``T``. Annotations
-        # are still strings here, as in every module that has ``from __future__ import annotations``.
+        # JSON null as well, which no property does (RPC-038): what it finds when it looks, later, is ``T``.
         for name, annotation in cls.__annotations__.items():
-            cls.__annotations__[name] = annotation.removesuffix(" | None")
+            cls.__annotations__[name] = _without_none(annotation)
+
+
+def _without_none(annotation: Any) -> Any:
+    """An annotation that does not allow ``None``. It is text if its module postpones the evaluation of annotations."""
+    if isinstance(annotation, str):
+        return annotation.removesuffix(" | None")
+    if get_origin(annotation) in (Union, UnionType):
+        return Union[tuple(kind for kind in get_args(annotation) if kind is not NoneType)]  # noqa: UP007: any number
+    return annotation
 
 
 class Response(Datatype):
@@ -159,13 +168,17 @@ def speak_attrs(cls: type[Datatype]) -> None:
     Every :class:`Datatype` does this on its own, when first asked for it. Each attrs field has the type and the default
     of the struct's field and, as ``metadata["wire_name"]``, its JSON name.
     """
-    these = {
-        field.name: attrs.field(default=_attrs_default(field), kw_only=True, metadata={"wire_name": field.encode_name})
-        for field in msgspec.structs.fields(cls)
-    }
+    fields = {field.name: field for field in msgspec.structs.fields(cls)}
+
+    def with_types(_: type, attributes: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+        return [attribute.evolve(type=_attrs_type(fields[attribute.name])) for attribute in attributes]
+
     attrs.define(
         cls,
-        these=these,
+        these={
+            name: attrs.field(default=_attrs_default(field), kw_only=True, metadata={"wire_name": field.encode_name})
+            for name, field in fields.items()
+        },
         init=False,
         repr=False,
         eq=False,
@@ -174,8 +187,12 @@ def speak_attrs(cls: type[Datatype]) -> None:
         match_args=False,
         getstate_setstate=False,
         on_setattr=attrs.setters.NO_OP,  # an empty list would be a hook, and replace the struct's own __setattr__
+        field_transformer=with_types,
     )
-    attrs.resolve_types(cls)
+
+
+def _attrs_type(field: msgspec.structs.FieldInfo) -> Any:
+    return field.type | None if field.default is None else field.type
 
 
 def _attrs_default(field: msgspec.structs.FieldInfo) -> Any:

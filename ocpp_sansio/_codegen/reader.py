@@ -122,6 +122,8 @@ class _Reader:
         if root is None:
             raise Unaccounted(schema, "there is no such schema")
         check_keywords(root, schema)
+        if root["type"] != "object":
+            raise Unaccounted(schema, "the payload is not an object")
         self._definitions = root.get("definitions", {})
         return Class(name=name, bases=bases, doc=doc, notes=notes, fields=self._fields(root, schema, docs))
 

@@ -26,7 +26,7 @@ _KEYWORDS = {
     "integer": {"type", "minimum", "maximum"},
     "number": {"type", "minimum", "maximum", "multipleOf"},
     "boolean": {"type"},
-    None: {"$ref"},
+    "$ref": {"$ref"},
 }
 
 
@@ -49,11 +49,10 @@ def load(folder: str) -> dict[str, dict[str, Any]]:
 
 def check_keywords(node: dict[str, Any], place: str) -> None:
     """Refuse a node with a keyword that nobody has thought about, or with one that does not say what it always says."""
-    kind = node.get("type")
-    known = _KEYWORDS.get(kind)
-    if known is None:
+    kind = "$ref" if "$ref" in node else node.get("type")
+    if kind not in list(_KEYWORDS):  # a list of types would be unhashable
         raise Unaccounted(place, f"type {kind!r}")
-    if unknown := node.keys() - known - _SAY_NOTHING:
+    if unknown := node.keys() - _KEYWORDS[kind] - _SAY_NOTHING:
         raise Unaccounted(place, f"keywords {sorted(unknown)} on a node of type {kind!r}")
     if kind == "object" and node.get("additionalProperties") is not False:
         raise Unaccounted(place, "an object that is open to other properties")

@@ -1,0 +1,28 @@
+"""What the type checkers must refuse: each line that says so, and no other."""
+
+# pyright: strict
+
+from ocpp_sansio import v16
+from ocpp_sansio.events import PendingCall
+from ocpp_sansio.session import CentralSystemSession, ChargePointSession
+
+
+def charge_point(session: ChargePointSession) -> None:
+    session.call(v16.ResetRequest(type=v16.ResetType.SOFT), now=0.0)  # refused: a central system's request
+    session.call(v16.ResetResponse(status=v16.ResetStatus.ACCEPTED), now=0.0)  # refused: not a request
+    call: PendingCall[v16.ResetResponse] = session.call(v16.HeartbeatRequest(), now=0.0)  # refused: not its response
+    del call
+
+
+def central_system(session: CentralSystemSession) -> None:
+    session.call(v16.HeartbeatRequest(), now=0.0)  # refused: a charge point's request
+    session.call(v16.AuthorizeRequest(id_tag="abc"), now=0.0)  # refused: the same
+
+
+def values(request: v16.StatusNotificationRequest) -> None:
+    request.info = "new"  # refused: frozen
+    v16.ResetRequest()  # refused: the type is missing
+    v16.ResetRequest(type="Soft")  # refused: a string is not the enum
+    v16.AuthorizeRequest("abc")  # refused: by name only
+    v16.AuthorizeRequest(idTag="abc")  # refused: the wire name
+    print(request.timestamp.year)  # refused: may be None
