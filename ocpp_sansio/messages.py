@@ -81,7 +81,7 @@ def _without_none(annotation: Any) -> Any:
     if isinstance(annotation, str):
         return annotation.removesuffix(" | None")
     if get_origin(annotation) in (Union, UnionType):
-        return Union[tuple(kind for kind in get_args(annotation) if kind is not NoneType)]  # noqa: UP007: any number
+        return Union[tuple(kind for kind in get_args(annotation) if kind is not NoneType)]  # noqa: UP007 (any number of them)
     return annotation
 
 
