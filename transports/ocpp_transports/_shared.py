@@ -47,8 +47,10 @@ from ocpp_sansio.handlers import Handlers
 __all__ = [
     "GOING_AWAY",
     "NORMAL",
+    "C",
     "Dispatcher",
     "Flag",
+    "H",
     "HandshakeFailed",
     "Peer",
     "ServerDispatcher",

@@ -14,31 +14,27 @@ import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from ssl import SSLContext
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from ocpp_sansio import (
     CentralSystem,
     CentralSystemConnection,
     ChargePointConnection,
     ChargePointHandlers,
-    ConnectionClosed,
     ConnectionRefused,
-    FromCentralSystem,
-    FromChargePoint,
     Limits,
-    PendingCall,
-    Response,
     Version,
 )
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap
 
+from ._async import AsyncDispatcher, ChargePoint, Station
 from ._shared import (
     GOING_AWAY,
     NORMAL,
-    Dispatcher,
+    C,
+    H,
     HandshakeFailed,
-    Peer,
     ServerDispatcher,
     StationTap,
     fresh_ids,
@@ -49,10 +45,6 @@ from ._shared import (
 )
 
 __all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
-
-R = TypeVar("R", bound=Response)
-C = TypeVar("C", bound=ChargePointConnection | CentralSystemConnection)
-H = TypeVar("H", bound=Handlers)
 
 
 class _Group:
@@ -70,20 +62,25 @@ class _Group:
         for driver in list(self.drivers):
             driver.begin_close(code, reason)
         try:
-            await self._wait(self.limits.close_timeout)
+            async with asyncio.timeout(self.limits.close_timeout):
+                await self._wait()
+        except TimeoutError:
+            pass
         finally:
             for driver in list(self.drivers):
                 driver.abort()
             for task in self.tasks:
                 task.cancel()
-        await self._wait(None)
+        await self._wait()
 
-    async def _wait(self, timeout: float | None) -> None:
-        if work := {*self.tasks, *(driver.lost for driver in self.drivers)}:
-            await asyncio.wait(work, timeout=timeout)
+    async def _wait(self) -> None:
+        for driver in list(self.drivers):
+            await driver.lost.wait()
+        while self.tasks:
+            await asyncio.wait(self.tasks)
 
 
-class _Driver(Dispatcher[C, H, asyncio.Event], asyncio.Protocol):
+class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
     """What asyncio calls; each call is one mutation of the connection, and ``drive`` after it."""
 
     new_flag = asyncio.Event
@@ -98,8 +95,6 @@ class _Driver(Dispatcher[C, H, asyncio.Event], asyncio.Protocol):
         self._choked = False
         """Whether more than ``Limits.max_unsent`` waits for the peer to read it."""
         self._hung_up = False
-        self.lost: asyncio.Future[None] = self._loop.create_future()
-        """Done when the transport is gone."""
 
     def drive(self) -> None:
         """After every mutation: act on all events, send, mind back-pressure, set the alarm."""
@@ -178,7 +173,7 @@ class _Driver(Dispatcher[C, H, asyncio.Event], asyncio.Protocol):
         self.connection.receive_eof(now=self.now())
         self.drive()
         self._group.drivers.discard(self)
-        self.lost.set_result(None)
+        self.lost.set()
 
     def pause_writing(self) -> None:
         self._choked = True
@@ -205,60 +200,9 @@ class _Driver(Dispatcher[C, H, asyncio.Event], asyncio.Protocol):
             isinstance(error, asyncio.CancelledError) and not (task is not None and task.cancelling())
         )
 
-    async def outcome(self, call: PendingCall[R]) -> R:
-        """Wait for the outcome of a new call."""
-        waiter = self.wait_for(call)
-        try:
-            await waiter.flag.wait()
-        finally:
-            self.give_up(waiter)  # nothing, unless this task is cancelled
-        return waiter.result()
-
 
 class _ServerDriver(ServerDispatcher[asyncio.Event], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
-
-
-D = TypeVar("D", bound=_Driver[Any, Any])
-
-
-class _Peer(Peer[D]):
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection, and wait until it is gone: some ``Limits.close_timeout`` at most."""
-        self.close_soon(code, reason)
-        await self.wait_closed()
-
-    async def wait_closed(self) -> ConnectionClosed | ConnectionRefused:
-        """Wait until the connection is gone, and tell how it ended."""
-        await asyncio.shield(self._driver.lost)
-        assert self.closed is not None
-        return self.closed
-
-
-class ChargePoint(_Peer[_Driver[ChargePointConnection, Handlers]]):
-    """A charge point's connection to its central system."""
-
-    async def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
-        """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
-
-        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. Cancelling
-        the task gives the call up and leaves the connection as it was.
-
-        Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
-        """
-        driver = self._driver
-        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
-
-
-class Station(_Peer[_ServerDriver]):
-    """A charge point that is connected to this central system."""
-
-    async def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
-        """Ask the charge point and wait for its response; see :meth:`ChargePoint.call`."""
-        driver = self._driver
-        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
 
 
 @asynccontextmanager
@@ -387,8 +331,7 @@ def run(
 async def _serve_until_signal(csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Not on Windows, and not beside the main thread: there, whoever stops the loop cancels this task.
-        with suppress(NotImplementedError, RuntimeError, ValueError):
+        with suppress(NotImplementedError):  # on Windows, where SIGINT cancels this task
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(csms, host, port, ssl=ssl):
         await stop.wait()

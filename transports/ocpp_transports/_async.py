@@ -1,0 +1,97 @@
+"""What the adapters with an event loop share: waiting for an outcome, and the two ends as coroutines see them.
+
+It knows ``async`` and ``await``, and no event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
+
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemConnection,
+    ChargePointConnection,
+    ConnectionClosed,
+    ConnectionRefused,
+    FromCentralSystem,
+    FromChargePoint,
+    PendingCall,
+    Response,
+)
+from ocpp_sansio.handlers import Handlers
+
+from ._shared import C, Dispatcher, Flag, H, Peer
+
+__all__ = ["AsyncDispatcher", "ChargePoint", "Station"]
+
+R = TypeVar("R", bound=Response)
+
+
+class AsyncFlag(Flag, Protocol):
+    """A flag that a task can wait for."""
+
+    def wait(self) -> Awaitable[object]: ...
+
+
+E = TypeVar("E", bound=AsyncFlag)
+
+
+class AsyncDispatcher(Dispatcher[C, H, E]):
+    """A dispatcher whose waiters are tasks."""
+
+    def __init__(self, connection: C, handlers: H, identity: str = "") -> None:
+        super().__init__(connection, handlers, identity)
+        self.lost = self.new_flag()
+        """Set when the transport is gone."""
+
+    async def outcome(self, call: PendingCall[R]) -> R:
+        """Wait for the outcome of a new call. A task that is cancelled here gives the call up, nothing else (F-11)."""
+        waiter = self.wait_for(call)
+        try:
+            await waiter.flag.wait()
+        finally:
+            self.give_up(waiter)
+        return waiter.result()
+
+
+D = TypeVar("D", bound=AsyncDispatcher[Any, Any, Any])
+
+
+class _Peer(Peer[D]):
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, and wait until it is gone: a few times ``Limits.close_timeout`` at most."""
+        self.close_soon(code, reason)
+        await self.wait_closed()
+
+    async def wait_closed(self) -> ConnectionClosed | ConnectionRefused:
+        """Wait until the connection is gone, and tell how it ended."""
+        await self._driver.lost.wait()
+        assert self.closed is not None
+        return self.closed
+
+
+class ChargePoint(_Peer[AsyncDispatcher[ChargePointConnection, Handlers, Any]]):
+    """A charge point's connection to its central system."""
+
+    async def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
+        """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
+
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. Cancelling
+        the task gives the call up and leaves the connection as it was.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
+        """
+        driver = self._driver
+        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+
+class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]]):
+    """A charge point that is connected to this central system."""
+
+    async def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
+        """Ask the charge point and wait for its response; see :meth:`ChargePoint.call`."""
+        driver = self._driver
+        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
