@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import base64
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection, NoMatch
+from ocpp_sansio.errors import CallCancelled, CallTimedOut, ConnectionLost, ErrorCode, LocalProtocolError, SessionClosed
+from ocpp_sansio.events import (
+    CallFailed,
+    CallReceived,
+    CallSucceeded,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    ConnectionRequested,
+    Credentials,
+    Misbehaviour,
+    PeerMisbehaved,
+)
+from ocpp_sansio.limits import Limits
+from ocpp_sansio.session import Direction, numbered
+from ocpp_sansio.v16 import (
+    BootNotificationRequest,
+    BootNotificationResponse,
+    HeartbeatRequest,
+    HeartbeatResponse,
+    RegistrationStatus,
+    ResetRequest,
+    ResetResponse,
+    ResetStatus,
+    ResetType,
+)
+from ocpp_sansio.version import Version
+from tests.peers import Pair, drain
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OPENED = ConnectionOpened(Version.V16)
+BOOT = BootNotificationRequest(charge_point_vendor="ACME", charge_point_model="One")
+BOOTED = BootNotificationResponse(status=RegistrationStatus.ACCEPTED, current_time=NOW, interval=300)
+HEARTBEAT, BEAT = HeartbeatRequest(), HeartbeatResponse(current_time=NOW)
+RESET, RESETTING = ResetRequest(type=ResetType.SOFT), ResetResponse(status=ResetStatus.ACCEPTED)
+
+
+def charge_point(url: str = "ws://example.com/ocpp", identity: str = "CP1", **options: Any) -> ChargePointConnection:
+    limits = Limits(**options.pop("limits", {}))
+    return ChargePointConnection(url, identity, now=0.0, message_ids=numbered("c"), limits=limits, **options)
+
+
+def central_system(**options: Any) -> CentralSystemConnection:
+    limits = Limits(**options.pop("limits", {}))
+    return CentralSystemConnection(now=0.0, message_ids=numbered("s"), limits=limits, **options)
+
+
+def connect(client: dict[str, Any] | None = None, server: dict[str, Any] | None = None) -> Pair:
+    pair = Pair(charge_point(**(client or {})), central_system(**(server or {})))
+    pair.run()
+    pair.server.accept(now=0.0)
+    assert pair.run() == ([OPENED], [OPENED])
+    return pair
+
+
+# -- opening --
+
+
+def test_a_charge_point_is_announced_before_it_is_let_in():
+    """RPC-002, RPC-010, RPC-142."""
+    pair = Pair(charge_point("ws://example.com/ocpp", "RDAM|123", password="päss"), central_system())
+    client_events, (requested,) = pair.run()
+    assert client_events == []
+    assert isinstance(requested, ConnectionRequested)
+    assert requested.identity == "RDAM|123"
+    assert requested.path == "/ocpp/RDAM%7C123"
+    assert requested.offered == ("ocpp1.6",)
+    assert requested.version is Version.V16
+    assert requested.credentials == Credentials(b"RDAM|123", "päss".encode())
+    for end in (pair.client, pair.server):
+        assert end.version is None
+        assert not end.is_open
+    pair.server.accept(now=0.0)
+    assert pair.run() == ([OPENED], [OPENED])
+    for end in (pair.client, pair.server):
+        assert end.version is Version.V16
+        assert end.is_open
+        assert not end.transport_done
+        assert not end.reading_paused
+
+
+def test_a_password_of_raw_bytes_is_sent_as_it_is():
+    """RPC-143."""
+    connection = charge_point(password=b"\x00\xff:")
+    credentials = base64.b64encode(b"CP1:\x00\xff:")
+    assert b"\r\nAuthorization: Basic " + credentials + b"\r\n" in connection.data_to_send()
+
+
+def test_a_charge_point_knows_where_to_connect():
+    connection = charge_point("wss://[::1]/ocpp")
+    assert (connection.host, connection.port, connection.secure) == ("::1", 443, True)
+    connection = charge_point("ws://example.com:8080", headers=[("User-Agent", "box")])
+    assert (connection.host, connection.port, connection.secure) == ("example.com", 8080, False)
+    assert b"\r\nUser-Agent: box\r\n" in connection.data_to_send()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "http://example.com"},
+        {"identity": ""},
+        {"identity": "a/b"},
+        {"identity": "a:b", "password": "secret"},
+        {"versions": ["1.5"]},
+        {"versions": []},
+        {"headers": [("Host", "elsewhere")]},
+        {"headers": [("Authorization", "Bearer x")], "password": "secret"},
+    ],
+)
+def test_what_cannot_be_connected_with_is_refused(options: dict[str, Any]):
+    """RPC-002, RPC-004."""
+    with pytest.raises(ValueError):
+        charge_point(**options)
+
+
+def test_a_version_that_cannot_be_spoken_is_not_offered():
+    for end in (charge_point, central_system):
+        with pytest.raises(NotImplementedError):
+            end(versions=["1.6", "2.1"])
+
+
+def test_a_charge_point_may_be_refused():
+    """RPC-015, RPC-016."""
+    pair = Pair(charge_point(), central_system())
+    pair.run()
+    pair.server.reject_connection(now=0.0)
+    (refused,), server_events = pair.run()
+    assert server_events == [ConnectionRefused(401, "")]
+    assert (refused.status, refused.reason, refused.body) == (401, "Unauthorized", "Unauthorized")
+    assert refused.headers["www-authenticate"].startswith("Basic ")
+    assert pair.client.transport_done
+    assert pair.server.transport_done
+    assert pair.next_timeout() == math.inf
+
+
+def test_a_server_without_a_common_version_says_so():
+    """RPC-012, RPC-013, RPC-014."""
+    raw = charge_point().data_to_send().replace(b"ocpp1.6", b"ocpp0.1")
+    for no_match, status in ((NoMatch.ACCEPT_THEN_CLOSE, 101), (NoMatch.REJECT, 400)):
+        connection = central_system(no_match=no_match)
+        connection.receive_data(raw, now=0.0)
+        if no_match is NoMatch.ACCEPT_THEN_CLOSE:
+            connection.accept(now=0.0)
+        connection.receive_eof(now=0.0)
+        assert drain(connection)[-1] == ConnectionRefused(status, "no OCPP version in common")
+        assert connection.version is None
+
+
+def test_an_origin_may_be_allowed():
+    """F-32."""
+    for allow_origin, event in ((False, ConnectionRefused), (True, ConnectionRequested)):
+        pair = Pair(charge_point(headers=[("Origin", "https://x")]), central_system(allow_origin=allow_origin))
+        assert isinstance(pair.run()[1][0], event)
+
+
+def test_nothing_can_be_sent_before_the_connection_is_open():
+    pair = Pair(charge_point(), central_system())
+    with pytest.raises(LocalProtocolError):
+        pair.client.call(BOOT, now=0.0)
+    pair.run()
+    with pytest.raises(LocalProtocolError):
+        pair.server.call(RESET, now=0.0)
+
+
+def test_a_handshake_that_fails_leaves_nothing_to_talk_to():
+    connection = charge_point()
+    connection.receive_eof(now=0.0)
+    assert drain(connection) == [ConnectionRefused(None, "the connection ended during the handshake")]
+    with pytest.raises(LocalProtocolError):
+        connection.call(BOOT, now=0.0)
+    connection.close(now=0.0)
+    assert drain(connection) == []
+
+
+def test_a_handshake_takes_only_so_long():
+    """F-02."""
+    pair = Pair(charge_point(), central_system())
+    pair.run()
+    client_events, server_events = pair.wait(10.0)
+    assert server_events == [ConnectionRefused(None, "the handshake took too long")]
+    assert client_events == server_events
+    assert pair.next_timeout() == math.inf
+
+
+# -- talking --
+
+
+def test_calls_go_both_ways():
+    """RPC-050, RPC-053."""
+    pair = connect()
+    up, down = pair.client.call(BOOT, now=0.0), pair.server.call(RESET, now=0.0)
+    (asked_down,), (asked_up,) = pair.run()
+    assert (asked_up.request, asked_down.request) == (BOOT, RESET)
+    pair.client.respond(asked_down, RESETTING, now=0.0)
+    pair.server.respond(asked_up, BOOTED, now=0.0)
+    assert pair.run() == ([CallSucceeded(up, BOOTED)], [CallSucceeded(down, RESETTING)])
+
+
+def test_a_call_may_be_rejected():
+    """RPC-062."""
+    pair = connect()
+    pair.client.call(HEARTBEAT, now=0.0)
+    (asked,) = pair.run()[1]
+    pair.server.reject(asked, ErrorCode.INTERNAL_ERROR, "sorry", {"a": 1}, now=0.0)
+    (failed,), _ = pair.run()
+    assert (failed.error.code, failed.error.description) == (ErrorCode.INTERNAL_ERROR, "sorry")
+    assert failed.error.details == {"a": 1}
+
+
+def test_a_call_may_be_given_up():
+    pair = connect()
+    call = pair.client.call(HEARTBEAT, now=0.0)
+    pair.client.cancel(call, now=0.0)
+    assert pair.run()[0] == [CallFailed(call, CallCancelled())]
+
+
+def test_a_call_times_out_while_the_link_is_alive():
+    """RPC-054, RPC-055."""
+    pair = connect()
+    call = pair.client.call(HEARTBEAT, now=0.0, timeout=45.0)
+    assert pair.wait(44.9)[0] == []
+    assert pair.wait(0.1)[0] == [CallFailed(call, CallTimedOut(45.0))]
+    assert pair.client.is_open
+
+
+def test_the_earliest_deadline_of_either_layer_counts():
+    connection = connect(client={"limits": {"ping_interval": 20.0}}).client
+    assert connection.next_timeout() == 20.0
+    connection.call(HEARTBEAT, now=0.0, timeout=10.0)
+    assert connection.next_timeout() == 10.0
+    connection = connect(client={"limits": {"ping_interval": None}}).client
+    assert connection.next_timeout() is None
+    connection.call(HEARTBEAT, now=0.0, timeout=10.0)
+    assert connection.next_timeout() == 10.0
+
+
+def test_the_tap_sees_every_message():
+    seen: list[tuple[Direction, str, float]] = []
+    pair = connect(client={"tap": lambda *what: seen.append(what)})
+    pair.client.call(HEARTBEAT, now=1.0)
+    (asked,) = pair.run()[1]
+    pair.server.respond(asked, BEAT, now=1.0)
+    pair.now = 2.0
+    pair.run()
+    assert [(direction, at) for direction, _, at in seen] == [(Direction.OUT, 1.0), (Direction.IN, 2.0)]
+    assert seen[0][1] == '[2,"c1","Heartbeat",{}]'
+
+
+def test_a_peer_that_asks_too_much_is_not_read_from():
+    """F-98: and its silence meanwhile is not held against it."""
+    limits = {"max_inbound_calls": 1, "ping_interval": 20.0, "ping_timeout": 10.0, "answer_timeout": None}
+    pair = connect(server={"limits": limits}, client={"limits": {"ping_interval": None, "call_timeout": 5.0}})
+    pair.client.call(HEARTBEAT, now=0.0)
+    pair.client.call(HEARTBEAT, now=0.0)
+    pair.wait(5.0)
+    assert pair.server.reading_paused
+    pair.cut = True
+    pair.wait(100.0)
+    assert pair.server.is_open
+    (first,) = [event for event in pair.server_events if isinstance(event, CallReceived)]
+    pair.server.respond(first, BEAT, now=pair.now)
+    assert not pair.server.reading_paused
+    assert isinstance(drain(pair.server)[-1], CallReceived)
+
+
+# -- ending --
+
+
+def test_closing_fails_what_is_unanswered_at_once():
+    """RPC-131."""
+    pair = connect()
+    sent, queued = pair.client.call(HEARTBEAT, now=0.0), pair.client.call(HEARTBEAT, now=0.0)
+    pair.run()
+    pair.client.close(now=0.0)
+    failures = [CallFailed(sent, ConnectionLost(sent=True)), CallFailed(queued, ConnectionLost(sent=False))]
+    assert drain(pair.client) == failures
+    assert not pair.client.is_open
+    assert not pair.client.transport_done
+    with pytest.raises(SessionClosed):
+        pair.client.call(HEARTBEAT, now=0.0)
+    client_events, server_events = pair.run()
+    assert client_events == [ConnectionClosed(1000, "", by_peer=False)]
+    assert server_events == [ConnectionClosed(1000, "", by_peer=True)]
+    assert pair.server.transport_done
+
+
+def test_the_outcomes_of_all_calls_come_before_the_end():
+    """RPC-131, F-08."""
+    pair = connect()
+    call = pair.server.call(RESET, now=0.0)
+    pair.run()
+    pair.client.close(1001, "reboot", now=0.0)
+    _, server_events = pair.run()
+    assert server_events == [
+        CallFailed(call, ConnectionLost(sent=True)),
+        ConnectionClosed(1001, "reboot", by_peer=True),
+    ]
+
+
+def test_an_answer_after_the_end_is_too_late():
+    pair = connect()
+    pair.client.call(HEARTBEAT, now=0.0)
+    (asked,) = pair.run()[1]
+    pair.client.close(now=0.0)
+    pair.run()
+    pair.server.respond(asked, BEAT, now=0.0)
+    pair.server.reject(asked, ErrorCode.INTERNAL_ERROR, now=0.0)
+    assert pair.run() == ([], [])
+
+
+def test_a_connection_that_breaks_ends_at_once():
+    """F-07, F-08."""
+    pair = connect()
+    call = pair.client.call(HEARTBEAT, now=0.0)
+    pair.cut = True
+    client_events, server_events = pair.wait(40.0)
+    lost = ConnectionClosed(1006, "no sign of life since the ping", by_peer=True)
+    assert client_events[0] == CallFailed(call, CallTimedOut(30.0))
+    assert client_events[1:] == [lost]
+    assert server_events == [lost]
+    assert pair.client.transport_done
+    assert pair.next_timeout() == math.inf
+
+
+def test_a_peer_that_talks_nonsense_is_sent_away():
+    """RPC-017: what its last message deserved is still answered."""
+    pair = connect(server={"limits": {"max_bad_messages": 1}})
+    pair.client._websocket.send_text(b"nonsense")
+    assert isinstance(pair.run()[1][0], PeerMisbehaved)
+    pair.client._websocket.send_text(b"nonsense")
+    client_events, server_events = pair.run()
+    assert [event.reason for event in server_events if isinstance(event, PeerMisbehaved)] == [
+        Misbehaviour.NOT_JSON,
+        Misbehaviour.TOO_MANY_BAD_MESSAGES,
+    ]
+    assert server_events[-1] == ConnectionClosed(1008, "limit exceeded", by_peer=False)
+    assert client_events[-1] == ConnectionClosed(1008, "limit exceeded", by_peer=True)
+
+
+def test_what_was_said_before_a_breach_counts():
+    """F-47."""
+    pair = connect()
+    pair.client.call(HEARTBEAT, now=0.0)
+    pair.client._websocket._frames.send_binary(b"x")
+    _, (asked, misbehaved, closed) = pair.run()
+    assert isinstance(asked, CallReceived)
+    assert misbehaved == PeerMisbehaved(Misbehaviour.BINARY_MESSAGE, "binary message", "x")
+    assert closed == ConnectionClosed(1003, "binary message", by_peer=False)
+
+
+def test_a_code_that_cannot_be_sent_leaves_the_connection_open():
+    pair = connect()
+    call = pair.client.call(HEARTBEAT, now=0.0)
+    with pytest.raises(ValueError):
+        pair.client.close(1006, now=0.0)
+    (asked,) = pair.run()[1]
+    pair.server.respond(asked, BEAT, now=0.0)
+    assert pair.run()[0] == [CallSucceeded(call, BEAT)]
+
+
+def test_an_idle_connection_lives():
+    """RPC-123."""
+    pair = connect()
+    assert pair.wait(86400.0) == ([], [])
+    assert pair.client.is_open
+    assert pair.server.is_open
