@@ -1,0 +1,37 @@
+"""After any malformed text the same session, and the same connection, serves the next good call (blocks D, E)."""
+
+import json
+
+import pytest
+from corpus.malformed import MALFORMED
+
+from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, numbered
+
+
+def test_the_corpus_is_large_and_without_repetition():
+    texts = [row.text for row in MALFORMED]
+    assert len(texts) >= 150
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.fixture(scope="module")
+def session():
+    """One for all of them."""
+    return CentralSystemSession("1.6", message_ids=numbered("m"))
+
+
+@pytest.mark.parametrize("row", MALFORMED, ids=lambda row: f"{row.what}: {row.text[:40]}")
+def test_a_malformed_text_is_answered_as_it_should_and_the_next_call_is_served(session, row):
+    session.receive_data(row.text, now=0)
+    events = list(iter(session.next_event, None))
+    assert [type(event) for event in events] == [PeerMisbehaved]
+    answers = [tuple(json.loads(text)[1:3]) for text in session.data_to_send()]
+    assert answers == ([] if row.answer is None else [row.answer])
+    assert len(events[0].text) <= session.limits.max_reported_text
+
+    session.receive_data(json.dumps([2, f"good {id(row)}", "Heartbeat", {}]), now=0)
+    call = session.next_event()
+    assert isinstance(call, CallReceived)
+    session.reject(call, ErrorCode.GENERIC_ERROR, now=0)
+    assert len(session.data_to_send()) == 1
+    assert session.must_close is None
