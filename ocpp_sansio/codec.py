@@ -135,10 +135,13 @@ def preload(actions: Actions) -> None:
 _UNEVEN: Final = (re.compile(rb"\.\d\d++(?![Z+-])").search, re.compile(rb"-(?<=[eE]-)").search)
 
 
-class NumberText(str):
+class NumberText:
     """A JSON number with a fraction or an exponent, as it was written."""
 
-    __slots__ = ()
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 parse: Final = msgspec.json.Decoder(float_hook=NumberText).decode
@@ -160,7 +163,7 @@ def has_decimals(number: str, at_most: int) -> bool:
 def _are_even(kind: Kind, value: Any) -> bool:
     """Whether all numbers in a value that fits its kind otherwise have no more decimals than they may."""
     if isinstance(value, NumberText):
-        return kind.decimals is None or has_decimals(value, kind.decimals)
+        return kind.decimals is None or has_decimals(value.text, kind.decimals)
     if kind.items is not None:
         items = kind.items
         return all(_are_even(items, item) for item in value)

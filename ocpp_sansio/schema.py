@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -18,7 +18,7 @@ import msgspec
 
 from .messages import Datatype
 
-__all__ = ["Kind", "Property", "kind_of", "kinds_within", "properties"]
+__all__ = ["Kind", "Property", "kind_of", "kinds_within", "properties", "without_none"]
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +26,7 @@ class Kind:
     """The values that a declared type allows, in terms of JSON Schema. A bound that is ``None`` does not exist."""
 
     type: type[Any]
-    """``str``, ``int``, ``float``, ``bool``, ``datetime``, ``list``, an enum or a :class:`Datatype`."""
+    """``str``, ``int``, ``float``, ``bool``, ``datetime``, ``list``, a string enum or a :class:`Datatype`."""
     items: Kind | None = None
     """The kind of a list's items."""
     min_items: int | None = None
@@ -68,21 +68,27 @@ def kind_of(declared: Any) -> Kind:
     Raises:
         TypeError: the declaration uses a type or a constraint that the schemas of OCPP do not have.
     """
+    declared = without_none(declared)
     origin = get_origin(declared)
     if origin is Annotated:
         kind = kind_of(declared.__origin__)
         for meta in declared.__metadata__:
             kind = attrs.evolve(kind, **dict(_bounds(meta, of_list=kind.type is list)))
         return kind
-    if origin in (Union, UnionType):
-        alternatives = [alternative for alternative in get_args(declared) if alternative is not NoneType]
-        if len(alternatives) == 1:
-            return kind_of(alternatives[0])
-    elif origin in (list, tuple):
+    if origin is list:
         return Kind(type=list, items=kind_of(get_args(declared)[0]))
-    elif isinstance(declared, type) and (declared in _SCALARS or issubclass(declared, Enum | Datatype)):
+    if isinstance(declared, type) and (declared in _SCALARS or issubclass(declared, StrEnum | Datatype)):
         return Kind(type=declared)
     raise TypeError(f"no JSON Schema keyword for {declared!r}")
+
+
+def without_none(declared: Any) -> Any:
+    """``T`` for ``T | None``, anything else as it is."""
+    if get_origin(declared) in (Union, UnionType):
+        alternatives = [alternative for alternative in get_args(declared) if alternative is not NoneType]
+        if len(alternatives) == 1:
+            return alternatives[0]
+    return declared
 
 
 def kinds_within(kind: Kind) -> Iterator[Kind]:
