@@ -6,6 +6,7 @@ The payload stays raw here: what is in it is the business of :mod:`ocpp_sansio.c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import IntEnum, unique
 from typing import Annotated, Any, Final
 
@@ -125,18 +126,21 @@ def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
         value = _DETAILS.decode(details)
     except (ValueError, RecursionError):
         return None
-    # The message and the details are two levels already.
-    level: list[Any] = [value]
+    # The message is a level of its own.
+    level: list[_Container] = [value]
     for _ in range(max_depth - 1):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, (dict, list))
-        ]
+        level = [child for node in level for child in _containers_in(node)]
         if not level:
             return value
     return None
+
+
+_Container = dict[str, Any] | list[Any]
+
+
+def _containers_in(node: _Container) -> Iterable[_Container]:
+    children: Iterable[Any] = node.values() if isinstance(node, dict) else node
+    return (child for child in children if isinstance(child, dict | list))
 
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])

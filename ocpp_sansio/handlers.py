@@ -30,7 +30,7 @@ class Handlers:
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())
 
-    def handler(self, peer: Any, call: CallReceived[Any]) -> Handler:  # noqa: ARG002 - for ends that know their peers
+    def handler(self, station: Any, call: CallReceived[Any]) -> Handler:  # noqa: ARG002 - for ends that know their peers
         """The handler of a CALL from this peer.
 
         Raises:
@@ -41,7 +41,7 @@ class Handlers:
             raise Rejection(ErrorCode.NOT_SUPPORTED, f"{call.action} is not supported here")
         return handler
 
-    def answered(self, peer: Any, call: CallReceived[Any], response: Response) -> None:
+    def answered(self, station: Any, call: CallReceived[Any], response: Response) -> None:
         """Told of every response that has been given. Nothing to learn from it here."""
 
     def _on(self, request: type[Request[Any]]) -> Callable[[H], H]:

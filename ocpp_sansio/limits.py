@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from attrs.validators import ge, gt, optional
 
 __all__ = ["Limits"]
+
+
+def _positive(default: float) -> Any:
+    return attrs.field(default=default, validator=gt(0))
+
+
+def _natural(default: int) -> Any:
+    return attrs.field(default=default, validator=ge(0))
+
+
+def _seconds(default: float | None) -> Any:
+    return attrs.field(default=default, validator=optional(gt(0)))
 
 
 @attrs.frozen(kw_only=True)
@@ -17,50 +31,50 @@ class Limits:
     """
 
     # -- messages --
-    max_message_size: int = attrs.field(default=2**20, validator=gt(0))
+    max_message_size: int = _positive(2**20)
     """Bytes of one message, after reassembly. A longer one closes the connection with 1009 (F-48, F-49)."""
-    max_fragments: int = attrs.field(default=1024, validator=gt(0))
+    max_fragments: int = _positive(1024)
     """WebSocket fragments of one message. More close the connection with 1008 (F-50)."""
-    max_depth: int = attrs.field(default=32, validator=gt(0))
+    max_depth: int = _positive(32)
     """Nesting of JSON arrays and objects in one message (F-65)."""
-    max_reported_text: int = attrs.field(default=1024, validator=ge(0))
+    max_reported_text: int = _natural(1024)
     """Characters of a message that an event about it quotes (F-60)."""
-    max_reported_violations: int = attrs.field(default=20, validator=gt(0))
+    max_reported_violations: int = _positive(20)
     """Violations that a CALLERROR or an exception lists; more are counted, not listed."""
-    max_bad_messages: int = attrs.field(default=50, validator=gt(0))
+    max_bad_messages: int = _positive(50)
     """Unusable messages in a row, none usable among them, within a minute. More close the connection with 1008."""
 
     # -- calls --
-    call_timeout: float = attrs.field(default=30.0, validator=gt(0))
+    call_timeout: float = _positive(30.0)
     """How long a CALL of ours may stay unanswered once sent, unless the call says otherwise (RPC-055)."""
-    answer_timeout: float | None = attrs.field(default=60.0, validator=optional(gt(0)))
+    answer_timeout: float | None = _seconds(60.0)
     """How long a CALL of the peer may stay with the application before it is answered with InternalError (F-99)."""
-    max_queued_calls: int = attrs.field(default=1000, validator=ge(0))
+    max_queued_calls: int = _natural(1000)
     """CALLs of ours that wait behind the one outstanding (F-124)."""
-    max_inbound_calls: int = attrs.field(default=8, validator=gt(0))
+    max_inbound_calls: int = _positive(8)
     """CALLs of the peer that may be with the application at the same time (F-98). Beyond that reading stops; what was
     read already is held, up to ``max_message_size`` bytes. A peer that keeps to RPC-050 has one at a time."""
-    max_replays: int = attrs.field(default=16, validator=ge(0))
+    max_replays: int = _natural(16)
     """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
-    max_expired_calls: int = attrs.field(default=64, validator=ge(0))
+    max_expired_calls: int = _natural(64)
     """Timed-out and cancelled CALLs of ours that are remembered so that a late answer is known for one (RPC-057)."""
 
     # -- connection --
-    handshake_timeout: float | None = attrs.field(default=10.0, validator=optional(gt(0)))
+    handshake_timeout: float | None = _seconds(10.0)
     """From the first byte we could have got to an open WebSocket, whatever trickles in meanwhile (F-01, F-02)."""
-    max_handshake_size: int = attrs.field(default=8192, validator=gt(0))
+    max_handshake_size: int = _positive(8192)
     """Bytes of the handshake's request or response head (F-03)."""
-    max_headers: int = attrs.field(default=64, validator=gt(0))
+    max_headers: int = _positive(64)
     """Header fields of the handshake (F-03)."""
-    ping_interval: float | None = attrs.field(default=20.0, validator=optional(gt(0)))
+    ping_interval: float | None = _seconds(20.0)
     """Silence of the peer after which it is sent a ping (RPC-121)."""
-    ping_timeout: float | None = attrs.field(default=20.0, validator=optional(gt(0)))
+    ping_timeout: float | None = _seconds(20.0)
     """Silence after that ping until the connection counts as lost (RPC-123, F-07)."""
-    close_timeout: float | None = attrs.field(default=5.0, validator=optional(gt(0)))
+    close_timeout: float | None = _seconds(5.0)
     """How long the closing handshake may take (F-10)."""
-    max_control_burst: int = attrs.field(default=50, validator=gt(0))
+    max_control_burst: int = _positive(50)
     """Control frames that may come at once. More, unless ``max_control_rate`` allows them, close with 1008 (F-53)."""
-    max_control_rate: float = attrs.field(default=10.0, validator=gt(0))
+    max_control_rate: float = _positive(10.0)
     """Control frames per second in the long run."""
-    max_unsent: int = attrs.field(default=2**20, validator=gt(0))
+    max_unsent: int = _positive(2**20)
     """Bytes waiting for a slow reader before an adapter stops reading from it (F-06)."""

@@ -524,7 +524,7 @@ class Session:
         if message_id is not None and code is not None:
             self._send(self._error(message_id, code, description, _report(violations, self.version, self.limits)))
 
-    _RECEIVE: ClassVar[Mapping[type[Any], Callable[[Session, Any, str | bytes], None]]] = {
+    _RECEIVE: ClassVar[Mapping[type[Any], Callable[..., None]]] = {
         Call: _on_call,
         CallResult: _on_call_result,
         CallError: _on_call_error,

@@ -93,7 +93,7 @@ def test_a_description_never_quotes_the_text():
     ("details", "depth", "expected"),
     [
         (b"{}", 32, {}),
-        (b'{"a":[{"b":1}]}', 5, {"a": [{"b": 1}]}),
+        (b'{"a":[{"b":1}]}', 4, {"a": [{"b": 1}]}),
         (b'{"a":[{"b":1}]}', 3, None),
         (b"[]", 32, None),
         (b'"x"', 32, None),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from corpus.malformed import MALFORMED
+from tests.corpus.malformed import MALFORMED
 
 from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, numbered
 
