@@ -6,9 +6,9 @@ The payload stays raw here: what is in it is the business of :mod:`ocpp_sansio.c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from enum import IntEnum, unique
-from typing import Annotated, Any, Final
+from itertools import chain
+from typing import Annotated, Any, Final, TypeGuard
 
 import attrs
 import msgspec
@@ -129,7 +129,8 @@ def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
     # The message is a level of its own.
     level: list[_Container] = [value]
     for _ in range(max_depth - 1):
-        level = [child for node in level for child in _containers_in(node)]
+        children = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [child for child in chain.from_iterable(children) if _is_container(child)]
         if not level:
             return value
     return None
@@ -138,9 +139,8 @@ def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
 _Container = dict[str, Any] | list[Any]
 
 
-def _containers_in(node: _Container) -> Iterable[_Container]:
-    children: Iterable[Any] = node.values() if isinstance(node, dict) else node
-    return (child for child in children if isinstance(child, dict | list))
+def _is_container(value: object) -> TypeGuard[_Container]:
+    return isinstance(value, dict | list)
 
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
