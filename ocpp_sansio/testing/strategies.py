@@ -1,0 +1,267 @@
+"""Hypothesis strategies for every message class, valid and broken, made from the declaration of the class itself.
+
+* :func:`messages`: valid instances.
+* :func:`payloads`: the JSON objects of valid instances, bounds and odd but legal values included.
+* :func:`mutations`: such an object with exactly one thing wrong, and what that is.
+
+The values are those of JSON (``json.dumps`` takes them), the names those on the wire. No I/O, no state, any version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import attrs
+import msgspec
+from hypothesis import strategies as st
+
+from ocpp_sansio.codec import codec_of
+from ocpp_sansio.messages import Datatype
+from ocpp_sansio.schema import Kind, kind_of, properties
+
+__all__ = ["Mutation", "messages", "mutations", "payloads"]
+
+M = TypeVar("M", bound=Datatype)
+
+JsonObject = dict[str, Any]
+
+
+def messages(cls: type[M]) -> st.SearchStrategy[M]:
+    """Valid instances of a message class or data type."""
+    return payloads(cls).map(lambda payload: codec_of(cls).decode(msgspec.json.encode(payload)))
+
+
+def payloads(cls: type[Datatype]) -> st.SearchStrategy[JsonObject]:
+    """Valid JSON objects of a message class or data type."""
+    required = {prop.wire_name: _values(prop.kind) for prop in properties(cls) if prop.required}
+    optional = {prop.wire_name: _values(prop.kind) for prop in properties(cls) if not prop.required}
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+@attrs.frozen
+class Mutation:
+    """A payload with exactly one thing wrong."""
+
+    payload: JsonObject
+    path: str
+    """Where: ``$.meterValue[0].unit``. Of a property that is missing, where it should be."""
+    rule: str
+    """What is broken, by the keyword of JSON Schema, as in :class:`ocpp_sansio.Violation`."""
+
+
+@st.composite
+def mutations(draw: st.DrawFn, cls: type[Datatype]) -> Mutation:
+    """Valid payloads of a class, broken in one place. Each rule that can be broken is broken about as often."""
+    payload = draw(payloads(cls))
+    by_rule: dict[str, list[_Break]] = {}
+    for breakage in _breaks(kind_of(cls), payload, ()):
+        by_rule.setdefault(breakage.rule, []).append(breakage)
+    rule = draw(st.sampled_from(sorted(by_rule)))
+    breakage = draw(st.sampled_from(by_rule[rule]))
+    return Mutation(_replaced(payload, breakage.steps, breakage.value), _json_path(breakage.steps), rule)
+
+
+# -- valid values --
+
+LONGEST_TEXT: Final = 40
+"""Characters of most texts that may be longer. The longest that is allowed is tried as well."""
+LONGEST_LIST: Final = 3
+
+_TEXT: Final = st.characters(codec="utf-8")
+
+
+def _values(kind: Kind) -> st.SearchStrategy[Any]:
+    if issubclass(kind.type, Datatype):
+        return payloads(kind.type)
+    if issubclass(kind.type, StrEnum):
+        return st.sampled_from([member.value for member in kind.type])
+    return _STRATEGIES[kind.type](kind)
+
+
+def _lists(kind: Kind) -> st.SearchStrategy[list[Any]]:
+    assert kind.items is not None
+    fewest = kind.min_items or 0
+    most = LONGEST_LIST if kind.max_items is None else min(LONGEST_LIST, kind.max_items)
+    return st.lists(_values(kind.items), min_size=fewest, max_size=max(fewest, most))
+
+
+def _strings(kind: Kind) -> st.SearchStrategy[str]:
+    longest = LONGEST_TEXT if kind.max_length is None else kind.max_length
+    return st.one_of(
+        st.text(_TEXT, max_size=min(longest, LONGEST_TEXT)),
+        st.sampled_from(["", "x" * longest, "é" * longest, "😀" * longest, "null"[:longest], '"\\\n\x00'[:longest]]),
+    )
+
+
+def _integers(kind: Kind) -> st.SearchStrategy[int]:
+    lowest, highest = _range(kind)
+    return st.one_of(st.integers(lowest, highest), st.sampled_from([lowest, highest, max(lowest, 0)]))
+
+
+def _numbers(kind: Kind) -> st.SearchStrategy[float]:
+    if kind.decimals is None:
+        return st.floats(kind.minimum, kind.maximum, allow_nan=False, allow_infinity=False)
+    units = 10**kind.decimals
+    lowest, highest = _range(kind)
+    return st.one_of(
+        st.integers(lowest * units, highest * units).map(lambda number: number / units),
+        st.integers(lowest, highest),
+        st.sampled_from([0.1, 0.3, 0.7, 1.1, 16.1, 1e20]).filter(
+            lambda number: kind.maximum is None or number <= highest
+        ),
+    )
+
+
+def _range(kind: Kind) -> tuple[int, int]:
+    lowest = -(2**31) if kind.minimum is None else int(kind.minimum)
+    highest = 2**31 - 1 if kind.maximum is None else int(kind.maximum)
+    return lowest, highest
+
+
+def _booleans(_: Kind) -> st.SearchStrategy[bool]:
+    return st.booleans()
+
+
+def _timestamps(_: Kind) -> st.SearchStrategy[str]:
+    """RFC 3339, with any number of fraction digits and any offset. Within years that are safe in every time zone."""
+    moments = st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)).map(lambda moment: moment.isoformat()[:19])  # noqa: DTZ001 (the offset comes as text)
+    fractions = st.one_of(st.just(""), st.from_regex(r"\.[0-9]{1,9}", fullmatch=True))
+    offsets = st.one_of(st.just("Z"), st.from_regex(r"[+-](0[0-9]|1[0-4]):[0-5][0-9]", fullmatch=True))
+    return st.tuples(moments, fractions, offsets).map("".join)
+
+
+_STRATEGIES: Final[dict[type[Any], Callable[[Kind], st.SearchStrategy[Any]]]] = {
+    list: _lists,
+    str: _strings,
+    int: _integers,
+    float: _numbers,
+    bool: _booleans,
+    datetime: _timestamps,
+}
+
+# -- one thing wrong --
+
+_Steps = tuple[str | int, ...]
+
+_ABSENT: Final = object()
+
+
+@attrs.frozen
+class _Break:
+    """What to put where, to break which rule."""
+
+    rule: str
+    steps: _Steps
+    value: Any
+
+
+def _breaks(kind: Kind, value: Any, steps: _Steps) -> Iterator[_Break]:
+    """Every way this module knows to break a valid value, at every depth."""
+    for wrong in _wrong_types(kind):
+        if steps:  # What is not an object is no payload at all.
+            yield _Break("type", steps, wrong)
+    if issubclass(kind.type, Datatype):
+        yield from _object_breaks(kind.type, value, steps)
+    elif kind.items is not None:
+        yield from _list_breaks(kind, value, steps)
+    else:
+        for rule, wrong in _scalar_breaks(kind, value):
+            yield _Break(rule, steps, wrong)
+
+
+def _object_breaks(cls: type[Datatype], value: JsonObject, steps: _Steps) -> Iterator[_Break]:
+    known = {prop.wire_name for prop in properties(cls)}
+    for name in ("vendorExtension", *(name.upper() for name in sorted(known))):  # Names are case-sensitive.
+        if name not in known:
+            yield _Break("additionalProperties", (*steps, name), "")
+    for prop in properties(cls):
+        if prop.required:
+            yield _Break("required", (*steps, prop.wire_name), _ABSENT)
+        if prop.wire_name in value:
+            yield from _breaks(prop.kind, value[prop.wire_name], (*steps, prop.wire_name))
+
+
+def _list_breaks(kind: Kind, value: list[Any], steps: _Steps) -> Iterator[_Break]:
+    assert kind.items is not None
+    if kind.min_items:
+        yield _Break("minItems", steps, value[: kind.min_items - 1])
+    if kind.max_items is not None and value:
+        yield _Break("maxItems", steps, (value * (kind.max_items + 1))[: kind.max_items + 1])
+    for index, item in enumerate(value):
+        yield from _breaks(kind.items, item, (*steps, index))
+
+
+def _scalar_breaks(kind: Kind, value: Any) -> Iterator[tuple[str, Any]]:
+    if issubclass(kind.type, StrEnum):
+        yield from (
+            ("enum", wrong) for wrong in ("", f"{value} ", value.swapcase()) if wrong not in _members(kind.type)
+        )
+    if kind.type is datetime:
+        yield from (("format", wrong) for wrong in _NOT_TIMESTAMPS)
+    if kind.max_length is not None:
+        yield "maxLength", value + "x" * (kind.max_length + 1 - len(value))
+    if kind.minimum is not None:
+        yield "minimum", kind.minimum - 1
+    if kind.maximum is not None:
+        yield "maximum", kind.maximum + 1
+    if kind.decimals is not None:
+        yield from (("multipleOf", wrong) for wrong in (0.05, 0.11, 1.01, -2.25, 1e-5, 0.30000000000000004))
+
+
+def _members(cls: type[StrEnum]) -> set[str]:
+    return {member.value for member in cls}
+
+
+_NOT_TIMESTAMPS: Final = (
+    "",
+    "now",
+    "2026-11-22",
+    "2026-11-22T18:04:59",  # no zone (RPC-101)
+    "2026-11-22T18:04Z",
+    "2026-13-22T18:04:59Z",
+    "2026-02-29T18:04:59Z",
+    "2026-11-22T24:00:00Z",
+    "2026-11-22T18:04:59,5Z",
+    "2026-11-22T18:04:59.Z",
+    "2026-11-22T18:04:59+24:00",
+    "20261122T180459Z",
+    "1795370699",
+)
+
+
+def _wrong_types(kind: Kind) -> list[Any]:
+    declared = next((base for base in (StrEnum, Datatype) if issubclass(kind.type, base)), kind.type)
+    return [None, *(value for value, fits in _SPECIMENS if declared not in fits)]
+
+
+# One value of each JSON type, and the declared types that it fits.
+_SPECIMENS: Final[tuple[tuple[Any, tuple[type, ...]], ...]] = (
+    ("1", (str, StrEnum, datetime)),
+    (1, (int, float)),
+    (1.5, (float,)),
+    (True, (bool,)),
+    ([], (list,)),
+    ({}, (Datatype,)),
+)
+
+
+def _replaced(value: Any, steps: _Steps, new: Any) -> Any:
+    """A copy of a value with something else at the end of the steps. Nothing of the original is changed."""
+    if not steps:
+        return new
+    step, *rest = steps
+    copy = value.copy()
+    if new is _ABSENT and not rest:
+        del copy[step]
+    elif rest:
+        copy[step] = _replaced(copy[step], tuple(rest), new)
+    else:
+        copy[step] = new
+    return copy
+
+
+def _json_path(steps: _Steps) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
