@@ -1,0 +1,223 @@
+"""A story told through each adapter: what differs between them, side by side.
+
+An :class:`Adapter` serves a central system in the background, and is a charge point in the foreground.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
+
+import attrs
+import trio
+
+import ocpp_transports.asyncio
+import ocpp_transports.sync
+import ocpp_transports.trio
+from ocpp_sansio import CallFailure, CentralSystem, ChargePointHandlers, ConnectionRequested, Direction, Response
+from ocpp_sansio.session import Tap
+
+from ._story import Answer, Ask, Story, Wait
+
+__all__ = ["ADAPTERS", "HOST", "Adapter", "Answers", "central_system", "charge_point_handlers", "give_in_task", "tell"]
+
+HOST: Final = "127.0.0.1"
+TICK: Final = 0.002
+"""Seconds between two looks at what a story waits for."""
+
+Answers = Mapping[type[Any], Answer]
+StationTap = Callable[[Any, Direction, str, float], None]
+Call = Callable[..., Awaitable[Any]]
+Sleep = Callable[[float], Awaitable[object]]
+
+
+async def tell(story: Story[Any], call: Call, sleep: Sleep) -> Any:
+    """Tell a story in a task; what it comes to."""
+    resume: Callable[[Any], Ask | Wait] = story.send
+    outcome: Any = None
+    while True:
+        try:
+            step = resume(outcome)
+        except StopIteration as end:
+            return end.value
+        resume, outcome = story.send, None
+        if isinstance(step, Ask):
+            try:
+                outcome = await call(step.request, timeout=step.timeout)
+            except CallFailure as failure:
+                resume, outcome = story.throw, failure
+        else:
+            deadline = time.monotonic() + step.seconds
+            while time.monotonic() < deadline and not step.until():
+                await sleep(TICK)
+
+
+def tell_blocking(story: Story[Any], call: Callable[..., Any], sleep: Callable[[float], object]) -> Any:
+    """Tell a story in a thread: the same, in a coroutine that never suspends."""
+
+    async def blocking_call(request: Any, timeout: float | None) -> Any:
+        return call(request, timeout=timeout)
+
+    async def blocking_sleep(seconds: float) -> None:
+        sleep(seconds)
+
+    try:
+        tell(story, blocking_call, blocking_sleep).send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it does not suspend")
+
+
+def charge_point_handlers(answers: Answers) -> ChargePointHandlers:
+    """The handlers of a charge point that gives these answers. None of them is a story."""
+    handlers = ChargePointHandlers()
+    for request, answer in answers.items():
+        handlers.on(request)(_bound(answer))
+    return handlers
+
+
+def _bound(answer: Answer) -> Callable[[Any, Any], Any]:
+    return lambda _, request: answer(request)
+
+
+def _welcome_everybody(_: ConnectionRequested) -> bool:
+    return True
+
+
+def give_in_task(sleep: Sleep) -> Callable[[Any, Response | Story[Response]], Awaitable[Response]]:
+    """How an answer comes about in a task that sleeps like this."""
+
+    async def give(station: Any, answer: Response | Story[Response]) -> Response:
+        return answer if isinstance(answer, Response) else await tell(answer, station.call, sleep)
+
+    return give
+
+
+def central_system(answers: Answers, give: Callable[[Any, Response | Story[Response]], Any]) -> CentralSystem:
+    """The application object that gives these answers to everybody; ``give(station, answer)`` brings one about."""
+    csms = CentralSystem()
+    csms.authenticate(_welcome_everybody)
+
+    def handler(answer: Answer) -> Callable[[Any, Any], Any]:
+        return lambda station, request: give(station, answer(request))
+
+    for request, answer in answers.items():
+        csms.on(request)(handler(answer))
+    return csms
+
+
+Ready = Callable[[int, Callable[[], object]], None]
+
+
+@contextmanager
+def in_background(main: Callable[[Ready], None]) -> Generator[int]:
+    """Run an event loop in a thread while the block runs: it says its port, and how to stop it."""
+    ready: Future[tuple[int, Callable[[], object]]] = Future()
+
+    def run() -> None:
+        try:
+            main(lambda port, stop: ready.set_result((port, stop)))
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=run, name="central system")
+    thread.start()
+    port, stop = ready.result()
+    try:
+        yield port
+    finally:
+        stop()
+        thread.join()
+
+
+# -- asyncio --
+
+
+def _serve_asyncio(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
+    csms = central_system(answers, give_in_task(asyncio.sleep))
+
+    async def main(ready: Ready) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with ocpp_transports.asyncio.serve(csms, HOST, 0, tap=tap) as server:
+            ready(server.port, lambda: loop.call_soon_threadsafe(stop.set))
+            await stop.wait()
+
+    return in_background(lambda ready: asyncio.run(main(ready)))
+
+
+def _play_asyncio(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
+    async def main() -> None:
+        handlers = charge_point_handlers(answers)
+        async with ocpp_transports.asyncio.connect(url, identity, handlers=handlers, tap=tap) as central:
+            await tell(story, central.call, asyncio.sleep)
+
+    asyncio.run(main())
+
+
+# -- trio --
+
+
+def _serve_trio(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
+    csms = central_system(answers, give_in_task(trio.sleep))
+
+    async def main(ready: Ready) -> None:
+        stop = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        async with ocpp_transports.trio.serve(csms, HOST, 0, tap=tap) as server:
+            ready(server.port, lambda: token.run_sync_soon(stop.set))
+            await stop.wait()
+
+    return in_background(lambda ready: trio.run(main, ready))
+
+
+def _play_trio(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
+    async def main() -> None:
+        handlers = charge_point_handlers(answers)
+        async with ocpp_transports.trio.connect(url, identity, handlers=handlers, tap=tap) as central:
+            await tell(story, central.call, trio.sleep)
+
+    trio.run(main)
+
+
+# -- threads --
+
+
+@contextmanager
+def _serve_sync(answers: Answers, tap: StationTap) -> Generator[int]:
+    def give(station: Any, answer: Response | Story[Response]) -> Response:
+        return answer if isinstance(answer, Response) else tell_blocking(answer, station.call, time.sleep)
+
+    with ocpp_transports.sync.serve(central_system(answers, give), HOST, 0, tap=tap) as server:
+        yield server.port
+
+
+def _play_sync(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
+    handlers = charge_point_handlers(answers)
+    with ocpp_transports.sync.connect(url, identity, handlers=handlers, tap=tap) as central:
+        tell_blocking(story, central.call, central.wait)
+
+
+@attrs.frozen
+class Adapter:
+    """One way to bring a story about."""
+
+    name: str
+    serve: Callable[[Answers, StationTap], AbstractContextManager[int]]
+    """Serve a central system that gives these answers, while the block runs; the port."""
+    play: Callable[[str, str, Answers, Story[Any], Tap], None]
+    """Be the charge point with this URL, identity and these answers, until its story ends."""
+
+
+ADAPTERS: Final = (
+    Adapter("asyncio", _serve_asyncio, _play_asyncio),
+    Adapter("trio", _serve_trio, _play_trio),
+    Adapter("sync", _serve_sync, _play_sync),
+)
