@@ -1,0 +1,292 @@
+"""One connection over one socket, run by one thread at a time. The blocking adapter is built of these.
+
+Whichever thread wants something of the connection runs it until it has that; a thread that finds another one at it
+leaves its wish, and waits. Knows sockets and threads; who listens and who connects is :mod:`ocpp_transports.sync`'s.
+"""
+
+from __future__ import annotations
+
+import math
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemConnection,
+    ConnectionClosed,
+    ConnectionOpened,
+    Limits,
+    PendingCall,
+    Response,
+)
+
+from ._shared import C, Dispatcher, H, ServerDispatcher, Waiter
+
+__all__ = ["Driver", "Selector", "ServerDriver"]
+
+R = TypeVar("R", bound=Response)
+
+CHUNK: Final = 2**16
+"""Bytes that are read at once."""
+
+Selector: Final[type[selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+"""Not the default one: that takes a descriptor more for each connection."""
+_TABLE: Final = threading.RLock()
+"""Held while a table of stations is changed."""
+_WOULD_BLOCK: Final = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
+
+
+class _Flag:
+    """What is true from some moment on. Whoever waits for it is woken by the driver that sets it."""
+
+    __slots__ = ("_is_set",)
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+
+class _Errand(Generic[R]):
+    """A call that some thread wants made, from its request to its outcome."""
+
+    def __init__(self, begin: Callable[[], PendingCall[R]]) -> None:
+        self.begin = begin
+        self.waiter: Waiter[R, _Flag] | None = None
+        self.error: Exception | None = None
+
+    def is_done(self) -> bool:
+        return self.error is not None or (self.waiter is not None and self.waiter.flag.is_set())
+
+    def result(self) -> R:
+        if self.error is not None:
+            raise self.error
+        assert self.waiter is not None
+        return self.waiter.result()
+
+
+class Driver(Dispatcher[C, H, _Flag]):
+    """A socket, a connection, and the one thread at a time that runs them."""
+
+    new_flag = _Flag
+
+    def __init__(self, connection: C, handlers: H, stream: socket.socket, limits: Limits, identity: str = "") -> None:
+        super().__init__(connection, handlers, identity)
+        self.lost: Final = _Flag()
+        """Set when the socket is closed."""
+        self._socket = stream
+        self._limits = limits
+        self._unsent = bytearray()
+        self._heard_all = False
+        self._said_all = False
+        self._patience = math.inf
+        """When the socket is closed, whatever the peer does."""
+
+        # The thread that runs the connection, those that wait for it, and what they want done.
+        self._turn = threading.Condition()
+        self._runner: int | None = None
+        self._followers = 0
+        self._commands: deque[Callable[[], None]] = deque()
+        self._wakeup, self._waker = socket.socketpair()
+        for each in (stream, self._wakeup, self._waker):
+            each.setblocking(False)
+        self._selector = Selector()
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._interest = 0
+
+    # -- the thread that runs the connection --
+
+    def run(self, is_done: Callable[[], bool], until: float = math.inf) -> None:
+        """Run the connection until then, or wait while another thread does."""
+        me = threading.get_ident()
+        with self._turn:
+            self._followers += 1
+            while self._runner not in (None, me) and not is_done() and (left := until - self.now()) > 0:
+                self._turn.wait(min(left, threading.TIMEOUT_MAX))
+            self._followers -= 1
+            if self._runner not in (None, me):
+                return
+            # A handler that calls is on the runner's thread: it runs the connection one level deeper.
+            outermost, self._runner = self._runner is None, me
+        try:
+            self._obey()
+            self.drive()
+            while not is_done() and not self.lost.is_set() and self.now() < until:
+                self._step(until)
+                self._obey()
+        finally:
+            if outermost:
+                with self._turn:
+                    self._runner = None
+                    self._turn.notify_all()
+
+    def _step(self, until: float) -> None:
+        """Send; wait for the socket, the clock or another thread; tell the connection. Each time, ``drive`` follows."""
+        self._send()
+        if self.connection.transport_done:
+            self._hang_up()
+        if self.lost.is_set():
+            return
+        deadline = self.connection.next_timeout()
+        if self._wait(min(until, self._patience, math.inf if deadline is None else deadline)):
+            self._receive()
+        self.connection.handle_timeout(now=self.now())
+        self.drive()
+
+    def _wait(self, until: float) -> bool:
+        """Wait until then or until something happens; whether that is something to read."""
+        # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
+        choked = self.connection.reading_paused or len(self._unsent) > self._limits.max_unsent
+        listen = self.connection.transport_done or not choked
+        if listen and isinstance(self._socket, SSLSocket) and self._socket.pending():
+            return True
+        interest = selectors.EVENT_READ * listen | selectors.EVENT_WRITE * bool(self._unsent)
+        if interest != self._interest:
+            if self._interest:
+                self._selector.unregister(self._socket)
+            if interest:
+                self._selector.register(self._socket, interest)
+            self._interest = interest
+        ready = self._selector.select(None if until == math.inf else max(until - self.now(), 0))
+        with suppress(*_WOULD_BLOCK):
+            self._wakeup.recv(CHUNK)
+        return any(key.fileobj is self._socket and happened & selectors.EVENT_READ for key, happened in ready)
+
+    def drive(self) -> None:
+        """After every mutation: act on all events, collect what to send, wake who may have waited for that."""
+        self.react()
+        self._unsent += self.connection.data_to_send()
+        if self._followers:
+            with self._turn:
+                self._turn.notify_all()
+
+    def _send(self) -> None:
+        try:
+            while self._unsent:
+                del self._unsent[: self._socket.send(self._unsent)]
+        except _WOULD_BLOCK:
+            pass
+        except OSError:
+            self._unsent.clear()
+            self._hear_end()
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(CHUNK)
+        except _WOULD_BLOCK:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.connection.receive_data(data, now=self.now())
+            self.drive()
+        else:
+            self._hear_end()
+
+    def _hear_end(self) -> None:
+        self._heard_all = True
+        self.connection.receive_eof(now=self.now())
+        self.drive()
+
+    def _hang_up(self) -> None:
+        """Close once all is sent and the peer has had its chance to read it: ``Limits.close_timeout`` (F-10)."""
+        if self._patience == math.inf and self._limits.close_timeout is not None:
+            self._patience = self.now() + self._limits.close_timeout
+        if (self._heard_all and not self._unsent) or self.now() >= self._patience:
+            self.abort()
+        elif not self._unsent and not self._said_all:
+            # Only our half: to close on what has not been read yet would take our last words back from the peer.
+            self._said_all = True
+            with suppress(OSError, ValueError):
+                if isinstance(self._socket, SSLSocket):
+                    self._socket.unwrap()
+                else:
+                    self._socket.shutdown(socket.SHUT_WR)
+
+    def abort(self) -> None:
+        """Close without sending anything more."""
+        if not self.lost.is_set():
+            self.lost.set()
+            for each in (self._selector, self._socket, self._wakeup, self._waker):
+                each.close()
+            self._hear_end()
+
+    # -- what other threads want --
+
+    def post(self, command: Callable[[], None]) -> None:
+        """Have something done by the thread that runs the connection, or by the next one that does."""
+        self._commands.append(command)
+        if self._runner not in (None, threading.get_ident()):
+            with suppress(OSError):
+                self._waker.send(b"\0")
+
+    def _obey(self) -> None:
+        while self._commands:
+            self._commands.popleft()()
+
+    def begin_close(self, code: int, reason: str) -> None:
+        self.post(partial(super().begin_close, code, reason))
+
+    def outcome(self, begin: Callable[[], PendingCall[R]]) -> R:
+        """Make a call, and run the connection until it has its outcome."""
+        errand = _Errand(begin)
+
+        def start() -> None:
+            try:
+                errand.waiter = self.wait_for(begin())
+            except Exception as error:  # noqa: BLE001 - for the thread that asked
+                errand.error = error
+
+        def drop() -> None:
+            if errand.waiter is not None:
+                self.give_up(errand.waiter)
+
+        self.post(start)
+        try:
+            self.run(errand.is_done)
+        finally:
+            if not errand.is_done():  # Ctrl-C: the call is given up, nothing else (F-11)
+                self.post(drop)
+        return errand.result()
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        # An ``async`` handler that waits for nothing is as good as a plain one. There is nothing to wait with.
+        with suppress(StopIteration):
+            work.send(None)
+            work.throw(TypeError("there is no event loop here: handlers of ocpp_transports.sync are plain functions"))
+
+    def is_fault(self, error: BaseException) -> bool:
+        return isinstance(error, Exception | SystemExit)
+
+
+class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, CentralSystem]):
+    """The driver of a connection that is served. The table of stations is everybody's: one thread at a time."""
+
+    def _on_opened(self, event: ConnectionOpened) -> None:
+        with _TABLE:
+            super()._on_opened(event)
+
+    def _on_closed(self, event: ConnectionClosed) -> None:
+        with _TABLE:
+            super()._on_closed(event)
+
+    _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
+        **ServerDispatcher._REACTIONS,
+        ConnectionOpened: _on_opened,
+        ConnectionClosed: _on_closed,
+    }

@@ -1,0 +1,319 @@
+"""OCPP on blocking sockets: ``connect`` for a charge point, ``serve`` and ``run`` for a central system.
+
+This module moves bytes between a socket and a connection; every decision is the connection's. Handlers are plain
+functions. A central system has a thread for each charge point, and handlers run on it. A charge point has no thread
+of its own: ``call`` runs the connection until the response is there, and meanwhile answers what the central system
+asks; ``run_for`` and ``wait_closed`` do the same without a call of one's own.
+
+Any thread may call, also out of a handler: one thread at a time runs the connection, the others wait for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from ssl import SSLContext
+from typing import Any, Final, TypeVar
+
+from ocpp_sansio import (
+    CentralSystem,
+    ChargePointConnection,
+    ChargePointHandlers,
+    ConnectionClosed,
+    ConnectionRefused,
+    FromCentralSystem,
+    FromChargePoint,
+    Limits,
+    Response,
+    Version,
+)
+from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.session import Tap
+
+from ._blocking import Driver, Selector, ServerDriver
+from ._shared import (
+    GOING_AWAY,
+    NORMAL,
+    HandshakeFailed,
+    Peer,
+    StationTap,
+    fresh_ids,
+    logger,
+    served,
+    tls_for,
+    warn_if_open,
+)
+
+__all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
+
+R = TypeVar("R", bound=Response)
+
+ACCEPT_PAUSE: Final = 0.1
+"""Seconds without accepting when the system has run out of something (F-13)."""
+_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+D = TypeVar("D", bound=Driver[Any, Any])
+
+
+class _Peer(Peer[D]):
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, and wait until it is gone: a few times ``Limits.close_timeout`` at most."""
+        self.close_soon(code, reason)
+        self.wait_closed()
+
+    def wait_closed(self) -> ConnectionClosed | ConnectionRefused:
+        """Answer what the peer asks until the connection is gone, and tell how it ended."""
+        self._driver.run(self._driver.lost.is_set)
+        assert self.closed is not None
+        return self.closed
+
+    def run_for(self, seconds: float) -> None:
+        """Answer what the peer asks, for so long or until the connection is gone."""
+        self._driver.run(self._driver.lost.is_set, self._driver.now() + seconds)
+
+
+class ChargePoint(_Peer[Driver[ChargePointConnection, Handlers]]):
+    """A charge point's connection to its central system.
+
+    Nothing is read, and no ping answered, while no thread is in one of its methods: an idle charge point belongs
+    into ``run_for`` or ``wait_closed``.
+    """
+
+    def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
+        """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
+
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
+        """
+        driver = self._driver
+        return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+
+class Station(_Peer[ServerDriver]):
+    """A charge point that is connected to this central system."""
+
+    def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
+        """Ask the charge point and wait for its response, from any thread; see :meth:`ChargePoint.call`."""
+        driver = self._driver
+        return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+
+@contextmanager
+def connect(
+    url: str,
+    identity: str,
+    *,
+    versions: Iterable[Version | str] = (Version.V16,),
+    handlers: ChargePointHandlers | None = None,
+    password: bytes | str | None = None,
+    ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    tap: Tap | None = None,
+) -> Generator[ChargePoint, None, None]:
+    """Connect a charge point to its central system. The connection is closed at the end of the block.
+
+    Args:
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        identity: The identity of the charge point.
+        versions: The versions offered, the preferred one first.
+        handlers: What to do about the central system's requests; without, none is supported.
+        password: For HTTP Basic authentication.
+        ssl: Instead of the default context for ``wss://``.
+        limits: The bounds of the connection.
+        tap: Called with every message that comes or goes.
+
+    Raises:
+        HandshakeFailed: the central system refused, or is none.
+        OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
+    """
+    limits = limits or Limits()
+    connection = ChargePointConnection(
+        url,
+        identity,
+        now=time.monotonic(),
+        versions=versions,
+        message_ids=fresh_ids(),
+        password=password,
+        limits=limits,
+        tap=tap,
+    )
+    tls = tls_for(connection, ssl)
+    with ExitStack() as cleanup:
+        stream = socket.create_connection((connection.host, connection.port), limits.handshake_timeout)
+        cleanup.callback(stream.close)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            stream = tls.wrap_socket(stream, server_hostname=connection.host)
+        cleanup.pop_all()
+    driver = Driver[ChargePointConnection, Handlers](
+        connection, handlers or ChargePointHandlers(), stream, limits, identity
+    )
+    charge_point = ChargePoint(driver)
+    try:
+        driver.run(driver.decided.is_set)
+        if isinstance(driver.end, ConnectionRefused):
+            raise HandshakeFailed(driver.end)
+        yield charge_point
+    finally:
+        charge_point.close(*NORMAL)
+
+
+class Server:
+    """A central system that is being served."""
+
+    def __init__(
+        self,
+        csms: CentralSystem,
+        listeners: list[socket.socket],
+        tls: SSLContext | None,
+        tap: StationTap[Station] | None,
+    ) -> None:
+        self.addresses: list[tuple[str, int]] = [listener.getsockname()[:2] for listener in listeners]
+        """Where it listens: hosts and ports."""
+        self._csms = csms
+        self._listeners = listeners
+        self._tls = tls
+        self._tap = tap
+        self._threads: dict[threading.Thread, ServerDriver] = {}
+        self._closing = False
+        self._wakeup, self._waker = socket.socketpair()
+        self._acceptor = threading.Thread(target=self._accept, name="ocpp-accept", daemon=True)
+        self._acceptor.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; of several, the first."""
+        return self.addresses[0][1]
+
+    def close(self) -> None:
+        """Accept no more, close every connection with 1001, and let running handlers come to their end.
+
+        What is not done after ``Limits.close_timeout`` is cut off, except for handlers: a thread cannot be stopped.
+        """
+        self._closing = True
+        self._waker.close()  # which the acceptor takes for something to read
+        self._acceptor.join()
+        patience = self._csms.limits.close_timeout
+        for driver in self._threads.copy().values():
+            driver.begin_close(*GOING_AWAY)
+        self._join(patience)
+        for driver in self._threads.copy().values():
+            driver.post(driver.abort)
+        self._join(patience)
+        for driver in self._threads.copy().values():
+            logger.warning("%r: a handler is still running", driver.identity)
+
+    def _join(self, patience: float | None) -> None:
+        until = None if patience is None else time.monotonic() + patience
+        for thread in self._threads.copy().keys() - {threading.current_thread()}:
+            thread.join(None if until is None else max(until - time.monotonic(), 0))
+
+    def _accept(self) -> None:
+        with Selector() as selector, ExitStack() as sockets:
+            for each in (*self._listeners, self._wakeup):
+                sockets.enter_context(each).setblocking(False)
+                selector.register(each, selectors.EVENT_READ)
+            while not self._closing:
+                ready = {key.fd for key, _ in selector.select()}
+                for listener in self._listeners:
+                    if listener.fileno() in ready:
+                        self._accept_one(listener)
+
+    def _accept_one(self, listener: socket.socket) -> None:
+        try:
+            self._welcome(listener.accept()[0])
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                logger.error("cannot accept: %s", error)
+                time.sleep(ACCEPT_PAUSE)
+
+    def _welcome(self, stream: socket.socket) -> None:
+        """Give a client that has just connected its driver and its thread."""
+        station: Station
+        try:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                # The handshake comes with the first byte, and within the deadline for the first byte.
+                stream = self._tls.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
+            connection = served(self._csms, time.monotonic(), self._tap, lambda: station)
+            driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
+        except BaseException:
+            stream.close()
+            raise
+        station = Station(driver)
+        thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)
+        self._threads[thread] = driver
+        thread.start()
+
+    def _converse(self, driver: ServerDriver) -> None:
+        try:
+            driver.run(driver.lost.is_set)
+        except BaseException:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
+            logger.exception("%r: the connection failed", driver.identity)
+            driver.abort()
+        finally:
+            del self._threads[threading.current_thread()]
+
+
+@contextmanager
+def serve(
+    csms: CentralSystem,
+    host: str | None = "127.0.0.1",
+    port: int = 9000,
+    *,
+    ssl: SSLContext | None = None,
+    tap: StationTap[Station] | None = None,
+) -> Generator[Server, None, None]:
+    """Serve a central system in threads of its own, until the end of the block.
+
+    Args:
+        csms: The application object, with its handlers and limits.
+        host: Where to listen. The default is this machine only; ``"0.0.0.0"`` is every IPv4 interface and ``None``
+            every interface: think of ``authenticate`` and ``ssl`` first.
+        port: 0 chooses a free one, see :attr:`Server.port`.
+        ssl: Makes it ``wss://``.
+        tap: Called with every message that comes or goes, and its station.
+    """
+    warn_if_open(csms)
+    with ExitStack() as cleanup:
+        listeners: list[socket.socket] = []
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
+            listeners.append(cleanup.enter_context(socket.create_server(address, family=family)))
+        cleanup.pop_all()
+    server = Server(csms, listeners, ssl, tap)
+    logger.info("listening on %s", server.addresses)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def run(
+    csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
+) -> None:
+    """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`."""
+    stop, signalled = socket.socketpair()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001 - what a signal handler is given
+        signalled.sendall(b"\0")
+
+    with stop, signalled:
+        before = [signal.signal(number, on_signal) for number in numbers]
+        try:
+            with serve(csms, host, port, ssl=ssl):
+                stop.recv(1)
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)

@@ -1,0 +1,354 @@
+"""OCPP on trio: ``connect`` for a charge point, ``serve`` and ``run`` for a central system.
+
+This module moves bytes between a stream and a connection, and wakes tasks; every decision is the connection's.
+A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
+and call the peer meanwhile. It runs to its end even when the connection breaks.
+
+Everything that is started lives in a nursery of the ``connect`` or ``serve`` block, and ends with it.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from ssl import SSLContext
+from typing import Any
+
+import trio
+
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemConnection,
+    ChargePointConnection,
+    ChargePointHandlers,
+    ConnectionRefused,
+    Limits,
+    Version,
+)
+from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.session import Tap
+
+from ._async import AsyncDispatcher, ChargePoint, Station
+from ._shared import (
+    GOING_AWAY,
+    NORMAL,
+    C,
+    H,
+    HandshakeFailed,
+    ServerDispatcher,
+    StationTap,
+    fresh_ids,
+    logger,
+    served,
+    tls_for,
+    warn_if_open,
+)
+
+__all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
+
+
+class _Group:
+    """The connections and the handlers' tasks that live under one ``connect`` or ``serve``, and end with it."""
+
+    nursery: trio.Nursery
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.drivers: set[_Driver[Any, Any]] = set()
+        self._closing = trio.Event()
+        self._closed = trio.Event()
+        # What goes on around the block must not cut off the closing handshakes: `close` ends them.
+        self._scope = trio.CancelScope(shield=True)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close every connection in good order; what is not done after ``Limits.close_timeout`` is cut off."""
+        for driver in list(self.drivers):
+            driver.begin_close(code, reason)
+        self._scope.deadline = min(self._scope.deadline, _after(self.limits.close_timeout))
+        self._closing.set()
+        await self._closed.wait()
+
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            with self._scope:
+                async with trio.open_nursery() as self.nursery:
+                    task_status.started()
+                    await self._closing.wait()
+        finally:
+            self._closed.set()
+
+    @asynccontextmanager
+    async def opened(self, code: int, reason: str) -> AsyncGenerator[None, None]:
+        """Live beside a block, and close after it. What the block raises comes out as it is, not in a group."""
+        raised = None
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._run)
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - raised below
+                raised = error
+            with trio.CancelScope(shield=True):
+                await self.close(code, reason)
+        if raised is not None:
+            raise raised
+
+
+class _Driver(AsyncDispatcher[C, H, trio.Event]):
+    """Three tasks, one that reads, one that writes, one that keeps the time; each is followed by ``drive``."""
+
+    new_flag = trio.Event
+
+    def __init__(self, connection: C, handlers: H, group: _Group, identity: str = "") -> None:
+        super().__init__(connection, handlers, identity)
+        self._group = group
+        self._scope = trio.CancelScope()
+        self._alarm = trio.CancelScope()
+        self._turn = trio.Event()
+        """Set, and made anew, whenever the tasks should look again whether there is something to do."""
+        self._unsent = bytearray()
+
+    def drive(self) -> None:
+        """After every mutation: act on all events, hand over what to send, wake the tasks, set the alarm."""
+        self.react()
+        self._unsent += self.connection.data_to_send()
+        self._turn.set()
+        self._turn = trio.Event()
+        if self.connection.transport_done:
+            self._alarm.cancel()
+            # A peer that does not take our last words, or does not hang up after them, is not waited for (F-10).
+            self._scope.deadline = min(self._scope.deadline, _after(self._group.limits.close_timeout))
+        else:
+            deadline = self.connection.next_timeout()
+            self._alarm.deadline = math.inf if deadline is None else deadline
+
+    async def run(self, stream: trio.abc.Stream) -> None:
+        """Drive the connection over the stream until it is over."""
+        self._group.drivers.add(self)
+        self.drive()
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read, stream)
+                    nursery.start_soon(self._write, stream)
+                    nursery.start_soon(self._keep_time)
+        except Exception:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
+            logger.exception("%r: the connection failed", self.identity)
+        finally:
+            self._group.drivers.discard(self)
+            self._hear_end()
+            self.lost.set()
+            await trio.aclose_forcefully(stream)
+
+    async def _read(self, stream: trio.abc.ReceiveStream) -> None:
+        while True:
+            # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
+            while self.connection.reading_paused or len(self._unsent) > self._group.limits.max_unsent:
+                await self._turn.wait()
+            try:
+                data = await stream.receive_some()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                data = b""
+            if not data:
+                break
+            self.connection.receive_data(bytes(data), now=self.now())
+            self.drive()
+        self._hear_end()
+
+    async def _write(self, stream: trio.abc.SendStream) -> None:
+        try:
+            while self._unsent or not self.connection.transport_done:
+                if data := bytes(self._unsent):
+                    await stream.send_all(data)
+                    del self._unsent[: len(data)]
+                    self.drive()
+                else:
+                    await self._turn.wait()
+            # Only our half: to close on what has not been read yet would take our last words back from the peer.
+            await (stream.send_eof() if isinstance(stream, trio.abc.HalfCloseableStream) else stream.aclose())
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._hear_end()
+
+    async def _keep_time(self) -> None:
+        while not self.connection.transport_done:
+            deadline = self.connection.next_timeout()
+            with trio.CancelScope(deadline=math.inf if deadline is None else deadline) as self._alarm:
+                await trio.sleep_forever()
+            self.connection.handle_timeout(now=self.now())
+            self.drive()
+
+    def _hear_end(self) -> None:
+        self.connection.receive_eof(now=self.now())
+        self.drive()
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except Exception:  # noqa: BLE001 - as above
+                logger.exception("%r: the connection failed", self.identity)
+                self._scope.cancel()
+
+        self._group.nursery.start_soon(run)
+
+
+class _ServerDriver(ServerDispatcher[trio.Event], _Driver[CentralSystemConnection, CentralSystem]):
+    """The driver of a connection that is served."""
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    identity: str,
+    *,
+    versions: Iterable[Version | str] = (Version.V16,),
+    handlers: ChargePointHandlers | None = None,
+    password: bytes | str | None = None,
+    ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    tap: Tap | None = None,
+) -> AsyncGenerator[ChargePoint, None]:
+    """Connect a charge point to its central system. The connection is closed at the end of the block.
+
+    Args:
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        identity: The identity of the charge point.
+        versions: The versions offered, the preferred one first.
+        handlers: What to do about the central system's requests; without, none is supported.
+        password: For HTTP Basic authentication.
+        ssl: Instead of the default context for ``wss://``.
+        limits: The bounds of the connection.
+        tap: Called with every message that comes or goes.
+
+    Raises:
+        HandshakeFailed: the central system refused, or is none.
+        OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
+    """
+    limits = limits or Limits()
+    connection = ChargePointConnection(
+        url,
+        identity,
+        now=trio.current_time(),
+        versions=versions,
+        message_ids=fresh_ids(),
+        password=password,
+        limits=limits,
+        tap=tap,
+    )
+    stream = await _open_stream(connection.host, connection.port, tls_for(connection, ssl), limits)
+    group = _Group(limits)
+    driver = _Driver[ChargePointConnection, Handlers](connection, handlers or ChargePointHandlers(), group, identity)
+    charge_point = ChargePoint(driver)
+    async with group.opened(*NORMAL):
+        group.nursery.start_soon(driver.run, stream)
+        await driver.decided.wait()
+        if isinstance(driver.end, ConnectionRefused):
+            raise HandshakeFailed(driver.end)
+        yield charge_point
+
+
+async def _open_stream(host: str, port: int, tls: SSLContext | None, limits: Limits) -> trio.abc.Stream:
+    with trio.CancelScope(deadline=_after(limits.handshake_timeout)):
+        tcp = await trio.open_tcp_stream(host, port)
+        if tls is None:
+            return tcp
+        stream = trio.SSLStream(tcp, tls, server_hostname=host, https_compatible=True)
+        try:
+            await stream.do_handshake()
+        except BaseException as error:
+            await trio.aclose_forcefully(tcp)
+            if isinstance(error, trio.BrokenResourceError) and isinstance(error.__cause__, OSError):
+                raise error.__cause__ from None  # an ssl.SSLError, which says what is wrong
+            raise
+        return stream
+    raise TimeoutError(f"no connection to {host}, port {port}, in {limits.handshake_timeout} s")
+
+
+class Server:
+    """A central system that is being served."""
+
+    def __init__(self, listeners: list[trio.SocketListener], accepting: trio.CancelScope, group: _Group) -> None:
+        self._group = group
+        self._accepting = accepting
+        self.addresses: list[tuple[str, int]] = [listener.socket.getsockname()[:2] for listener in listeners]
+        """Where it listens: hosts and ports."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; of several, the first."""
+        return self.addresses[0][1]
+
+    async def close(self) -> None:
+        """Accept no more, close every connection with 1001, and let running handlers come to their end.
+
+        What is not done after ``Limits.close_timeout`` is cut off.
+        """
+        self._accepting.cancel()
+        await self._group.close(*GOING_AWAY)
+
+
+@asynccontextmanager
+async def serve(
+    csms: CentralSystem,
+    host: str | None = "127.0.0.1",
+    port: int = 9000,
+    *,
+    ssl: SSLContext | None = None,
+    tap: StationTap[Station] | None = None,
+) -> AsyncGenerator[Server, None]:
+    """Serve a central system, until the end of the block.
+
+    Args:
+        csms: The application object, with its handlers and limits.
+        host: Where to listen. The default is this machine only; ``"0.0.0.0"`` is every IPv4 interface and ``None``
+            every interface: think of ``authenticate`` and ``ssl`` first.
+        port: 0 chooses a free one, see :attr:`Server.port`.
+        ssl: Makes it ``wss://``.
+        tap: Called with every message that comes or goes, and its station.
+    """
+    warn_if_open(csms)
+    group = _Group(csms.limits)
+    accepting = trio.CancelScope()
+
+    async def listen() -> None:
+        with accepting:
+            await trio.serve_listeners(converse, listeners, handler_nursery=group.nursery)
+
+    async def converse(tcp: trio.SocketStream) -> None:
+        station: Station
+        driver = _ServerDriver(served(csms, trio.current_time(), tap, lambda: station), csms, group)
+        station = Station(driver)
+        # The TLS handshake comes with the first byte, and within the deadline for the first byte.
+        await driver.run(tcp if ssl is None else trio.SSLStream(tcp, ssl, server_side=True, https_compatible=True))
+
+    listeners = await trio.open_tcp_listeners(port, host=host)
+    server = Server(listeners, accepting, group)
+    logger.info("listening on %s", server.addresses)
+    async with group.opened(*GOING_AWAY):
+        group.nursery.start_soon(listen)
+        try:
+            yield server
+        finally:
+            accepting.cancel()
+
+
+def run(
+    csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
+) -> None:
+    """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`."""
+    trio.run(partial(_serve_until_signal, csms, host, port, ssl))
+
+
+async def _serve_until_signal(csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with serve(csms, host, port, ssl=ssl):
+            await anext(aiter(signals))
+
+
+def _after(seconds: float | None) -> float:
+    return math.inf if seconds is None else trio.current_time() + seconds
