@@ -193,7 +193,7 @@ def _play_trio(url: str, identity: str, answers: Answers, story: Story[Any], tap
 @contextmanager
 def _serve_sync(answers: Answers, tap: StationTap) -> Generator[int]:
     def give(station: Any, answer: Response | Story[Response]) -> Response:
-        return answer if isinstance(answer, Response) else tell_blocking(answer, station.call, time.sleep)
+        return answer if isinstance(answer, Response) else tell_blocking(answer, station.call, station.run_for)
 
     with ocpp_transports.sync.serve(central_system(answers, give), HOST, 0, tap=tap) as server:
         yield server.port
@@ -202,7 +202,7 @@ def _serve_sync(answers: Answers, tap: StationTap) -> Generator[int]:
 def _play_sync(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
     handlers = charge_point_handlers(answers)
     with ocpp_transports.sync.connect(url, identity, handlers=handlers, tap=tap) as central:
-        tell_blocking(story, central.call, central.wait)
+        tell_blocking(story, central.call, central.run_for)
 
 
 @attrs.frozen

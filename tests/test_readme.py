@@ -1,0 +1,218 @@
+"""What the README says is true: its examples are taken from its text and run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocpp_sansio import CallFailure, CentralSystem, ChargePointHandlers, v16
+from ocpp_transports import asyncio as on_asyncio
+from ocpp_transports import sync as on_threads
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS: dict[str, str] = dict(re.findall(r"<!-- test: (.+?) -->\n```python\n(.+?)```", README, re.DOTALL))
+SHELL: list[str] = re.findall(r"```sh\n(.+?)```", README, re.DOTALL)
+
+HOST = "127.0.0.1"
+BOOT = v16.BootNotificationRequest(charge_point_vendor="Vendor", charge_point_model="Model")
+PATIENCE = 20.0
+
+
+def test_every_marked_example_is_run_below() -> None:
+    assert set(BLOCKS) == {
+        "csms asyncio",
+        "csms trio",
+        "csms sync",
+        "authenticate",
+        "rest",
+        "charge point",
+        "own loop",
+        "session",
+    }
+
+
+def test_python_examples_that_are_not_run_there_are_none() -> None:
+    assert README.count("```python") == len(BLOCKS)
+
+
+def run(block: str, **names: Any) -> dict[str, Any]:
+    """Run an example with these names at hand; the names it leaves behind."""
+    exec(compile(BLOCKS[block], f"README.md, {block}", "exec"), names)
+    return names
+
+
+@contextlib.contextmanager
+def program(source: str, directory: Path) -> Generator[int]:
+    """Run the text of a central system as a program of its own, on a free port, until the block ends."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    assert source.count("port=9000") == 1
+    path = directory / "csms.py"
+    path.write_text(source.replace("port=9000", f"port={port}"))
+    process = subprocess.Popen([sys.executable, "-W", "error", path], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until_it_listens(process, port)
+        yield port
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, errors
+    assert "no authenticate hook" in errors, "a central system that lets everybody in says so"
+    assert "Traceback" not in errors
+
+
+def wait_until_it_listens(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((HOST, port)):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.01)
+    process.kill()
+    pytest.fail(f"it does not listen: {process.communicate()[1]}")
+
+
+@pytest.mark.parametrize("adapter", ["asyncio", "trio", "sync"])
+def test_the_central_system_of_the_readme_accepts_a_charge_point(adapter: str, tmp_path: Path) -> None:
+    with program(BLOCKS[f"csms {adapter}"], tmp_path) as port:
+
+        async def boot() -> v16.BootNotificationResponse:
+            async with on_asyncio.connect(f"ws://{HOST}:{port}/ocpp", "CP1") as central:
+                return await central.call(BOOT)
+
+        response = asyncio.run(boot())
+    assert response.status is v16.RegistrationStatus.ACCEPTED
+    assert response.interval == 300
+    assert abs(response.current_time - datetime.now(UTC)).total_seconds() < 60
+
+
+def test_the_three_central_systems_differ_by_two_words() -> None:
+    text = BLOCKS["csms asyncio"]
+    assert BLOCKS["csms trio"] == text.replace("ocpp_transports.asyncio", "ocpp_transports.trio")
+    assert BLOCKS["csms sync"] == text.replace("ocpp_transports.asyncio", "ocpp_transports.sync").replace(
+        "async def", "def"
+    )
+
+
+def accepting() -> CentralSystem:
+    csms = CentralSystem()
+
+    @csms.on(v16.BootNotificationRequest)
+    def boot(_station: object, _request: v16.BootNotificationRequest) -> v16.BootNotificationResponse:
+        now = datetime.now(UTC)
+        return v16.BootNotificationResponse(current_time=now, interval=300, status=v16.RegistrationStatus.ACCEPTED)
+
+    return csms
+
+
+def test_the_authenticate_hook_of_the_readme_decides() -> None:
+    csms = accepting()
+    run("authenticate", csms=csms, known_stations={"CP1": b"secret"})
+
+    async def attempt(identity: str, password: str | None) -> int | None:
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            try:
+                async with on_asyncio.connect(f"ws://{HOST}:{server.port}/", identity, password=password):
+                    return 101
+            except on_asyncio.HandshakeFailed as failure:
+                return failure.status
+
+    attempts = [("CP1", "secret"), ("CP1", "guess"), ("CP1", None), ("CP2", "secret")]
+    assert [asyncio.run(attempt(*each)) for each in attempts] == [101, 401, 401, 404]
+
+
+def test_a_station_can_be_called_from_an_endpoint() -> None:
+    csms = accepting()
+    remote_start = run("rest", csms=csms, v16=v16, CallFailure=CallFailure)["remote_start"]
+    handlers = ChargePointHandlers()
+
+    @handlers.on(v16.RemoteStartTransactionRequest)
+    def start(_central: object, request: v16.RemoteStartTransactionRequest) -> v16.RemoteStartTransactionResponse:
+        known = request.id_tag == "KNOWN"
+        status = v16.RemoteStartStopStatus.ACCEPTED if known else v16.RemoteStartStopStatus.REJECTED
+        return v16.RemoteStartTransactionResponse(status=status)
+
+    async def main() -> list[str]:
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            url = f"ws://{HOST}:{server.port}/"
+            async with on_asyncio.connect(url, "CP1", handlers=handlers) as central, on_asyncio.connect(url, "CP2"):
+                await central.call(BOOT)
+                return [
+                    await remote_start("CP1", "KNOWN"),
+                    await remote_start("CP1", "UNKNOWN"),
+                    await remote_start("CP2", "KNOWN"),
+                    await remote_start("CP3", "KNOWN"),
+                ]
+
+    accepted, rejected, refused, absent = asyncio.run(main())
+    assert (accepted, rejected, absent) == ("Accepted", "Rejected", "not connected")
+    assert refused.startswith("NotSupported")
+
+
+def test_the_charge_point_of_the_readme_boots_and_can_be_reset() -> None:
+    csms = accepting()
+    names = run("charge point")
+
+    async def main() -> tuple[Any, Any]:
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            url = f"ws://{HOST}:{server.port}/"
+            booted = await names["main"](url)
+            async with on_asyncio.connect(url, "CP1", handlers=names["handlers"]) as central:
+                await central.call(BOOT)
+                return booted, await csms.stations["CP1"].call(v16.ResetRequest(type=v16.ResetType.SOFT))
+
+    booted, reset = asyncio.run(main())
+    assert booted is v16.RegistrationStatus.ACCEPTED
+    assert reset.status is v16.ResetStatus.ACCEPTED
+
+
+def test_the_loop_of_the_readme_is_a_whole_driver(capsys: pytest.CaptureFixture[str]) -> None:
+    charge_point = run("own loop")["charge_point"]
+    with on_threads.serve(accepting(), HOST, 0) as server:
+        charge_point(f"ws://{HOST}:{server.port}/")
+    assert capsys.readouterr().out == "Accepted\n"
+
+
+def test_the_session_of_the_readme_needs_neither_socket_nor_time(capsys: pytest.CaptureFixture[str]) -> None:
+    run("session")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("CallSucceeded(")
+    assert second.startswith("CallFailed(")
+    assert "CallTimedOut(30" in second
+
+
+def test_each_of_the_two_commands_sets_itself_up_in_one_line() -> None:
+    demo, tests = SHELL[0].strip(), SHELL[1].strip()
+    set_up = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && "
+    assert demo == set_up + ".venv/bin/ocpp-sansio demo"
+    assert tests == set_up + ".venv/bin/pytest"
+
+
+def test_what_the_readme_installs_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = set(re.findall(r"ocpp-sansio\[(\w+)\]", README))
+    assert extras <= set(project["optional-dependencies"])
+    assert "ocpp-sansio" in project["scripts"]
+
+
+def test_what_the_map_of_the_readme_names_exists() -> None:
+    mapped = re.findall(r"^\| `(\S+?)` \|", README, re.MULTILINE)
+    assert len(mapped) > 5
+    assert [path for path in mapped if not (ROOT / path).exists()] == []
