@@ -27,14 +27,18 @@ def noisy_line(port: int) -> Generator[int]:
     frame; the answer to it reaches the charge point together with the handshake's response.
     """
     with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(PATIENCE)
         thread = threading.Thread(target=_carry, args=(listener, port), name="noisy line")
         thread.start()
-        yield listener.getsockname()[1]
-        thread.join(PATIENCE)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)  # nobody may ever have come
+            thread.join(PATIENCE)
 
 
 def _carry(listener: socket.socket, port: int) -> None:
-    listener.settimeout(PATIENCE)
     with suppress(OSError), listener.accept()[0] as near, socket.create_connection((HOST, port)) as far:
         far.sendall(_read_head(near))
         response = _read_head(far)
