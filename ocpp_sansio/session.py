@@ -24,18 +24,14 @@ from enum import Enum, unique
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
-import attrs
 import msgspec
 
 from . import frames
 from .codec import Codec, PayloadError, codec_of
 from .diagnosis import diagnose, diagnose_message, worst
 from .errors import (
-    CallCancelled,
     CallFailure,
     CallRefused,
-    CallTimedOut,
-    ConnectionLost,
     ErrorCode,
     InvalidMessage,
     InvalidResponse,
@@ -45,19 +41,18 @@ from .errors import (
     Violation,
 )
 from .events import (
-    CallFailed,
     CallReceived,
-    CallSucceeded,
     DuplicateCall,
     Event,
-    LateResponse,
     Misbehaviour,
     PeerMisbehaved,
     PendingCall,
 )
 from .frames import Call, CallError, CallResult, Malformed, MessageType
+from .inbound import InboundCall, InboundCalls
 from .limits import Limits
 from .messages import Action, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .outbound import OutboundCall, OutboundCalls
 from .version import Version
 
 __all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered"]
@@ -94,28 +89,6 @@ def numbered(prefix: str) -> Callable[[], str]:
     return lambda: f"{prefix}{next(counter)}"
 
 
-@attrs.define
-class _Outbound:
-    """One of our CALLs, encoded and waiting, or on the wire."""
-
-    call: PendingCall[Any]
-    codec: Codec[Response]
-    text: bytes
-    deadline: float = math.inf
-    settled: bool = False
-    """Whether it has had its outcome while still on the wire: it was cancelled."""
-
-
-@attrs.define
-class _Inbound:
-    """One CALL of the peer that is with the application."""
-
-    call: CallReceived[Any]
-    response: type[Response]
-    content: int
-    deadline: float
-
-
 class Session:
     """Both roles through one code path; use :class:`ChargePointSession` or :class:`CentralSystemSession`."""
 
@@ -141,19 +114,8 @@ class Session:
         self._outbox: list[bytes] = []
         self._closed = False
         self._must_close: int | None = None
-
-        # Our CALLs: one on the wire (RPC-050, RPC-051), the others behind it in order, the last expired ones.
-        self._on_wire: _Outbound | None = None
-        self._queue: dict[PendingCall[Any], _Outbound] = {}
-        self._expired: dict[str, _Outbound] = {}
-
-        # The peer's CALLs: with the application, waiting for that, and the last answered ones.
-        self._in_progress: dict[str, _Inbound] = {}
-        self._held: deque[tuple[Call, str | bytes]] = deque()
-        self._held_size = 0
-        self._answered: dict[str, tuple[int, bytes]] = {}
-        self._overdue: dict[str, CallReceived[Any]] = {}
-
+        self._ours = OutboundCalls(self.limits, self._send, self._events.append)
+        self._theirs = InboundCalls(self.limits)
         self._bad_messages = 0
         self._bad_since = 0.0
 
@@ -174,16 +136,13 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
-        deadline = self._on_wire.deadline if self._on_wire else math.inf
-        if self._in_progress:
-            # All have the same time-out, so the first that came is the first that is due.
-            deadline = min(deadline, next(iter(self._in_progress.values())).deadline)
+        deadline = min(self._ours.deadline, self._theirs.deadline)
         return deadline if deadline < math.inf else None
 
     @property
     def reading_paused(self) -> bool:
         """Whether the peer has more CALLs in progress than allowed: stop reading until this is false again (F-98)."""
-        return bool(self._held)
+        return self._theirs.any_held
 
     @property
     def must_close(self) -> int | None:
@@ -209,39 +168,18 @@ class Session:
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: time out what is due. An extra call does nothing."""
         self._advance(now)
-        on_wire = self._on_wire
-        if on_wire is not None and on_wire.deadline <= self._now:
-            self._settle(on_wire, CallTimedOut(on_wire.call.timeout))
-            self._remember_expired(on_wire)
-            self._send_next()
-        while self._in_progress:
-            inbound = next(iter(self._in_progress.values()))
-            if inbound.deadline > self._now:
-                break
+        self._ours.handle_timeout(self._now)
+        while (inbound := self._theirs.pop_overdue(self._now)) is not None:
             # The peer is not kept waiting for an application that does not answer (F-99).
-            self._overdue[inbound.call.message_id] = inbound.call
-            _drop_oldest(self._overdue, self.limits.max_inbound_calls)
             self._answer(inbound, self._error(inbound.call.message_id, ErrorCode.INTERNAL_ERROR, "no answer in time"))
 
     def connection_lost(self, *, now: float) -> None:
         """The connection has ended: every CALL of ours that has no outcome yet fails (RPC-131). Nothing can follow."""
         self._advance(now)
         self._closed = True
-        if self._on_wire is not None:
-            self._settle(self._on_wire, ConnectionLost(sent=True))
-        for queued in self._queue.values():
-            self._settle(queued, ConnectionLost(sent=False))
-        self._on_wire = None
-        for table in (
-            self._queue,
-            self._expired,
-            self._in_progress,
-            self._held,
-            self._answered,
-            self._overdue,
-            self._outbox,
-        ):
-            table.clear()
+        self._ours.lose()
+        self._theirs.lose()
+        self._outbox.clear()
 
     # -- our CALLs --
 
@@ -251,14 +189,7 @@ class Session:
         A CALL that is on the wire stays there until it is answered or timed out: the next one has to wait (RPC-050).
         """
         self._advance(now)
-        queued = self._queue.pop(call, None)
-        on_wire = self._on_wire
-        if queued is not None:
-            self._settle(queued, CallCancelled())
-        elif on_wire is not None and on_wire.call is call and not on_wire.settled:
-            self._settle(on_wire, CallCancelled())
-            # Nobody waits for this answer any more; those behind it shall not wait for ever.
-            on_wire.deadline = min(on_wire.deadline, self._now + self.limits.call_timeout)
+        self._ours.cancel(call, self._now)
 
     def _call(self, request: Request[R], now: float, timeout: float | None) -> PendingCall[R]:
         """Send a CALL, or queue it behind the one on the wire. ``call`` of the two roles, without its direction."""
@@ -273,41 +204,21 @@ class Session:
         if not timeout > 0:
             raise ValueError(f"a time-out is a positive number of seconds, not {timeout}")
         payload = _encode(request)
-        if len(self._queue) >= self.limits.max_queued_calls and self._on_wire is not None:
-            raise QueueFull(f"{len(self._queue)} calls are waiting already")
+        if self._ours.is_full:
+            raise QueueFull(f"{self.limits.max_queued_calls} calls are waiting already")
         message_id = self._message_ids()
         if not 0 < len(message_id) <= frames.MAX_MESSAGE_ID:
             raise LocalProtocolError(f"a message id has 1 to {frames.MAX_MESSAGE_ID} characters (RPC-040)")
         self._advance(now)
         call = PendingCall(message_id, action.name, request, timeout)
         text = frames.encode(Call(call.message_id, call.action, msgspec.Raw(payload)))
-        self._queue[call] = _Outbound(call, codec_of(action.response), text)
-        self._send_next()
+        self._ours.add(OutboundCall(call, codec_of(action.response), text), self._now)
         return call
-
-    def _send_next(self) -> None:
-        """Put the next CALL on the wire if there is none. Its time-out counts from here (RPC-054)."""
-        if self._on_wire is None and self._queue:
-            self._on_wire = outbound = self._queue.pop(next(iter(self._queue)))
-            outbound.deadline = self._now + outbound.call.timeout
-            self._send(outbound.text)
-
-    def _settle(self, outbound: _Outbound, error: CallFailure) -> None:
-        """Give one of our CALLs its failure, unless it has had its outcome."""
-        if not outbound.settled:
-            outbound.settled = True
-            self._events.append(CallFailed(outbound.call, error))
-
-    def _remember_expired(self, outbound: _Outbound) -> None:
-        """Free the wire, and know a late answer for one (RPC-057)."""
-        self._on_wire = None
-        self._expired[outbound.call.message_id] = outbound
-        _drop_oldest(self._expired, self.limits.max_expired_calls)
 
     def _on_call_result(self, frame: CallResult, text: str | bytes) -> None:
         outbound = self._answered_call(frame.message_id, text)
         if outbound is not None:
-            self._conclude(outbound, self._read_response(outbound.codec, frame.payload, text))
+            self._ours.conclude(outbound, self._read_response(outbound.codec, frame.payload, text), self._now)
 
     def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
         details = frames.read_details(frame.details, self.limits.max_depth)
@@ -319,30 +230,16 @@ class Session:
             return
         outbound = self._answered_call(frame.message_id, text)
         if outbound is not None:
-            self._conclude(outbound, CallRefused(frame.code, frame.description, details))
+            self._ours.conclude(outbound, CallRefused(frame.code, frame.description, details), self._now)
 
-    def _answered_call(self, message_id: str, text: str | bytes) -> _Outbound | None:
+    def _answered_call(self, message_id: str, text: str | bytes) -> OutboundCall | None:
         """The CALL that an answer belongs to. An answer that belongs to none changes nothing (RPC-066, F-95)."""
-        outbound = self._on_wire
-        if outbound is not None and outbound.call.message_id == message_id:
-            self._on_wire = None
-        else:
-            outbound = self._expired.pop(message_id, None)
+        outbound = self._ours.take(message_id)
         if outbound is None:
             self._misbehaved(Misbehaviour.UNSOLICITED_ANSWER, "the answer belongs to no CALL of ours", text, message_id)
-        return outbound
-
-    def _conclude(self, outbound: _Outbound, answer: Response | CallFailure) -> None:
-        """Give a CALL the outcome that its answer is, and its place on the wire to the next."""
-        self._bad_messages = 0
-        if outbound.settled:
-            self._events.append(LateResponse(outbound.call, answer))
-        elif isinstance(answer, CallFailure):
-            self._settle(outbound, answer)
         else:
-            outbound.settled = True
-            self._events.append(CallSucceeded(outbound.call, answer))
-        self._send_next()
+            self._bad_messages = 0
+        return outbound
 
     def _read_response(self, codec: Codec[Response], payload: msgspec.Raw, text: str | bytes) -> Response | CallFailure:
         try:
@@ -391,40 +288,29 @@ class Session:
         if inbound is not None:
             self._answer(inbound, self._error(call.message_id, code, description, details))
 
-    def _open(self, call: CallReceived[Any], now: float) -> _Inbound | None:
+    def _open(self, call: CallReceived[Any], now: float) -> InboundCall | None:
         """The CALL as it waits for its answer; ``None`` when nobody waits any more."""
         if self._closed:
             return None
         self._advance(now)
-        inbound = self._in_progress.get(call.message_id)
-        if inbound is not None and inbound.call is call:
-            return inbound
-        if self._overdue.get(call.message_id) is call:
-            del self._overdue[call.message_id]
-            return None
-        raise LocalProtocolError(f"the {call.action} with id {call.message_id} has been answered")
+        return self._theirs.find(call)
 
-    def _answer(self, inbound: _Inbound, text: bytes) -> None:
-        message_id = inbound.call.message_id
-        del self._in_progress[message_id]
-        self._answered[message_id] = inbound.content, text
-        _drop_oldest(self._answered, self.limits.max_replays)
+    def _answer(self, inbound: InboundCall, text: bytes) -> None:
+        self._theirs.finish(inbound, text)
         self._send(text)
-        while self._held and len(self._in_progress) < self.limits.max_inbound_calls:
-            frame, held = self._held.popleft()
-            self._held_size -= len(held)
-            self._on_call(frame, held)
+        while (held := self._theirs.release()) is not None:
+            self._on_call(*held)
 
     def _on_call(self, frame: Call, text: str | bytes) -> None:
         message_id, action, payload = frame.message_id, frame.action, frame.payload
-        if message_id in self._in_progress:
+        if self._theirs.is_in_progress(message_id):
             # The first run answers both (RPC-067, F-94).
             self._events.append(DuplicateCall(message_id, action, replayed=False))
-        elif message_id in self._answered:
-            self._repeat(frame, text)
+        elif (answered := self._theirs.answer_to(message_id)) is not None:
+            self._repeat(frame, text, *answered)
         elif action not in self._answerable:
             self._refuse_action(frame, text)
-        elif len(self._in_progress) >= self.limits.max_inbound_calls:
+        elif self._theirs.is_full:
             self._hold(frame, text)
         else:
             codec, response = self._answerable[action]
@@ -437,14 +323,12 @@ class Session:
                     self._refuse_payload(frame, codec.cls, text)
                 return
             call = CallReceived(message_id, action, request)
-            deadline = self._now + (self.limits.answer_timeout or math.inf)
-            self._in_progress[message_id] = _Inbound(call, response, _content(frame), deadline)
+            self._theirs.begin(call, response, _content(frame), self._now)
             self._bad_messages = 0
             self._events.append(call)
 
-    def _repeat(self, frame: Call, text: str | bytes) -> None:
+    def _repeat(self, frame: Call, text: str | bytes, content: int, answer: bytes) -> None:
         """The id of an answered CALL: a retry gets the same answer, anything else is a mistake (F-93, F-94)."""
-        content, answer = self._answered[frame.message_id]
         if content == _content(frame):
             self._send(answer)
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=True))
@@ -455,13 +339,10 @@ class Session:
             )
 
     def _hold(self, frame: Call, text: str | bytes) -> None:
-        """Keep a CALL until others have been answered. Bounded: what was read is read, but a peer may go on."""
-        if self._held_size + len(text) > self.limits.max_message_size:
+        """The application has enough to do. What does not fit in what we hold ends the connection (F-98)."""
+        if not self._theirs.hold(frame, text):
             self._must_close = POLICY_VIOLATION
             self._misbehaved(Misbehaviour.TOO_MANY_CALLS, "too many CALLs are waiting", text, frame.message_id)
-        else:
-            self._held_size += len(text)
-            self._held.append((frame, text))
 
     def _refuse_action(self, frame: Call, text: str | bytes) -> None:
         """An action of the version that only we may send is not supported; any other is not known at all (RPC-070)."""
@@ -484,10 +365,10 @@ class Session:
         """A text that is not a message. Only a CALL, or what may have been one, is answered (RPC-063)."""
         message_id, code = what.message_id, None
         if what.message_type in (MessageType.CALLRESULT, MessageType.CALLERROR):
-            if self._on_wire is not None and self._on_wire.call.message_id == message_id:
-                on_wire, self._on_wire = self._on_wire, None
+            outbound = self._ours.take(message_id) if message_id is not None else None
+            if outbound is not None:
                 violation = Violation("$", "type", ErrorCode.FORMAT_VIOLATION, what.description)
-                self._conclude(on_wire, InvalidResponse([violation], self._quote(text)))
+                self._ours.conclude(outbound, InvalidResponse([violation], self._quote(text)), self._now)
                 return
         elif what.reason is Misbehaviour.UNKNOWN_MESSAGE_TYPE:
             # RPC-068, RPC-069
@@ -633,11 +514,6 @@ def _encode(message: Datatype) -> bytes:
 def _content(frame: Call) -> int:
     """What tells a repeated CALL from another one with the same id. A keyed hash: a peer cannot aim at it."""
     return hash((frame.action, bytes(frame.payload)))
-
-
-def _drop_oldest(table: dict[Any, Any], limit: int) -> None:
-    if len(table) > limit:
-        del table[next(iter(table))]
 
 
 def _report(violations: tuple[Violation, ...], version: Version, limits: Limits) -> dict[str, Any]:

@@ -42,6 +42,7 @@ REASON = Misbehaviour
         ('[2,"' + "x" * 100 + '",', REASON.NOT_JSON, 2, "x" * 64),
         ('[2,"' + "x" * 10_000, REASON.NOT_JSON, None, None),
         ('[2,"1","A",' + "[" * 100_000, REASON.NOT_JSON, 2, "1"),
+        ('[2,"1","\ud800",{}]', REASON.NOT_JSON, 2, "1"),
         (b'[2,"\xff",', REASON.NOT_JSON, 2, "\ufffd"),
         ("{}", REASON.NOT_A_FRAME, None, None),
         ('"x"', REASON.NOT_A_FRAME, None, None),

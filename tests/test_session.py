@@ -487,6 +487,15 @@ def test_an_application_that_does_not_answer_is_answered_for():
         session.reject(received, ErrorCode.INTERNAL_ERROR, now=61)
 
 
+def test_what_was_answered_for_the_application_is_not_remembered_for_ever():
+    session = central_system(limits=Limits(answer_timeout=1, max_expired_calls=1))
+    first, second = (receive(session, 2, message_id, "Heartbeat", {})[0] for message_id in "ab")
+    session.handle_timeout(now=1)
+    session.reject(second, ErrorCode.INTERNAL_ERROR, now=2)
+    with pytest.raises(LocalProtocolError):
+        session.reject(first, ErrorCode.INTERNAL_ERROR, now=2)
+
+
 def test_without_an_answer_time_out_a_call_stays_open():
     session = central_system(limits=Limits(answer_timeout=None))
     receive(session, 2, "a", "Heartbeat", {}, now=0)
@@ -632,6 +641,7 @@ def test_nothing_but_a_call_is_answered():
         '[3,"a",{}]',
         '[5,"a","x","",{}]',
         '[6,"a","x",{}]',
+        '[7,"a",',
     ):
         assert receive(session, text)
         assert sent(session) == [], text
@@ -677,7 +687,7 @@ def test_a_million_unsolicited_answers_leave_nothing_behind():
     assert session.must_close is None
     [received] = receive(session, 2, "a", "Heartbeat", {})
     assert isinstance(received, CallReceived)
-    assert not session._expired
+    assert not session._ours._expired
 
 
 # -- for the driver --

@@ -1,0 +1,126 @@
+"""The peer's CALLs on their way to an answer: with the application, held until that has capacity, or answered.
+
+Knows which CALL is a repetition, and which the application has sat on for too long. It must not know what a CALL
+or its answer says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any, Final
+
+import attrs
+
+from .errors import LocalProtocolError
+from .events import CallReceived
+from .frames import Call
+from .limits import Limits
+from .messages import Response
+
+__all__ = ["InboundCall", "InboundCalls"]
+
+
+@attrs.define(eq=False)
+class InboundCall:
+    """One CALL that is with the application."""
+
+    call: CallReceived[Any]
+    response: type[Response]
+    """The class of what answers it."""
+    content: int
+    deadline: float
+
+
+class InboundCalls:
+    """All of them. Each is with the application at most once, and every table is bounded (F-93, F-98)."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits: Final = limits
+        self._in_progress: dict[str, InboundCall] = {}
+        self._overdue: dict[str, CallReceived[Any]] = {}
+        self._answered: dict[str, tuple[int, bytes]] = {}
+        self._held: deque[tuple[Call, str | bytes]] = deque()
+        self._held_size = 0
+
+    @property
+    def deadline(self) -> float:
+        """When the application has sat on one for too long."""
+        # All have the same time-out, so the first that came is the first that is due.
+        return next(iter(self._in_progress.values())).deadline if self._in_progress else math.inf
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the application has as many as it may have at the same time."""
+        return len(self._in_progress) >= self._limits.max_inbound_calls
+
+    @property
+    def any_held(self) -> bool:
+        """Whether some wait for the application."""
+        return bool(self._held)
+
+    def is_in_progress(self, message_id: str) -> bool:
+        """Whether the application has a CALL with this id."""
+        return message_id in self._in_progress
+
+    def answer_to(self, message_id: str) -> tuple[int, bytes] | None:
+        """What an answered CALL with this id said, and its answer; ``None`` if none is remembered."""
+        return self._answered.get(message_id)
+
+    def begin(self, call: CallReceived[Any], response: type[Response], content: int, now: float) -> None:
+        """Hand a CALL to the application."""
+        deadline = now + (self._limits.answer_timeout or math.inf)
+        self._in_progress[call.message_id] = InboundCall(call, response, content, deadline)
+
+    def find(self, call: CallReceived[Any]) -> InboundCall | None:
+        """A CALL that the application wants to answer; ``None`` when it was answered in its place (F-99).
+
+        Raises:
+            LocalProtocolError: the application has answered it.
+        """
+        inbound = self._in_progress.get(call.message_id)
+        if inbound is not None and inbound.call is call:
+            return inbound
+        if self._overdue.get(call.message_id) is call:
+            del self._overdue[call.message_id]
+            return None
+        raise LocalProtocolError(f"the {call.action} with id {call.message_id} has been answered")
+
+    def finish(self, inbound: InboundCall, answer: bytes) -> None:
+        """Take a CALL from the application, and remember its answer in case it is repeated (RPC-042)."""
+        message_id = inbound.call.message_id
+        del self._in_progress[message_id]
+        self._answered[message_id] = inbound.content, answer
+        if len(self._answered) > self._limits.max_replays:
+            del self._answered[next(iter(self._answered))]
+
+    def pop_overdue(self, now: float) -> InboundCall | None:
+        """One that the application has sat on for too long; it is to be finished."""
+        if self.deadline > now:
+            return None
+        inbound = next(iter(self._in_progress.values()))
+        self._overdue[inbound.call.message_id] = inbound.call
+        if len(self._overdue) > self._limits.max_expired_calls:
+            del self._overdue[next(iter(self._overdue))]
+        return inbound
+
+    def hold(self, frame: Call, text: str | bytes) -> bool:
+        """Keep a CALL until others have been answered. Bounded: what was read is read, but a peer may go on."""
+        if self._held_size + len(text) > self._limits.max_message_size:
+            return False
+        self._held_size += len(text)
+        self._held.append((frame, text))
+        return True
+
+    def release(self) -> tuple[Call, str | bytes] | None:
+        """The next CALL for the application, if that may have another one."""
+        if self.is_full or not self._held:
+            return None
+        frame, text = self._held.popleft()
+        self._held_size -= len(text)
+        return frame, text
+
+    def lose(self) -> None:
+        """The connection has ended: nobody waits for an answer."""
+        for table in (self._in_progress, self._overdue, self._answered, self._held):
+            table.clear()

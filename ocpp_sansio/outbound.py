@@ -1,0 +1,123 @@
+"""Our CALLs on their way to an outcome: one on the wire, the others behind it in order, the expired ones remembered.
+
+Knows whose turn it is and when time is up. It must not know what a CALL or its answer says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from .codec import Codec
+from .errors import CallCancelled, CallFailure, CallTimedOut, ConnectionLost
+from .events import CallFailed, CallSucceeded, Event, LateResponse, PendingCall
+from .limits import Limits
+from .messages import Response
+
+__all__ = ["OutboundCall", "OutboundCalls"]
+
+
+@attrs.define(eq=False)
+class OutboundCall:
+    """One of our CALLs, encoded, waiting or on the wire."""
+
+    call: PendingCall[Any]
+    codec: Codec[Response]
+    """Reads the response."""
+    text: bytes
+    deadline: float = math.inf
+    settled: bool = False
+    """Whether it has had its outcome. A cancelled one can be settled while it is still on the wire."""
+
+
+class OutboundCalls:
+    """All of them. Exactly one outcome is reported of each, and at most one is unanswered on the wire (RPC-050)."""
+
+    def __init__(self, limits: Limits, send: Callable[[bytes], None], report: Callable[[Event], None]) -> None:
+        self._limits: Final = limits
+        self._send: Final = send
+        self._report: Final = report
+        self._on_wire: OutboundCall | None = None
+        self._queue: dict[PendingCall[Any], OutboundCall] = {}
+        self._expired: dict[str, OutboundCall] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no other one can be queued."""
+        return self._on_wire is not None and len(self._queue) >= self._limits.max_queued_calls
+
+    @property
+    def deadline(self) -> float:
+        """When the one on the wire times out."""
+        return self._on_wire.deadline if self._on_wire else math.inf
+
+    def add(self, outbound: OutboundCall, now: float) -> None:
+        """Send it, or queue it behind the one on the wire."""
+        self._queue[outbound.call] = outbound
+        self._send_next(now)
+
+    def cancel(self, call: PendingCall[Any], now: float) -> None:
+        """Give up on one, if it has had no outcome. On the wire it stays, until it is answered or times out."""
+        queued = self._queue.pop(call, None)
+        on_wire = self._on_wire
+        if queued is not None:
+            self._fail(queued, CallCancelled())
+        elif on_wire is not None and on_wire.call is call and not on_wire.settled:
+            self._fail(on_wire, CallCancelled())
+            # Nobody waits for this answer any more; those behind it shall not wait for ever.
+            on_wire.deadline = min(on_wire.deadline, now + self._limits.call_timeout)
+
+    def take(self, message_id: str) -> OutboundCall | None:
+        """The one that an answer with this id belongs to: on the wire, or expired. It is to be concluded."""
+        outbound = self._on_wire
+        if outbound is None or outbound.call.message_id != message_id:
+            return self._expired.pop(message_id, None)
+        self._on_wire = None
+        return outbound
+
+    def conclude(self, outbound: OutboundCall, answer: Response | CallFailure, now: float) -> None:
+        """Give one that was taken the outcome that its answer is, and its place on the wire to the next."""
+        if outbound.settled:
+            self._report(LateResponse(outbound.call, answer))
+        elif isinstance(answer, CallFailure):
+            self._fail(outbound, answer)
+        else:
+            outbound.settled = True
+            self._report(CallSucceeded(outbound.call, answer))
+        self._send_next(now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Time out the one on the wire if it is due, and know a late answer for one (RPC-057)."""
+        outbound = self._on_wire
+        if outbound is not None and outbound.deadline <= now:
+            self._fail(outbound, CallTimedOut(outbound.call.timeout))
+            self._on_wire = None
+            self._expired[outbound.call.message_id] = outbound
+            if len(self._expired) > self._limits.max_expired_calls:
+                del self._expired[next(iter(self._expired))]
+            self._send_next(now)
+
+    def lose(self) -> None:
+        """The connection has ended: fail whatever has no outcome (RPC-131)."""
+        if self._on_wire is not None:
+            self._fail(self._on_wire, ConnectionLost(sent=True))
+        for queued in self._queue.values():
+            self._fail(queued, ConnectionLost(sent=False))
+        self._on_wire = None
+        self._queue.clear()
+        self._expired.clear()
+
+    def _send_next(self, now: float) -> None:
+        """Put the next one on the wire if that is free. The time-out counts from here (RPC-054)."""
+        if self._on_wire is None and self._queue:
+            self._on_wire = outbound = self._queue.pop(next(iter(self._queue)))
+            outbound.deadline = now + outbound.call.timeout
+            self._send(outbound.text)
+
+    def _fail(self, outbound: OutboundCall, error: CallFailure) -> None:
+        if not outbound.settled:
+            outbound.settled = True
+            self._report(CallFailed(outbound.call, error))
