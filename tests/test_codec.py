@@ -508,6 +508,10 @@ def test_f71_members_of_string_and_integer_enums_are_strings_and_integers():
     )
 
 
+def test_f70_a_string_that_looks_like_a_number_has_no_decimals_to_count():
+    assert codec_of(Sample).encode(Sample(text="1.234", limit=0.1)) == b'{"text":"1.234","limit":0.1}'
+
+
 def test_an_integer_serves_as_a_number():
     assert codec_of(Sample).encode(Sample(limit=16)) == b'{"limit":16}'
 

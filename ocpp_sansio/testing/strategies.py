@@ -250,8 +250,6 @@ _SPECIMENS: Final[tuple[tuple[Any, tuple[type, ...]], ...]] = (
 
 def _replaced(value: Any, steps: _Steps, new: Any) -> Any:
     """A copy of a value with something else at the end of the steps. Nothing of the original is changed."""
-    if not steps:
-        return new
     step, *rest = steps
     copy = value.copy()
     if new is _ABSENT and not rest:

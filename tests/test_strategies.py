@@ -1,0 +1,180 @@
+"""The strategies: what they call valid is, what they break is broken, and they reach the edges."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis.errors import NoSuchExample
+from msgspec import Meta
+
+from ocpp_sansio import v16
+from ocpp_sansio.codec import PayloadError, codec_of
+from ocpp_sansio.messages import Datatype, Integer, Tenths
+from ocpp_sansio.testing.strategies import messages, mutations, payloads
+
+SEARCH = settings(
+    max_examples=3000, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+
+
+class Bounded(Datatype, kw_only=True):
+    """The bounds that 1.6 does not have."""
+
+    percent: Annotated[int, Meta(ge=0, le=100)]
+    some: Annotated[list[Integer], Meta(min_length=2, max_length=3)]
+    ratio: Annotated[float, Meta(ge=-1, le=1)] | None = None
+    small: Annotated[Tenths, Meta(ge=0, le=5)] | None = None
+    flag: bool | None = None
+    ID: Integer | None = None  # a name that capital letters do not change
+
+
+def exists(strategy: Any, condition: Any) -> bool:
+    try:
+        find(strategy, condition, settings=SEARCH)
+    except NoSuchExample:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "cls", [Bounded, v16.SendLocalListRequest, v16.SetChargingProfileRequest, v16.ChargingSchedule]
+)
+def test_messages_are_instances_that_can_be_sent(cls):
+    @settings(max_examples=30)
+    @given(messages(cls))
+    def check(message):
+        assert type(message) is cls
+        codec_of(cls).encode(message)
+
+    check()
+
+
+@pytest.mark.parametrize("cls", [Bounded, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest])
+def test_payloads_are_valid_json(cls):
+    @settings(max_examples=30)
+    @given(payloads(cls))
+    def check(payload):
+        text = json.dumps(payload, allow_nan=False)
+        assert json.loads(text) == payload
+        codec_of(cls).decode(text)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("cls", "condition"),
+    [
+        (v16.AuthorizeRequest, lambda p: len(p["idTag"]) == 20),
+        (v16.AuthorizeRequest, lambda p: p["idTag"] == ""),
+        (v16.AuthorizeRequest, lambda p: not p["idTag"].isascii()),
+        (v16.CancelReservationRequest, lambda p: p["reservationId"] == 2**31 - 1),
+        (v16.CancelReservationRequest, lambda p: p["reservationId"] == -(2**31)),
+        (v16.CancelReservationRequest, lambda p: p["reservationId"] == 0),
+        (v16.ChargingSchedulePeriod, lambda p: p["limit"] == 0.1),
+        (v16.ChargingSchedulePeriod, lambda p: isinstance(p["limit"], int)),
+        (v16.HeartbeatResponse, lambda p: p["currentTime"].endswith("Z")),
+        (v16.HeartbeatResponse, lambda p: p["currentTime"][-6] == "-"),
+        (v16.HeartbeatResponse, lambda p: "." in p["currentTime"]),
+        (v16.GetConfigurationRequest, lambda p: p == {}),
+        (v16.GetConfigurationRequest, lambda p: p.get("key") == []),
+        (v16.CertificateSignedRequest, lambda p: len(p["certificateChain"]) == 10_000),
+        (Bounded, lambda p: p["percent"] == 100),
+        (Bounded, lambda p: p.get("small") == 1.1),
+    ],
+)
+def test_payloads_reach_the_edges(cls, condition):
+    assert exists(payloads(cls), condition)
+
+
+@pytest.mark.parametrize("cls", [Bounded, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest])
+def test_mutations_break_something(cls):
+    @settings(max_examples=60)
+    @given(mutations(cls))
+    def check(mutation):
+        with pytest.raises(PayloadError):
+            codec_of(cls).decode(json.dumps(mutation.payload))
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("cls", "rules"),
+    [
+        (v16.HeartbeatRequest, {"additionalProperties"}),
+        (v16.AuthorizeRequest, {"additionalProperties", "maxLength", "required", "type"}),
+        (v16.ChangeAvailabilityRequest, {"additionalProperties", "enum", "maximum", "minimum", "required", "type"}),
+        (v16.HeartbeatResponse, {"additionalProperties", "format", "required", "type"}),
+        (v16.ChargingSchedulePeriod, {"additionalProperties", "maximum", "minimum", "multipleOf", "required", "type"}),
+        (
+            Bounded,
+            {"additionalProperties", "maxItems", "maximum", "minItems", "minimum", "multipleOf", "required", "type"},
+        ),
+    ],
+)
+def test_every_rule_of_a_class_gets_broken(cls, rules):
+    seen: set[str] = set()
+
+    @settings(SEARCH, max_examples=200)
+    @given(mutations(cls))
+    def collect(mutation):
+        seen.add(mutation.rule)
+
+    collect()
+    assert seen == rules
+
+
+@pytest.mark.parametrize(
+    ("cls", "path", "rule"),
+    [
+        (v16.AuthorizeRequest, "$.idTag", "required"),
+        (v16.AuthorizeRequest, "$.vendorExtension", "additionalProperties"),
+        (v16.AuthorizeRequest, "$.IDTAG", "additionalProperties"),
+        (v16.MeterValuesRequest, "$.meterValue[0].sampledValue[0].value", "required"),
+        (v16.ChargingProfile, "$.chargingSchedule.chargingSchedulePeriod[0].limit", "multipleOf"),
+    ],
+)
+def test_mutations_reach_every_depth_and_say_where(cls, path, rule):
+    assert exists(mutations(cls), lambda mutation: (mutation.path, mutation.rule) == (path, rule))
+
+
+WRONG_BY_ONE = {
+    "maximum": lambda payload: payload["percent"] == 101 or payload["percent"] <= 100,
+    "minimum": lambda payload: payload["percent"] == -1 or payload["percent"] >= 0,
+    "minItems": lambda payload: len(payload["some"]) == 1,
+    "maxItems": lambda payload: len(payload["some"]) == 4,
+}
+
+
+def test_bounds_are_missed_by_one():
+    @settings(SEARCH, max_examples=300)
+    @given(mutations(Bounded))
+    def check(mutation):
+        assert WRONG_BY_ONE.get(mutation.rule, bool)(mutation.payload)
+
+    check()
+
+
+def test_a_text_that_is_too_long_is_so_by_one():
+    @settings(SEARCH, max_examples=100)
+    @given(mutations(v16.AuthorizeRequest))
+    def check(mutation):
+        assert mutation.rule != "maxLength" or len(mutation.payload["idTag"]) == 21
+
+    check()
+
+
+def test_a_mutation_leaves_no_trace_in_the_payload_it_was_made_from():
+    """Copies are made along the path: what is broken in one example is whole in the next."""
+
+    @settings(max_examples=50)
+    @given(mutations(v16.AuthorizeRequest))
+    def check(mutation):
+        if mutation.rule == "required":
+            assert "idTag" not in mutation.payload
+        else:
+            assert "idTag" in mutation.payload
+
+    check()
