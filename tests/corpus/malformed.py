@@ -276,6 +276,11 @@ def _rows() -> list[Malformed]:
         PCV,
         "StartTransaction",
         *(START | {"connectorId": wrong} for wrong in (2**31, -(2**31) - 1, 2**53 + 1, 2**63, 2**64, 10**30)),
+    )
+    call(
+        "integer that no reader takes",
+        FOV,
+        "StartTransaction",
         json.dumps(START).replace('"meterStart": 0', f'"meterStart": {"9" * 5000}'),
     )
     call(
