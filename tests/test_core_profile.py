@@ -58,8 +58,8 @@ MESSAGES: dict[str, tuple[set[Role], str, str]] = {
     "StatusNotification": (
         {POINT},
         (
-            "connectorId! int; errorCode! ChargePointErrorCode; info 50; status! ChargePointStatus; timestamp datetime; "
-            "vendorId 255; vendorErrorCode 50"
+            "connectorId! int; errorCode! ChargePointErrorCode; info 50; status! ChargePointStatus; "
+            "timestamp datetime; vendorId 255; vendorErrorCode 50"
         ),
         "",
     ),
