@@ -16,6 +16,7 @@ import attrs
 import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from ocpp_sansio import v16
 from ocpp_sansio.codec import PayloadError, codec_of
@@ -29,7 +30,7 @@ for name, action in v16.ACTIONS.items():
 
 # Generated alike each time: this suite compares two judges, it does not go exploring.
 PLAINLY = settings(
-    max_examples=200, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=250, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 
 
@@ -146,29 +147,41 @@ def name_of_refused(payload: Any, path: str, rule: str) -> str:
     pytest.fail(f"we refuse {path} by {rule}, the schema takes it")
 
 
+# Where a class has few payloads, or one, there are still many ways to write it.
+BLANKS = st.text(" \t\r\n", max_size=20)
+
+
 @pytest.mark.parametrize("file", CLASSES)
 def test_generated_payloads_fit_the_official_schema_and_decode(file):
+    seen = set()
+
     @PLAINLY
-    @given(payloads(CLASSES[file]))
-    def check(payload):
-        text = json.dumps(payload)
+    @given(payloads(CLASSES[file]), BLANKS)
+    def check(payload, blanks):
+        text = json.dumps(payload, separators=("," + blanks, blanks + ":")) + blanks
+        seen.add(text)
         codec_of(CLASSES[file]).decode(text)
         assert differences(file, text) <= TAKEN.keys()
 
     check()
+    assert len(seen) >= 200
 
 
 @pytest.mark.parametrize("file", CLASSES)
 def test_single_mutations_get_the_same_verdict_from_the_official_schema(file):
-    @settings(PLAINLY, max_examples=60)
+    seen = set()
+
+    @settings(PLAINLY, max_examples=100)
     @given(mutations(CLASSES[file]))
     def check(mutation: Mutation):
         text = json.dumps(mutation.payload)
+        seen.add(text)
         with pytest.raises(PayloadError):
             codec_of(CLASSES[file]).decode(text)
         assert differences(file, text) <= REFUSED.keys()
 
     check()
+    assert len(seen) >= 50
 
 
 @pytest.mark.parametrize("name", TAKEN)

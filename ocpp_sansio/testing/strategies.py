@@ -61,8 +61,17 @@ def mutations(draw: st.DrawFn, cls: type[Datatype]) -> Mutation:
         by_rule.setdefault(breakage.rule, []).append(breakage)
     rule = draw(st.sampled_from(sorted(by_rule)))
     breakage = draw(st.sampled_from(by_rule[rule]))
+    if rule == "additionalProperties":
+        breakage = attrs.evolve(breakage, value=draw(_ANYTHING))
     return Mutation(_replaced(payload, breakage.steps, breakage.value), _json_path(breakage.steps), rule)
 
+
+# What an unknown property says makes no difference.
+_ANYTHING: Final = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(st.characters(codec="utf-8"), max_size=10),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    max_leaves=5,
+)
 
 # -- valid values --
 
