@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from tests.corpus.malformed import MALFORMED
 
 from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, numbered
+from tests.corpus.malformed import MALFORMED
 
 
 def test_the_corpus_is_large_and_without_repetition():

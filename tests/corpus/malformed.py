@@ -43,7 +43,8 @@ def _rows() -> list[Malformed]:
     def call(what: str, code: str, action: str, *payloads: object) -> None:
         for number, payload in enumerate(payloads):
             message_id = f"{action}-{len(rows)}-{number}"[:36]
-            text = f'[2,"{message_id}",{json.dumps(action)},{payload if isinstance(payload, str) else json.dumps(payload)}]'
+            written = payload if isinstance(payload, str) else json.dumps(payload)
+            text = f'[2,"{message_id}",{json.dumps(action)},{written}]'
             rows.append(Malformed(what, text, (message_id, code)))
 
     # -- JSON (F-59…F-67) --
