@@ -1,0 +1,58 @@
+"""How cost grows: decoding with sampled values, a server's calls with stations, its memory with connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .. import host, peers
+from ..arena import contest
+from ..clock import Contender, Progress, compete, part
+from ..results import Series
+from ..servers import CONSTANT, OCPP_IN_LINE, OURS
+from ..workload import frames, meter_values
+from . import Setup
+from .memory import per_connection
+from .server import contenders
+
+VALUES = (1, 3, 10, 30, 100, 300, 1000)
+STATIONS = (1, 5, 20, 50, 150, 500)
+CONNECTIONS = (100, 300, 1000, 2000, 5000)
+
+
+def _decoding(setup: Setup, progress: Progress) -> Iterable[Series]:
+    contenders = [
+        Contender(peer.NAME, str(values), peer.decoder(frame), [frame.data])
+        for values in VALUES
+        for frame in (meter_values(values),)
+        for peer in peers.available(setup.peers)
+    ]
+    return compete("growth, decode", contenders, setup.effort, progress)
+
+
+def _serving(setup: Setup, progress: Progress) -> Iterable[Series]:
+    for index, stations in enumerate(STATIONS):
+        yield from contest(
+            "growth, server",
+            str(stations),
+            contenders((CONSTANT, OURS, OCPP_IN_LINE), setup),
+            frames()["heartbeat_request"],
+            stations=stations,
+            rounds=5,
+            seconds=0.1 if setup.quick else 0.3,
+            progress=part(progress, index, len(STATIONS)),
+        )
+
+
+def _holding(setup: Setup, progress: Progress) -> Iterable[Series]:
+    names = contenders((CONSTANT, OURS, OCPP_IN_LINE), setup)
+    for index, name in enumerate(names):
+        for connections, added in zip(CONNECTIONS, per_connection(name, CONNECTIONS), strict=True):
+            yield Series("growth, memory", name, str(connections), "B", [added])
+        progress((index + 1) / len(names))
+
+
+def measure(setup: Setup) -> Iterable[Series]:
+    host.allow_many_files(2 * CONNECTIONS[-1])
+    parts = (_decoding, _serving, _holding)
+    for index, measure_part in enumerate(parts):
+        yield from measure_part(setup, part(setup.progress, index, len(parts)))

@@ -1,0 +1,16 @@
+"""This library's adapter for blocking sockets."""
+
+from __future__ import annotations
+
+import threading
+
+from ocpp_transports.sync import serve as serve_stations
+
+from .application import csms
+from .report import listening
+
+
+def serve() -> None:
+    with serve_stations(csms, port=0) as server:
+        listening(server.port)
+        threading.Event().wait()

@@ -1,0 +1,20 @@
+"""This library's trio adapter."""
+
+from __future__ import annotations
+
+import trio
+
+from ocpp_transports.trio import serve as serve_stations
+
+from .application import csms
+from .report import listening
+
+
+async def _serve() -> None:
+    async with serve_stations(csms, port=0) as server:
+        listening(server.port)
+        await trio.sleep_forever()
+
+
+def serve() -> None:
+    trio.run(_serve)
