@@ -58,6 +58,7 @@ class _Group:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.drivers: set[_Driver[Any, Any]] = set()
+        self._opened = trio.Event()
         self._closing = trio.Event()
         self._closed = trio.Event()
         # What goes on around the block must not cut off the closing handshakes: `close` ends them.
@@ -71,11 +72,11 @@ class _Group:
         self._closing.set()
         await self._closed.wait()
 
-    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def _run(self) -> None:
         try:
             with self._scope:
                 async with trio.open_nursery() as self.nursery:
-                    task_status.started()
+                    self._opened.set()
                     await self._closing.wait()
         finally:
             self._closed.set()
@@ -85,7 +86,9 @@ class _Group:
         """Live beside a block, and close after it. What the block raises comes out as it is, not in a group."""
         raised = None
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._run)
+            nursery.start_soon(self._run)
+            with trio.CancelScope(shield=True):  # it is no wait: nothing holds it up
+                await self._opened.wait()
             try:
                 yield
             except BaseException as error:  # noqa: BLE001 - raised below
@@ -109,6 +112,7 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
         self._turn = trio.Event()
         """Set, and made anew, whenever the tasks should look again whether there is something to do."""
         self._unsent = bytearray()
+        group.drivers.add(self)
 
     def drive(self) -> None:
         """After every mutation: act on all events, hand over what to send, wake the tasks, set the alarm."""
@@ -126,7 +130,6 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
 
     async def run(self, stream: trio.abc.Stream) -> None:
         """Drive the connection over the stream until it is over."""
-        self._group.drivers.add(self)
         self.drive()
         try:
             with self._scope:

@@ -1,0 +1,212 @@
+"""What is special to blocking sockets: threads, or none; handlers inside calls; running out of descriptors."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ocpp_sansio import CallRefused, CentralSystem, ChargePointHandlers, ErrorCode, Limits, v16
+from ocpp_transports import sync
+from ocpp_transports.sync import ChargePoint, connect, serve
+from tests.transports.contract import (
+    BOOT,
+    HEARTBEAT,
+    PATIENCE,
+    RESET,
+    booted,
+    central_system,
+    charge_point,
+    heartbeat,
+    raw_client,
+)
+
+AUTHORIZE = v16.AuthorizeRequest(id_tag="TAG")
+
+
+def accepted(*_: object) -> v16.AuthorizeResponse:
+    return v16.AuthorizeResponse(id_tag_info=v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED))
+
+
+@contextmanager
+def connected(
+    csms: CentralSystem | None = None, handlers: ChargePointHandlers | None = None
+) -> Iterator[tuple[ChargePoint, CentralSystem]]:
+    csms = csms or central_system(accept_before_boot=True)
+    with (
+        serve(csms, port=0) as server,
+        connect(f"ws://127.0.0.1:{server.port}", "CP_1", handlers=handlers or charge_point()) as peer,
+    ):
+        yield peer, csms
+
+
+def test_a_client_has_no_thread_and_answers_while_it_waits_for_its_own_answer() -> None:
+    csms = central_system(accept_before_boot=True)
+    threads: list[Any] = []
+    handlers = ChargePointHandlers()
+
+    @handlers.on(v16.ResetRequest)
+    def reset(*_: object) -> v16.ResetResponse:
+        threads.append(threading.current_thread())
+        return v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)
+
+    @csms.on(v16.AuthorizeRequest)
+    def authorize(station: Any, request: object) -> v16.AuthorizeResponse:
+        assert station.call(RESET).status is v16.ResetStatus.ACCEPTED
+        return accepted()
+
+    with connected(csms, handlers) as (peer, _):
+        assert peer.call(AUTHORIZE) == accepted()
+    assert threads == [threading.main_thread()]
+
+
+def test_an_idle_client_answers_in_run_for() -> None:
+    done = threading.Event()
+    handlers = charge_point()
+
+    @handlers.on(v16.ClearCacheRequest)
+    def clear(peer: ChargePoint, _: object) -> v16.ClearCacheResponse:
+        done.set()
+        return v16.ClearCacheResponse(status=v16.ClearCacheStatus.ACCEPTED)
+
+    with connected(handlers=handlers) as (peer, csms), ThreadPoolExecutor(1) as thread:
+        peer.call(HEARTBEAT)
+        answer = thread.submit(csms.stations["CP_1"].call, v16.ClearCacheRequest())
+        while not answer.done():
+            peer.run_for(0.01)
+        assert answer.result().status is v16.ClearCacheStatus.ACCEPTED
+        assert done.is_set()
+        peer.run_for(0)
+
+
+def test_threads_take_turns_in_running_a_client_f_133() -> None:
+    with connected() as (peer, _), ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(peer.call, HEARTBEAT) for _ in range(100)]
+        assert [call.result(PATIENCE) for call in calls] == [heartbeat()] * 100
+
+
+def test_a_station_is_called_from_a_thread_while_its_own_handler_calls_it_f_133() -> None:
+    csms = central_system(accept_before_boot=True)
+    with ThreadPoolExecutor(1) as thread:
+
+        @csms.on(v16.AuthorizeRequest)
+        def authorize(station: Any, _: object) -> v16.AuthorizeResponse:
+            other = thread.submit(station.call, RESET)
+            assert station.call(RESET).status is v16.ResetStatus.ACCEPTED
+            assert other.result(PATIENCE).status is v16.ResetStatus.ACCEPTED
+            return accepted()
+
+        with connected(csms) as (peer, _):
+            assert peer.call(AUTHORIZE) == accepted()
+
+
+def test_ctrl_c_gives_a_call_up_and_leaves_the_connection_usable_f_11() -> None:
+    csms = central_system(accept_before_boot=True)
+    go_on = threading.Event()
+
+    @csms.on(v16.AuthorizeRequest)
+    def authorize(*_: object) -> v16.AuthorizeResponse:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert go_on.wait(PATIENCE)
+        return accepted()
+
+    with connected(csms) as (peer, _):
+        with pytest.raises(KeyboardInterrupt):
+            peer.call(AUTHORIZE)
+        go_on.set()
+        assert peer.call(HEARTBEAT) == heartbeat()
+
+
+def test_an_async_handler_that_waits_for_nothing_is_as_good_as_a_plain_one(caplog: pytest.LogCaptureFixture) -> None:
+    csms = CentralSystem(accept_before_boot=True)
+
+    @csms.authenticate
+    async def authenticate(_: object) -> bool:
+        return True
+
+    @csms.on(v16.BootNotificationRequest)
+    async def boot(*_: object) -> v16.BootNotificationResponse:
+        return booted()
+
+    @csms.on(v16.AuthorizeRequest)
+    async def authorize(*_: object) -> v16.AuthorizeResponse:
+        class Never:
+            def __await__(self) -> Iterator[None]:
+                yield
+
+        await Never()  # type: ignore[misc]
+        raise AssertionError
+
+    with connected(csms) as (peer, _):
+        assert peer.call(BOOT) == booted()
+        with pytest.raises(CallRefused) as refused:
+            peer.call(AUTHORIZE)
+        assert refused.value.code is ErrorCode.INTERNAL_ERROR
+        assert "plain functions" in caplog.text
+        assert peer.call(BOOT) == booted()
+
+
+def test_a_handler_that_exits_does_not_take_its_thread_along_f_12() -> None:
+    csms = central_system(accept_before_boot=True)
+
+    @csms.on(v16.AuthorizeRequest)
+    def authorize(*_: object) -> v16.AuthorizeResponse:
+        raise SystemExit(3)
+
+    with connected(csms) as (peer, _):
+        with pytest.raises(CallRefused) as refused:
+            peer.call(AUTHORIZE)
+        assert refused.value.code is ErrorCode.INTERNAL_ERROR
+        assert peer.call(HEARTBEAT) == heartbeat()
+
+
+def test_without_descriptors_the_server_waits_and_accepts_again_f_13(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = threading.Event()
+    welcome = sync.Server._welcome
+
+    def fail_once(server: sync.Server, stream: socket.socket) -> None:
+        if not failed.is_set():
+            failed.set()
+            stream.close()
+            raise OSError(errno.EMFILE, "Too many open files")
+        welcome(server, stream)
+
+    monkeypatch.setattr(sync.Server, "_welcome", fail_once)
+    monkeypatch.setattr(sync, "ACCEPT_PAUSE", 0.001)
+    with serve(central_system(), port=0) as server:
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert failed.wait(PATIENCE)
+        with raw_client(server.port):
+            pass
+    assert "Too many open files" in caplog.text
+
+
+def test_a_handler_that_never_ends_does_not_hold_the_server_up_f_138(caplog: pytest.LogCaptureFixture) -> None:
+    csms = central_system(accept_before_boot=True, limits=Limits(close_timeout=0.05))
+    started, go_on = threading.Event(), threading.Event()
+
+    @csms.on(v16.AuthorizeRequest)
+    def authorize(*_: object) -> v16.AuthorizeResponse:
+        started.set()
+        assert go_on.wait(PATIENCE)
+        return accepted()
+
+    with caplog.at_level(logging.WARNING), serve(csms, port=0) as server, raw_client(server.port) as peer:
+        peer.send('[2,"1","Authorize",{"idTag":"TAG"}]')
+        assert started.wait(PATIENCE)
+        server.close()
+        assert "a handler is still running" in caplog.text
+        (thread,) = (each for each in threading.enumerate() if each.name == "ocpp-station")
+        go_on.set()
+        thread.join(PATIENCE)
