@@ -159,10 +159,13 @@ class Driver(Dispatcher[C, H, _Flag]):
             if interest:
                 self._selector.register(self._socket, interest)
             self._interest = interest
-        ready = self._selector.select(None if until == math.inf else max(until - self.now(), 0))
-        with suppress(*_WOULD_BLOCK):
-            self._wakeup.recv(CHUNK)
-        return any(key.fileobj is self._socket and happened & selectors.EVENT_READ for key, happened in ready)
+        readable = False
+        for key, happened in self._selector.select(None if until == math.inf else max(until - self.now(), 0)):
+            if key.fileobj is self._wakeup:
+                self._wakeup.recv(CHUNK)
+            else:
+                readable = bool(happened & selectors.EVENT_READ)
+        return readable
 
     def drive(self) -> None:
         """After every mutation: act on all events, collect what to send, wake who may have waited for that."""

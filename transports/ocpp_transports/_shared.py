@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from inspect import isawaitable
 from ssl import SSLContext, create_default_context
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 from ocpp_sansio import (
     CallFailed,
     CallFailure,
+    CallOverdue,
     CallReceived,
     CallSucceeded,
     CentralSystem,
@@ -42,6 +43,7 @@ from ocpp_sansio import (
     Version,
     numbered,
 )
+from ocpp_sansio.application import DISPLACED
 from ocpp_sansio.handlers import Handlers
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Flag",
     "H",
     "HandshakeFailed",
+    "Listening",
     "Peer",
     "ServerDispatcher",
     "StationTap",
@@ -68,7 +71,6 @@ logger: Final = logging.getLogger("ocpp_transports")
 # WebSocket close codes and reasons (RPC-017).
 NORMAL: Final = 1000, ""
 GOING_AWAY: Final = 1001, "shutting down"
-REPLACED: Final = 1008, "replaced by a newer connection"
 
 
 class HandshakeFailed(OcppError):
@@ -130,6 +132,7 @@ def served(
         versions=csms.versions,
         message_ids=fresh_ids(),
         no_match=csms.no_match,
+        allow_origin=csms.allow_origin,
         limits=csms.limits,
         tap=tell if tap is not None else None,
     )
@@ -262,19 +265,25 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _answer(self, call: CallReceived[Any], response: Response) -> None:
         try:
-            self.connection.respond(call, response, now=self.now())
+            answered = self.connection.respond(call, response, now=self.now())
         except LocalProtocolError as error:  # it is not the response to this request, or not a valid one
             self._refuse(call, error)
         else:
-            self.handlers.answered(self.peer, call, response)
+            if answered:
+                self.handlers.answered(self.peer, call, response)
 
     def _refuse(self, call: CallReceived[Any], error: BaseException) -> None:
+        answer: tuple[Any, ...] = (ErrorCode.INTERNAL_ERROR,)
         if isinstance(error, Rejection):
-            self.connection.reject(call, error.code, error.description, error.details, now=self.now())
+            answer = error.code, error.description, error.details
         else:
             # What went wrong inside is for the application's log, not for its peer (F-12, F-103).
             logger.error("%r: the handler of %s failed", self.identity, call.action, exc_info=error)
-            self.connection.reject(call, ErrorCode.INTERNAL_ERROR, now=self.now())
+        with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
+            self.connection.reject(call, *answer, now=self.now())
+
+    def _on_overdue(self, event: CallOverdue) -> None:
+        logger.error("%r: the handler of %s took too long", self.identity, event.call.action)
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
         waiter = self._waiters.pop(event.call, None)
@@ -309,6 +318,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
         CallReceived: _on_call,
         CallSucceeded: _on_outcome,
         CallFailed: _on_outcome,
+        CallOverdue: _on_overdue,
         LateResponse: _on_late_response,
         DuplicateCall: _on_duplicate,
         PeerMisbehaved: _on_misbehaviour,
@@ -343,23 +353,19 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
         self.drive()
 
     def _decide(self, decision: Decision | Exception) -> None:
-        if decision is True:
-            self.connection.accept(now=self.now())
-            return
         if isinstance(decision, Exception):
             logger.error("%r: the authenticate hook failed", self.identity, exc_info=decision)
-            decision = HTTPStatus.INTERNAL_SERVER_ERROR
-        status = decision if isinstance(decision, HTTPStatus) else HTTPStatus.UNAUTHORIZED
-        try:
+        status = self.handlers.refusal(decision)
+        if status is None:
+            self.connection.accept(now=self.now())
+        else:
             self.connection.reject_connection(status, status.phrase, now=self.now())
-        except ValueError as error:  # a status that refuses nothing
-            self._decide(error)
 
     def _on_opened(self, event: ConnectionOpened) -> None:
         displaced: Peer[Any] | None = self.handlers.opened(self.peer)
         super()._on_opened(event)
         if displaced is not None:
-            displaced.close_soon(*REPLACED)
+            displaced.close_soon(*DISPLACED)
 
     def _on_closed(self, event: ConnectionClosed) -> None:
         self.handlers.closed(self.peer)
@@ -411,3 +417,22 @@ class Peer(Generic[D]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.identity!r}>"
+
+
+class Socket(Protocol):
+    """Whatever an event loop takes for a socket."""
+
+    def getsockname(self) -> Any: ...
+
+
+class Listening:
+    """Where a server listens. Each adapter adds how to ``close`` it."""
+
+    def __init__(self, sockets: Iterable[Socket]) -> None:
+        self.addresses: Final[list[tuple[str, int]]] = [each.getsockname()[:2] for each in sockets]
+        """Hosts and ports."""
+
+    @property
+    def port(self) -> int:
+        """The port; of several, the first."""
+        return self.addresses[0][1]

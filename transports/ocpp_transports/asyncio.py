@@ -35,6 +35,7 @@ from ._shared import (
     C,
     H,
     HandshakeFailed,
+    Listening,
     ServerDispatcher,
     StationTap,
     fresh_ids,
@@ -235,15 +236,9 @@ async def connect(
     """
     limits = limits or Limits()
     loop = asyncio.get_running_loop()
+    now, ids = loop.time(), fresh_ids()
     connection = ChargePointConnection(
-        url,
-        identity,
-        now=loop.time(),
-        versions=versions,
-        message_ids=fresh_ids(),
-        password=password,
-        limits=limits,
-        tap=tap,
+        url, identity, now=now, versions=versions, message_ids=ids, password=password, limits=limits, tap=tap
     )
     tls = tls_for(connection, ssl)
     group = _Group(limits)
@@ -260,19 +255,13 @@ async def connect(
         await group.close(*NORMAL)
 
 
-class Server:
+class Server(Listening):
     """A central system that is being served."""
 
     def __init__(self, listener: asyncio.Server, group: _Group) -> None:
+        super().__init__(listener.sockets)
         self._listener = listener
         self._group = group
-        self.addresses: list[tuple[str, int]] = [socket.getsockname()[:2] for socket in listener.sockets]
-        """Where it listens: hosts and ports."""
-
-    @property
-    def port(self) -> int:
-        """The port it listens on; of several, the first."""
-        return self.addresses[0][1]
 
     async def close(self) -> None:
         """Accept no more, close every connection with 1001, and let running handlers come to their end.

@@ -41,6 +41,7 @@ from ._shared import (
     GOING_AWAY,
     NORMAL,
     HandshakeFailed,
+    Listening,
     Peer,
     StationTap,
     fresh_ids,
@@ -137,15 +138,9 @@ def connect(
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
     limits = limits or Limits()
+    now, ids = time.monotonic(), fresh_ids()
     connection = ChargePointConnection(
-        url,
-        identity,
-        now=time.monotonic(),
-        versions=versions,
-        message_ids=fresh_ids(),
-        password=password,
-        limits=limits,
-        tap=tap,
+        url, identity, now=now, versions=versions, message_ids=ids, password=password, limits=limits, tap=tap
     )
     tls = tls_for(connection, ssl)
     with ExitStack() as cleanup:
@@ -165,10 +160,13 @@ def connect(
             raise HandshakeFailed(driver.end)
         yield charge_point
     finally:
-        charge_point.close(*NORMAL)
+        try:
+            charge_point.close(*NORMAL)
+        finally:
+            driver.abort()  # nothing, unless Ctrl-C has cut the closing handshake short
 
 
-class Server:
+class Server(Listening):
     """A central system that is being served."""
 
     def __init__(
@@ -178,8 +176,7 @@ class Server:
         tls: SSLContext | None,
         tap: StationTap[Station] | None,
     ) -> None:
-        self.addresses: list[tuple[str, int]] = [listener.getsockname()[:2] for listener in listeners]
-        """Where it listens: hosts and ports."""
+        super().__init__(listeners)
         self._csms = csms
         self._listeners = listeners
         self._tls = tls
@@ -189,11 +186,6 @@ class Server:
         self._wakeup, self._waker = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name="ocpp-accept", daemon=True)
         self._acceptor.start()
-
-    @property
-    def port(self) -> int:
-        """The port it listens on; of several, the first."""
-        return self.addresses[0][1]
 
     def close(self) -> None:
         """Accept no more, close every connection with 1001, and let running handlers come to their end.

@@ -38,6 +38,7 @@ from ._shared import (
     C,
     H,
     HandshakeFailed,
+    Listening,
     ServerDispatcher,
     StationTap,
     fresh_ids,
@@ -233,15 +234,9 @@ async def connect(
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
     limits = limits or Limits()
+    now, ids = trio.current_time(), fresh_ids()
     connection = ChargePointConnection(
-        url,
-        identity,
-        now=trio.current_time(),
-        versions=versions,
-        message_ids=fresh_ids(),
-        password=password,
-        limits=limits,
-        tap=tap,
+        url, identity, now=now, versions=versions, message_ids=ids, password=password, limits=limits, tap=tap
     )
     stream = await _open_stream(connection.host, connection.port, tls_for(connection, ssl), limits)
     group = _Group(limits)
@@ -272,19 +267,13 @@ async def _open_stream(host: str, port: int, tls: SSLContext | None, limits: Lim
     raise TimeoutError(f"no connection to {host}, port {port}, in {limits.handshake_timeout} s")
 
 
-class Server:
+class Server(Listening):
     """A central system that is being served."""
 
     def __init__(self, listeners: list[trio.SocketListener], accepting: trio.CancelScope, group: _Group) -> None:
+        super().__init__(listener.socket for listener in listeners)
         self._group = group
         self._accepting = accepting
-        self.addresses: list[tuple[str, int]] = [listener.socket.getsockname()[:2] for listener in listeners]
-        """Where it listens: hosts and ports."""
-
-    @property
-    def port(self) -> int:
-        """The port it listens on; of several, the first."""
-        return self.addresses[0][1]
 
     async def close(self) -> None:
         """Accept no more, close every connection with 1001, and let running handlers come to their end.
