@@ -26,6 +26,7 @@ from .errors import (
 )
 from .events import (
     CallFailed,
+    CallOverdue,
     CallReceived,
     CallSucceeded,
     ConnectionClosed,
@@ -52,6 +53,7 @@ __all__ = [
     "CallCancelled",
     "CallFailed",
     "CallFailure",
+    "CallOverdue",
     "CallReceived",
     "CallRefused",
     "CallSucceeded",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from .connection import NoMatch
 from .errors import ErrorCode, Rejection
@@ -19,7 +19,13 @@ from .limits import Limits
 from .messages import Response
 from .version import Version
 
-__all__ = ["Authenticate", "CentralSystem", "Decision", "Station"]
+__all__ = ["DISPLACED", "Authenticate", "CentralSystem", "Decision", "Station"]
+
+DISPLACED: Final = 1008, "replaced by a newer connection"
+"""What a connection is closed with when the charge point has opened another one (RPC-017, RPC-019)."""
+
+MAX_ACCEPTED: Final = 100_000
+"""Accepted charge points that a central system remembers: those that booted last (F-129)."""
 
 Decision = bool | HTTPStatus
 """Whether a charge point may connect: ``False`` refuses with 401, an HTTP status with itself (RPC-015, RPC-016)."""
@@ -41,7 +47,8 @@ class Station(Protocol):
 class CentralSystem(CentralSystemHandlers):
     """A central system: handlers by request class, an ``authenticate`` hook, and the stations that are connected.
 
-    ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011).
+    ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011). For ``limits``,
+    ``no_match`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
 
     A charge point has to be accepted by the BootNotification handler before any other request of its reaches a
     handler; until then it is told SecurityError (RPC-075, CS16-003). That is known for as long as this object lives,
@@ -56,16 +63,18 @@ class CentralSystem(CentralSystemHandlers):
         *,
         limits: Limits | None = None,
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
+        allow_origin: bool = False,
         accept_before_boot: bool = False,
     ) -> None:
         super().__init__()
         self.versions = Version.parse_all(versions)
         self.limits = limits or Limits()
         self.no_match = no_match
+        self.allow_origin = allow_origin
         self.accept_before_boot = accept_before_boot
         self._authenticate: Authenticate | None = None
         self._stations: dict[str, Any] = {}
-        self._accepted: set[str] = set()
+        self._accepted: dict[str, None] = {}
 
     @property
     def stations(self) -> Mapping[str, Any]:
@@ -88,13 +97,27 @@ class CentralSystem(CentralSystemHandlers):
 
     def accept(self, identity: str) -> None:
         """Take the station for accepted, as if its BootNotification had been."""
-        self._accepted.add(identity)
+        self._accepted.pop(identity, None)
+        self._accepted[identity] = None
+        if len(self._accepted) > MAX_ACCEPTED:
+            del self._accepted[next(iter(self._accepted))]
 
     # -- for adapters --
 
     def admit(self, request: ConnectionRequested) -> Decision | Awaitable[Decision]:
         """Decide whether a charge point may connect."""
         return self._authenticate is None or self._authenticate(request)
+
+    @staticmethod
+    def refusal(decision: object) -> HTTPStatus | None:
+        """The status to refuse with; ``None`` if the decision admits. Whatever is no decision refuses with 500."""
+        if decision is True:
+            return None
+        if decision is False:
+            return HTTPStatus.UNAUTHORIZED
+        if isinstance(decision, HTTPStatus) and decision >= HTTPStatus.MULTIPLE_CHOICES:
+            return decision
+        return HTTPStatus.INTERNAL_SERVER_ERROR
 
     def opened(self, station: Station) -> Any | None:
         """Take a station into the table. Returns the one it displaces: the newest connection wins (RPC-019)."""
@@ -121,9 +144,9 @@ class CentralSystem(CentralSystemHandlers):
         """Learn from an answer that has been given: who is accepted, and who no longer is (CS16-001, CP16-019)."""
         if call.action == _BOOT:
             if getattr(response, "status", None) == _ACCEPTED:
-                self._accepted.add(station.identity)
+                self.accept(station.identity)
             else:
-                self._accepted.discard(station.identity)
+                self._accepted.pop(station.identity, None)
 
 
 # Both are spelled alike in every version.

@@ -42,8 +42,11 @@ class Connection(Generic[S, W]):
     The last event is one ConnectionClosed, or one ConnectionRefused if the connection never was open.
     """
 
-    def __init__(self, websocket: W, open_session: Callable[[Version], S]) -> None:
-        self._websocket = websocket
+    def __init__(
+        self, open_websocket: Callable[[Callable[[str], None]], W], open_session: Callable[[Version], S], now: float
+    ) -> None:
+        self._now = now
+        self._websocket = open_websocket(self._on_text)
         self._open_session = open_session
         self._session: S | None = None
         self._events: deque[Event] = deque()
@@ -90,40 +93,46 @@ class Connection(Generic[S, W]):
 
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Take in bytes from the transport. Never raises for what the peer did."""
+        self._advance(now)
         self._websocket.receive_data(data, now=now)
-        self._settle(now)
+        self._settle()
 
     def receive_eof(self, *, now: float) -> None:
         """The transport is gone: it reached its end, or it failed (F-08, F-09)."""
+        self._advance(now)
         self._websocket.receive_eof(now=now)
-        self._settle(now)
+        self._settle()
 
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: act on every deadline that is due. An extra call does nothing."""
+        self._advance(now)
         if self._session is not None:
             if self._session.reading_paused:
                 # The peer is not to blame for a silence that is ours: we do not listen.
                 self._websocket.heard(now=now)
             self._session.handle_timeout(now=now)
         self._websocket.handle_timeout(now=now)
-        self._settle(now)
+        self._settle()
 
     # -- commands --
 
     def cancel(self, call: PendingCall[Any], *, now: float) -> None:
         """Give up on a call: its outcome is a CallFailed with CallCancelled, unless it has had its outcome."""
+        self._advance(now)
         self._opened().cancel(call, now=now)
-        self._settle(now)
+        self._settle()
 
-    def respond(self, call: CallReceived[R], response: R, *, now: float) -> None:
-        """Answer a CALL. Nothing happens when nobody waits for the answer any more.
+    def respond(self, call: CallReceived[R], response: R, *, now: float) -> bool:
+        """Answer a CALL. Returns whether the answer is on its way: nobody may wait for it any more.
 
         Raises:
             InvalidMessage: the response breaks its schema; the CALL is still open.
             LocalProtocolError: the CALL has been answered, or the response is not of its action.
         """
-        self._opened().respond(call, response, now=now)
-        self._settle(now)
+        self._advance(now)
+        sent = self._opened().respond(call, response, now=now)
+        self._settle()
+        return sent
 
     def reject(
         self,
@@ -133,14 +142,16 @@ class Connection(Generic[S, W]):
         details: Mapping[str, Any] | None = None,
         *,
         now: float,
-    ) -> None:
-        """Answer a CALL with a CALLERROR (RPC-062).
+    ) -> bool:
+        """Answer a CALL with a CALLERROR (RPC-062). Returns whether it is on its way, as :meth:`respond` does.
 
         Raises:
             LocalProtocolError: the CALL has been answered.
         """
-        self._opened().reject(call, code, description, details, now=now)
-        self._settle(now)
+        self._advance(now)
+        sent = self._opened().reject(call, code, description, details, now=now)
+        self._settle()
+        return sent
 
     def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
         """End the connection in good order. Does nothing on one that is ending already.
@@ -151,28 +162,35 @@ class Connection(Generic[S, W]):
         Raises:
             ValueError: the code is not for use in a close frame (RPC-017 lists those that fit).
         """
+        self._advance(now)
         self._websocket.close(code, reason, now=now)
         if self._session is not None:
             self._session.connection_lost(now=now)
-        self._settle(now)
+        self._settle()
 
     # -- between the layers --
+
+    def _advance(self, now: float) -> None:
+        self._now = max(self._now, now)
 
     def _opened(self) -> S:
         if self._session is None:
             raise LocalProtocolError("the connection has never been open")
         return self._session
 
-    def _settle(self, now: float) -> None:
+    def _on_text(self, text: str) -> None:
+        """A message is complete, while the WebSocket is still at work on the bytes it came in."""
+        self._settle()
+        self._opened().receive_data(text, now=self._now)
+        self._settle()
+
+    def _settle(self) -> None:
         """Carry everything between the two layers until both are at rest."""
         while (event := self._websocket.next_event()) is not None:
-            if isinstance(event, str):
-                self._opened().receive_data(event, now=now)
-                continue
             if isinstance(event, ConnectionOpened):
                 self._session = self._open_session(event.version)
             elif isinstance(event, ConnectionClosed):
-                self._opened().connection_lost(now=now)
+                self._opened().connection_lost(now=self._now)
             # What the session has to say about the texts so far, and about its end, comes first.
             self._collect()
             self._events.append(event)
@@ -181,7 +199,7 @@ class Connection(Generic[S, W]):
             for text in self._session.bytes_to_send():
                 self._websocket.send_text(text)
             if self._session.must_close is not None and self.is_open:
-                self.close(self._session.must_close, "limit exceeded", now=now)
+                self.close(self._session.must_close, "limit exceeded", now=self._now)
 
     def _collect(self) -> None:
         if self._session is not None:
@@ -214,7 +232,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         identity: str,
         *,
         now: float,
-        versions: Iterable[Version | str] = ("1.6",),
+        versions: Iterable[Version | str] = (Version.V16,),
         message_ids: Callable[[], str],
         password: bytes | str | None = None,
         headers: HeaderFields = (),
@@ -227,8 +245,9 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
             password = password.encode() if isinstance(password, str) else password
             headers = [("Authorization", basic_authorization(identity, password)), *headers]
         super().__init__(
-            ClientWebSocket(self._endpoint, _spoken(versions), headers=headers, limits=limits, now=now),
+            partial(ClientWebSocket, self._endpoint, _spoken(versions), headers=headers, limits=limits, now=now),
             partial(ChargePointSession, message_ids=message_ids, limits=limits, tap=tap),
+            now,
         )
 
     @property
@@ -248,8 +267,9 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
 
     def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the central system. See :meth:`CentralSystemConnection.call`."""
+        self._advance(now)
         call = self._opened().call(request, now=now, timeout=timeout)
-        self._settle(now)
+        self._settle()
         return call
 
 
@@ -277,7 +297,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         self,
         *,
         now: float,
-        versions: Iterable[Version | str] = ("1.6",),
+        versions: Iterable[Version | str] = (Version.V16,),
         message_ids: Callable[[], str],
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
         limits: Limits | None = None,
@@ -286,8 +306,16 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
     ) -> None:
         limits = limits or Limits()
         super().__init__(
-            ServerWebSocket(_spoken(versions), no_match=no_match, allow_origin=allow_origin, limits=limits, now=now),
+            partial(
+                ServerWebSocket,
+                _spoken(versions),
+                no_match=no_match,
+                allow_origin=allow_origin,
+                limits=limits,
+                now=now,
+            ),
             partial(CentralSystemSession, message_ids=message_ids, limits=limits, tap=tap),
+            now,
         )
 
     def accept(self, *, now: float) -> None:
@@ -296,8 +324,9 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         Raises:
             LocalProtocolError: there is no request to decide on.
         """
+        self._advance(now)
         self._websocket.accept(now=now)
-        self._settle(now)
+        self._settle()
 
     def reject_connection(self, status: int = 401, reason: str = "", headers: HeaderFields = (), *, now: float) -> None:
         """Refuse the charge point with an HTTP status (RPC-015, RPC-016). Nothing happens if it has left meanwhile.
@@ -308,8 +337,9 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
             LocalProtocolError: there is no request to decide on.
             ValueError: the status is not one of 300 to 599, or a header field is not fit to be sent.
         """
+        self._advance(now)
         self._websocket.reject(status, reason, headers, now=now)
-        self._settle(now)
+        self._settle()
 
     def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
@@ -325,8 +355,9 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
                 for this side to send.
             ValueError: the time-out is not a positive number.
         """
+        self._advance(now)
         call = self._opened().call(request, now=now, timeout=timeout)
-        self._settle(now)
+        self._settle()
         return call
 
 

@@ -93,6 +93,16 @@ class Violation:
         return f"{self.path}: {self.message}"
 
 
+MAX_LISTED: Final = 10
+"""Violations that the text of an exception lists; its ``violations`` has them all."""
+
+
+def _sentence(violations: Sequence[Violation]) -> str:
+    listed = "; ".join(map(str, violations[:MAX_LISTED]))
+    more = len(violations) - MAX_LISTED
+    return f"{listed}; and {more} more" if more > 0 else listed
+
+
 class OcppError(Exception):
     """The root of every exception of this package."""
 
@@ -113,8 +123,13 @@ class InvalidMessage(LocalProtocolError):
     """The message handed over for sending breaks the schema of its class."""
 
     def __init__(self, name: str, violations: Sequence[Violation]) -> None:
-        super().__init__(f"{name} is not valid: " + "; ".join(map(str, violations)))
-        self.violations = tuple(violations)
+        super().__init__(name, tuple(violations))
+        self.name: str = name
+        """The class of the message."""
+        self.violations: tuple[Violation, ...] = tuple(violations)
+
+    def __str__(self) -> str:
+        return f"{self.name} is not valid: {_sentence(self.violations)}"
 
 
 class CallFailure(OcppError):
@@ -149,7 +164,7 @@ class CallTimedOut(CallFailure):
 class ConnectionLost(CallFailure):
     """The connection ended before an answer came (RPC-131)."""
 
-    def __init__(self, *, sent: bool) -> None:
+    def __init__(self, sent: bool) -> None:
         super().__init__(sent)
         self.sent: bool = sent
         """Whether the CALL had been handed over for sending: the peer may have acted on it."""
@@ -168,7 +183,7 @@ class InvalidResponse(CallFailure):
         """The answer as it came, cut at ``Limits.max_reported_text`` characters."""
 
     def __str__(self) -> str:
-        return "the answer is not valid: " + "; ".join(map(str, self.violations))
+        return f"the answer is not valid: {_sentence(self.violations)}"
 
 
 class CallCancelled(CallFailure):
@@ -179,10 +194,14 @@ class CallCancelled(CallFailure):
 
 
 class Rejection(OcppError):
-    """Raise this in a handler to answer a CALL with a CALLERROR instead of a response."""
+    """Raise this in a handler to answer a CALL with a CALLERROR instead of a response.
+
+    Raises:
+        ValueError: the code is not an :class:`ErrorCode`.
+    """
 
     def __init__(self, code: ErrorCode, description: str = "", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(code, description, details)
-        self.code: ErrorCode = code
+        self.code: ErrorCode = ErrorCode(code)
         self.description: str = description
         self.details: Mapping[str, Any] | None = details

@@ -4,6 +4,7 @@ Session:
 
 * :class:`CallReceived`: the peer asks something; answer with ``respond`` or ``reject``.
 * :class:`CallSucceeded`, :class:`CallFailed`: the one outcome of one of our CALLs.
+* :class:`CallOverdue`: the application took too long; it may stop working on the answer.
 * :class:`LateResponse`, :class:`DuplicateCall`, :class:`PeerMisbehaved`: nothing to do, worth knowing.
 
 Connection, besides those:
@@ -26,6 +27,7 @@ from .version import Version
 
 __all__ = [
     "CallFailed",
+    "CallOverdue",
     "CallReceived",
     "CallSucceeded",
     "ConnectionClosed",
@@ -49,7 +51,7 @@ def _same_failure(error: CallFailure) -> object:
     return type(error), error.args
 
 
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class PendingCall(Generic[R]):
     """One of our CALLs on its way to exactly one outcome: the handle that ``call`` returns and events refer to."""
 
@@ -93,6 +95,13 @@ class LateResponse:
     answer: Response | CallFailure = attrs.field(
         eq=lambda answer: _same_failure(answer) if isinstance(answer, CallFailure) else answer
     )
+
+
+@attrs.frozen
+class CallOverdue:
+    """A CALL that was not answered within ``Limits.answer_timeout`` has been answered with InternalError (F-99)."""
+
+    call: CallReceived[Any]
 
 
 @attrs.frozen
@@ -203,6 +212,7 @@ Event = (
     CallReceived[Any]
     | CallSucceeded[Any]
     | CallFailed
+    | CallOverdue
     | LateResponse
     | DuplicateCall
     | PeerMisbehaved

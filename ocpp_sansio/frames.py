@@ -161,6 +161,9 @@ _HEAD: Final = re.compile(r'\s{0,16}\[\s{0,16}(\d{1,3})\s{0,16},\s{0,16}("(?:[^"
 _HEAD_LENGTH: Final = 1024
 
 
+_PLACE: Final = re.compile(r"\(byte (\d+)\)")
+
+
 def _salvage(text: str | bytes) -> tuple[int | None, str | None]:
     """Read the type and the id of a text that is not JSON, if its beginning still shows them."""
     head = text[:_HEAD_LENGTH]
@@ -185,4 +188,7 @@ def _json_error(error: Exception) -> str:
         return "the text is nested too deeply"
     if isinstance(error, UnicodeError):
         return "the text is not UTF-8"
-    return f"the text is not JSON: {str(error).removeprefix('JSON is malformed: ')}"
+    place = _PLACE.search(str(error))
+    if place is None:
+        return "the text is not JSON: it breaks off, or has half of a surrogate pair"
+    return f"the text is not JSON, from byte {place[1]} on"

@@ -29,6 +29,7 @@ class InboundCall:
     response: type[Response]
     """The class of what answers it."""
     content: int
+    """A keyed hash of its text, which tells a repetition from another CALL with its id. A peer cannot aim at it."""
     deadline: float
 
 

@@ -36,11 +36,11 @@ class Limits:
     max_fragments: int = _positive(1024)
     """WebSocket fragments of one message. More close the connection with 1008 (F-50)."""
     max_depth: int = _positive(32)
-    """Nesting of JSON arrays and objects in one message (F-65)."""
+    """Nesting of the details of a CALLERROR, the one part of a message that no schema bounds (F-65)."""
     max_reported_text: int = _natural(1024)
     """Characters of a message that an event about it quotes (F-60)."""
     max_reported_violations: int = _positive(20)
-    """Violations that a CALLERROR or an exception lists; more are counted, not listed."""
+    """Violations that a CALLERROR lists. More are counted; the event about the message has them."""
     max_bad_messages: int = _positive(50)
     """Unusable messages in a row, none usable among them, within a minute. More close the connection with 1008."""
 
@@ -48,7 +48,8 @@ class Limits:
     call_timeout: float = _positive(30.0)
     """How long a CALL of ours may stay unanswered once sent, unless the call says otherwise (RPC-055)."""
     answer_timeout: float | None = _seconds(60.0)
-    """How long a CALL of the peer may stay with the application before it is answered with InternalError (F-99)."""
+    """How long a CALL of the peer may stay with the application before it is answered with InternalError (F-99). A
+    handler that blocks its thread blocks this as well."""
     max_queued_calls: int = _natural(1000)
     """CALLs of ours that wait behind the one outstanding (F-124)."""
     max_inbound_calls: int = _positive(8)

@@ -50,6 +50,16 @@ class OutboundCalls:
         return self._on_wire is not None and len(self._queue) >= self._limits.max_queued_calls
 
     @property
+    def any_on_wire(self) -> bool:
+        """Whether one is unanswered."""
+        return self._on_wire is not None
+
+    def knows(self, message_id: str) -> bool:
+        """Whether one with this id may still be answered."""
+        known = (call.message_id == message_id for call in self._queue)
+        return self._is_on_wire(message_id) or message_id in self._expired or any(known)
+
+    @property
     def deadline(self) -> float:
         """When the one on the wire times out."""
         return self._on_wire.deadline if self._on_wire else math.inf
@@ -72,10 +82,9 @@ class OutboundCalls:
 
     def take(self, message_id: str) -> OutboundCall | None:
         """The one that an answer with this id belongs to: on the wire, or expired. It is to be concluded."""
-        outbound = self._on_wire
-        if outbound is None or outbound.call.message_id != message_id:
+        if not self._is_on_wire(message_id):
             return self._expired.pop(message_id, None)
-        self._on_wire = None
+        outbound, self._on_wire = self._on_wire, None
         return outbound
 
     def conclude(self, outbound: OutboundCall, answer: Response | CallFailure, now: float) -> None:
@@ -109,6 +118,9 @@ class OutboundCalls:
         self._on_wire = None
         self._queue.clear()
         self._expired.clear()
+
+    def _is_on_wire(self, message_id: str) -> bool:
+        return self._on_wire is not None and self._on_wire.call.message_id == message_id
 
     def _send_next(self, now: float) -> None:
         """Put the next one on the wire if that is free. The time-out counts from here (RPC-054)."""

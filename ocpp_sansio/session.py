@@ -8,8 +8,9 @@ The driver's part, in this order, after every step (one mutation → drain compl
 
 1. Mutate once: ``receive_data``, ``handle_timeout``, ``connection_lost``, or a command such as ``call``.
 2. Act on ``next_event()`` until it returns ``None``.
-3. Send each of ``data_to_send()`` as one WebSocket text message.
-4. Wait for the next text, for ``next_timeout()``, or for the user.
+3. Send each of ``data_to_send()`` as one WebSocket text message. If ``must_close`` has a code, close with it, and
+   report ``connection_lost`` as soon as the connection has ended, whatever ended it.
+4. Wait for the next text, unless ``reading_paused``, for ``next_timeout()``, or for the user.
 
 ``now`` is seconds of any monotonic clock. A ``now`` that goes backwards is taken for the latest one seen.
 """
@@ -41,6 +42,7 @@ from .errors import (
     Violation,
 )
 from .events import (
+    CallOverdue,
     CallReceived,
     DuplicateCall,
     Event,
@@ -61,6 +63,8 @@ R = TypeVar("R", bound=Response)
 
 BAD_MESSAGE_WINDOW: Final = 60.0
 """Seconds within which ``Limits.max_bad_messages`` are counted."""
+MAX_ERROR_HEAD: Final = 4096
+"""Bytes that the longest id, code and description of a CALLERROR take."""
 POLICY_VIOLATION: Final = 1008
 """The WebSocket close code for a peer that exceeds a limit (RPC-017)."""
 
@@ -141,8 +145,11 @@ class Session:
 
     @property
     def reading_paused(self) -> bool:
-        """Whether the peer has more CALLs in progress than allowed: stop reading until this is false again (F-98)."""
-        return self._theirs.any_held
+        """Whether the peer has more CALLs in progress than allowed: stop reading until this is false again (F-98).
+
+        Not while a CALL of ours is unanswered: those in progress may be waiting for just that answer (F-100).
+        """
+        return self._theirs.any_held and not self._ours.any_on_wire
 
     @property
     def must_close(self) -> int | None:
@@ -153,7 +160,7 @@ class Session:
 
     def receive_data(self, text: str | bytes, *, now: float) -> None:
         """Take in the text of one WebSocket message. Never raises for what the peer did."""
-        if self._closed:
+        if self._closed or self._must_close is not None:
             return
         self._advance(now)
         if self._tap is not None:
@@ -171,6 +178,7 @@ class Session:
         self._ours.handle_timeout(self._now)
         while (inbound := self._theirs.pop_overdue(self._now)) is not None:
             # The peer is not kept waiting for an application that does not answer (F-99).
+            self._events.append(CallOverdue(inbound.call))
             self._answer(inbound, self._error(inbound.call.message_id, ErrorCode.INTERNAL_ERROR, "no answer in time"))
 
     def connection_lost(self, *, now: float) -> None:
@@ -209,6 +217,8 @@ class Session:
         message_id = self._message_ids()
         if not 0 < len(message_id) <= frames.MAX_MESSAGE_ID:
             raise LocalProtocolError(f"a message id has 1 to {frames.MAX_MESSAGE_ID} characters (RPC-040)")
+        if self._ours.knows(message_id):
+            raise LocalProtocolError("the message id has been used before (RPC-041)")
         self._advance(now)
         call = PendingCall(message_id, action.name, request, timeout)
         text = frames.encode(Call(call.message_id, call.action, msgspec.Raw(payload)))
@@ -252,11 +262,10 @@ class Session:
 
     # -- the peer's CALLs --
 
-    def respond(self, call: CallReceived[R], response: R, *, now: float) -> None:
-        """Answer a CALL.
+    def respond(self, call: CallReceived[R], response: R, *, now: float) -> bool:
+        """Answer a CALL. Returns whether the answer is on its way.
 
-        Nothing happens when nobody waits for the answer any more: the connection is gone, or the answer time-out
-        has passed.
+        It is not when nobody waits for it any more: the connection is gone, or the answer time-out has passed.
 
         Raises:
             InvalidMessage: the response breaks its schema; the CALL is still open.
@@ -264,11 +273,12 @@ class Session:
         """
         inbound = self._open(call, now)
         if inbound is None:
-            return
+            return False
         if type(response) is not inbound.response:
             raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.__name__}")
         payload = _encode(response)
         self._answer(inbound, frames.encode(CallResult(call.message_id, msgspec.Raw(payload))))
+        return True
 
     def reject(
         self,
@@ -278,15 +288,19 @@ class Session:
         details: Mapping[str, Any] | None = None,
         *,
         now: float,
-    ) -> None:
-        """Answer a CALL with a CALLERROR (RPC-062). What cannot be written of the details is left out (F-101).
+    ) -> bool:
+        """Answer a CALL with a CALLERROR (RPC-062). Returns whether it is on its way, see :meth:`respond`.
+
+        Details that cannot be written as JSON are left out (F-101).
 
         Raises:
             LocalProtocolError: the CALL has been answered.
         """
         inbound = self._open(call, now)
-        if inbound is not None:
-            self._answer(inbound, self._error(call.message_id, code, description, details))
+        if inbound is None:
+            return False
+        self._answer(inbound, self._error(call.message_id, code, description, details))
+        return True
 
     def _open(self, call: CallReceived[Any], now: float) -> InboundCall | None:
         """The CALL as it waits for its answer; ``None`` when nobody waits any more."""
@@ -323,13 +337,13 @@ class Session:
                     self._refuse_payload(frame, codec.cls, text)
                 return
             call = CallReceived(message_id, action, request)
-            self._theirs.begin(call, response, _content(frame), self._now)
+            self._theirs.begin(call, response, hash(text), self._now)
             self._bad_messages = 0
             self._events.append(call)
 
     def _repeat(self, frame: Call, text: str | bytes, content: int, answer: bytes) -> None:
         """The id of an answered CALL: a retry gets the same answer, anything else is a mistake (F-93, F-94)."""
-        if content == _content(frame):
+        if content == hash(text):
             self._send(answer)
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=True))
         else:
@@ -421,10 +435,11 @@ class Session:
             raw = msgspec.json.encode(dict(details or {}))
         except Exception:  # noqa: BLE001 - whatever an application's object raises, the peer gets its answer
             raw = b"{}"
-        if len(raw) > self.limits.max_message_size // 2:
+        # A message that is too long for us is too long for the peer.
+        if len(raw) > self.limits.max_message_size - MAX_ERROR_HEAD:
             raw = b"{}"
         # RPC-091: at most 255 characters. A lone surrogate cannot be written.
-        description = description[: frames.MAX_DESCRIPTION].encode(errors="replace").decode()
+        description = str(description)[: frames.MAX_DESCRIPTION].encode(errors="replace").decode()
         return frames.encode(CallError(message_id, code.spelling(self.version), description, msgspec.Raw(raw)))
 
     def _send(self, text: bytes) -> None:
@@ -509,11 +524,6 @@ def _encode(message: Datatype) -> bytes:
         return codec_of(type(message)).encode(message)
     except PayloadError:
         raise InvalidMessage(type(message).__name__, diagnose_message(message)) from None
-
-
-def _content(frame: Call) -> int:
-    """What tells a repeated CALL from another one with the same id. A keyed hash: a peer cannot aim at it."""
-    return hash((frame.action, bytes(frame.payload)))
 
 
 def _report(violations: tuple[Violation, ...], version: Version, limits: Limits) -> dict[str, Any]:

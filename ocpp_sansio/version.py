@@ -30,7 +30,7 @@ class Dialect:
     answers_unknown_message_type: bool
     """Whether an unknown message type with a readable id is answered (RPC-069) or ignored (RPC-068)."""
     null_payload_is_empty: bool
-    """Whether a CALL's ``null`` payload is taken for ``{}`` (RPC-037) or refused (RPC-038)."""
+    """Whether a ``null`` payload is taken for ``{}`` (RPC-037) or refused (RPC-038)."""
 
 
 @unique

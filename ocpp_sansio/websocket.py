@@ -69,9 +69,9 @@ class NoMatch(Enum):
     """What a server does with a client that offers none of its versions."""
 
     ACCEPT_THEN_CLOSE = "accept, then close"
-    """Finish the handshake without a subprotocol and close at once with 1002, as the specification says (RPC-012)."""
+    """Finish the handshake without a subprotocol and close at once with 1002 (RPC-012)."""
     REJECT = "reject"
-    """Refuse the handshake with HTTP status 400, as some test tools expect (RPC-013)."""
+    """Refuse the handshake with HTTP status 400 (RPC-013)."""
 
 
 @unique
@@ -115,19 +115,31 @@ class _Frames(Protocol):
 
 
 class WebSocket:
-    """What both sides share: frames, deadlines, the closing handshake. Its events are texts and connection events.
+    """What both sides share: frames, deadlines, the closing handshake.
+
+    Each text message is handed to ``on_text`` the moment it is complete: what is sent in answer goes out before
+    anything that the frames behind it bring about, however TCP cut them.
 
     ``now`` is seconds of any monotonic clock. A ``now`` that goes backwards is taken for the latest one seen.
     """
 
-    def __init__(self, side: Side, receive: Callable[[bytes], None], *, limits: Limits, now: float) -> None:
+    def __init__(
+        self,
+        side: Side,
+        receive: Callable[[bytes], None],
+        on_text: Callable[[str], None],
+        *,
+        limits: Limits,
+        now: float,
+    ) -> None:
         self._limits = limits
         self._now = now
         self._is_server = side is Side.SERVER
         self._phase = _Phase.HANDSHAKE
         self._receive = receive
         """What takes in bytes; changes as the connection proceeds."""
-        self._events: deque[str | Event] = deque()
+        self._on_text_message = on_text
+        self._events: deque[Event] = deque()
         self._timers: Timers[_Timer] = Timers()
         self._transport_done = False
 
@@ -157,8 +169,8 @@ class WebSocket:
 
     # -- what the driver asks --
 
-    def next_event(self) -> str | Event | None:
-        """The next text message or connection event; ``None`` when there is nothing left."""
+    def next_event(self) -> Event | None:
+        """The next event; ``None`` when there is nothing left."""
         return self._events.popleft() if self._events else None
 
     def data_to_send(self) -> bytes:
@@ -337,7 +349,7 @@ class WebSocket:
     def _on_text(self, frame: Frame) -> None:
         # Bytes that are not UTF-8 raise UnicodeDecodeError, which the library answers with 1007 (F-46).
         if frame.fin:
-            self._events.append(str(frame.data, "utf-8"))
+            self._on_text_message(str(frame.data, "utf-8"))
         else:
             self._fragment_count = 0
             self._on_continuation(frame)
@@ -350,8 +362,8 @@ class WebSocket:
             return
         self._fragments.append(self._decoder.decode(frame.data, frame.fin))
         if frame.fin:
-            self._events.append("".join(self._fragments))
-            self._fragments = []
+            fragments, self._fragments = self._fragments, []
+            self._on_text_message("".join(fragments))
 
     def _on_binary(self, frame: Frame) -> None:
         # RPC-022, F-47: never guessed at.
@@ -435,9 +447,16 @@ class ServerWebSocket(WebSocket):
     """The side that is connected to. The application answers ConnectionRequested with ``accept`` or ``reject``."""
 
     def __init__(
-        self, versions: Sequence[Version], *, no_match: NoMatch, allow_origin: bool, limits: Limits, now: float
+        self,
+        versions: Sequence[Version],
+        on_text: Callable[[str], None],
+        *,
+        no_match: NoMatch,
+        allow_origin: bool,
+        limits: Limits,
+        now: float,
     ) -> None:
-        super().__init__(Side.SERVER, self._read_head, limits=limits, now=now)
+        super().__init__(Side.SERVER, self._read_head, on_text, limits=limits, now=now)
         self._versions = versions
         self._no_match = no_match
         self._allow_origin = allow_origin
@@ -551,9 +570,16 @@ class ClientWebSocket(WebSocket):
     """
 
     def __init__(
-        self, endpoint: Endpoint, versions: Sequence[Version], *, headers: HeaderFields, limits: Limits, now: float
+        self,
+        endpoint: Endpoint,
+        versions: Sequence[Version],
+        on_text: Callable[[str], None],
+        *,
+        headers: HeaderFields,
+        limits: Limits,
+        now: float,
     ) -> None:
-        super().__init__(Side.CLIENT, self._read_head, limits=limits, now=now)
+        super().__init__(Side.CLIENT, self._read_head, on_text, limits=limits, now=now)
         uri = WebSocketURI(endpoint.secure, endpoint.host, endpoint.port, endpoint.path, endpoint.query)
         # RPC-010
         offered = [Subprotocol(version.subprotocol) for version in versions]

@@ -5,7 +5,17 @@ from http import HTTPStatus
 import attrs
 import pytest
 
-from ocpp_sansio import CallReceived, CentralSystem, ChargePointHandlers, ErrorCode, Rejection, Role, Version, v16
+from ocpp_sansio import (
+    CallReceived,
+    CentralSystem,
+    ChargePointHandlers,
+    ErrorCode,
+    Rejection,
+    Role,
+    Version,
+    application,
+    v16,
+)
 
 
 @attrs.frozen(eq=False)
@@ -123,6 +133,34 @@ def test_everybody_is_admitted_unless_a_hook_decides():
     assert csms.is_authenticating
     assert csms.admit(None) is HTTPStatus.NOT_FOUND
     assert decide(None) is HTTPStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("decision", "status"),
+    [
+        (True, None),
+        (False, HTTPStatus.UNAUTHORIZED),
+        (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND),
+        (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR),
+        (1, HTTPStatus.INTERNAL_SERVER_ERROR),
+        (None, HTTPStatus.INTERNAL_SERVER_ERROR),
+        (RuntimeError(), HTTPStatus.INTERNAL_SERVER_ERROR),
+    ],
+)
+def test_only_true_admits(decision, status):
+    """RPC-015, RPC-016: an application that errs lets nobody in."""
+    assert CentralSystem.refusal(decision) is status
+
+
+def test_only_so_many_accepted_charge_points_are_remembered(monkeypatch):
+    """F-129."""
+    monkeypatch.setattr(application, "MAX_ACCEPTED", 2)
+    csms = central_system()
+    for identity in "ABAC":
+        csms.accept(identity)
+    assert csms.handler(Station("A"), BEAT) is handle
+    with pytest.raises(Rejection):
+        csms.handler(Station("B"), BEAT)
 
 
 def test_versions_are_given_by_number_once_each():

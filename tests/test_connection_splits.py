@@ -3,8 +3,8 @@
 The same conversation is told to a fresh end again and again. It comes in rounds: a peer that waits for an answer
 sends nothing before it, so bytes of two rounds never meet. Within a round they are cut in every way.
 
-One thing does depend on the cuts, on purpose: a pong overtakes the answers to what came in the same chunk (F-54).
-So no ping follows a message that is answered.
+What the connection answers by itself, a pong or a CALLERROR, goes out where it belongs however the bytes are cut. Only
+the application cannot answer before it is asked, after the whole chunk (F-54): no ping follows a CALL that reaches it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,12 @@ TO_SERVER = [
     + up(CONT, b"\xa4" + "€🔌".encode() * 20 + b'":1}]')
     + up(TEXT, b'[2,"3","Heartbeat",{}]')
     + up(TEXT, b'[3,"s1",{"status":"Accepted"}]'),
-    up(CLOSE, b"\x03\xe9reboot") + up(TEXT, b"too late") + b"\xff\xff",
+    up(TEXT, b'[2,"4","Nonsense",{}]')
+    + up(PING, b"last")
+    + up(TEXT, b'[2,"5","Nonsense",{}]')
+    + up(CLOSE, b"\x03\xe9reboot")
+    + up(TEXT, b"too late")
+    + b"\xff\xff",
 ]
 TO_CLIENT = [
     RESPONSE + down(TEXT, b'[2,"1","Reset",{"type":"Soft"}]'),
@@ -166,7 +171,7 @@ def test_the_conversation_is_what_it_is_meant_to_be(scene: Scene):
     listener = whole(scene)
     names = [type(event).__name__ for event in listener.events]
     if scene is SCENES["server"]:
-        calls = ["CallReceived", "PeerMisbehaved", "CallReceived", "CallSucceeded"]
+        calls = ["CallReceived", "PeerMisbehaved", "CallReceived", "CallSucceeded", "PeerMisbehaved", "PeerMisbehaved"]
         assert names == ["ConnectionRequested", "ConnectionOpened", *calls, "ConnectionClosed"]
         assert listener.end.transport_done
     else:

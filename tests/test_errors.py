@@ -1,5 +1,8 @@
 """What the exceptions say."""
 
+import copy
+import pickle
+
 import pytest
 
 from ocpp_sansio import (
@@ -26,8 +29,8 @@ VIOLATION = Violation("$.idTag", "required", ErrorCode.OCCURRENCE_CONSTRAINT_VIO
         (CallRefused("GenericError", "no"), "GenericError: no"),
         (CallRefused("GenericError"), "GenericError"),
         (CallTimedOut(2.5), "no answer within 2.5 s"),
-        (ConnectionLost(sent=True), "the connection was lost before the answer came"),
-        (ConnectionLost(sent=False), "the connection was lost before it was sent"),
+        (ConnectionLost(True), "the connection was lost before the answer came"),
+        (ConnectionLost(False), "the connection was lost before it was sent"),
         (InvalidResponse([VIOLATION], "[3]"), "the answer is not valid: $.idTag: is missing"),
         (CallCancelled(), "cancelled"),
     ],
@@ -42,6 +45,34 @@ def test_an_invalid_message_names_every_violation():
     assert isinstance(error, LocalProtocolError)
     assert str(error) == "AuthorizeRequest is not valid: $.idTag: is missing"
     assert error.violations == (VIOLATION,)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CallRefused("GenericError", "no", {"a": 1}),
+        CallTimedOut(1),
+        ConnectionLost(sent=True),
+        InvalidResponse([VIOLATION], "[3]"),
+        InvalidMessage("AuthorizeRequest", [VIOLATION]),
+        Rejection(ErrorCode.GENERIC_ERROR),
+    ],
+)
+def test_an_exception_can_be_copied_and_sent_to_another_process(error):
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert type(twin) is type(error)
+        assert str(twin) == str(error)
+        assert vars(twin).keys() == vars(error).keys()
+
+
+def test_the_text_of_an_exception_lists_only_the_first_violations():
+    assert str(InvalidMessage("X", [VIOLATION] * 12)).endswith("; and 2 more")
+
+
+def test_a_rejection_has_an_error_code():
+    with pytest.raises(ValueError, match="nonsense"):
+        Rejection("nonsense")
+    assert Rejection("NotSupported").code is ErrorCode.NOT_SUPPORTED
 
 
 def test_a_rejection_is_not_a_failure():

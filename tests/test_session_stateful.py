@@ -20,6 +20,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from ocpp_sansio import (
     CallFailed,
+    CallOverdue,
     CallReceived,
     CallSucceeded,
     CentralSystemSession,
@@ -177,7 +178,7 @@ class TwoSessions(RuleBasedStateMachine):
                     assert isinstance(error, ConnectionLost) <= self.cut
                 case LateResponse(call=call):
                     assert end.outcomes[call] == 1
-                case DuplicateCall():
+                case DuplicateCall() | CallOverdue():
                     pass
                 case PeerMisbehaved(reason=Misbehaviour.UNSOLICITED_ANSWER, message_id=message_id):
                     # The second answer to a CALL that the link has repeated.

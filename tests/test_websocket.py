@@ -3,7 +3,8 @@ from __future__ import annotations
 import base64
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,8 +39,17 @@ ENDPOINT = Endpoint.of("ws://example.com/ocpp", "CP1")
 OPENED = ConnectionOpened(Version.V16)
 
 
+def telling(open_websocket: Callable[[Callable[[str], None]], Any]) -> Any:
+    """A WebSocket whose texts are told among its events, where they came."""
+    websocket = open_websocket(print)
+    websocket._on_text_message = websocket._events.append
+    return websocket
+
+
 def client(*, versions: Iterable[Version] = (Version.V16,), headers: Any = (), now: float = 0.0, **limits: Any):
-    return ClientWebSocket(ENDPOINT, tuple(versions), headers=headers, limits=Limits(**limits), now=now)
+    return telling(
+        partial(ClientWebSocket, ENDPOINT, tuple(versions), headers=headers, limits=Limits(**limits), now=now)
+    )
 
 
 def server(
@@ -50,9 +60,8 @@ def server(
     now: float = 0.0,
     **limits: Any,
 ):
-    return ServerWebSocket(
-        tuple(versions), no_match=no_match, allow_origin=allow_origin, limits=Limits(**limits), now=now
-    )
+    options = {"no_match": no_match, "allow_origin": allow_origin, "limits": Limits(**limits), "now": now}
+    return telling(partial(ServerWebSocket, tuple(versions), **options))
 
 
 def request(target: str = "/ocpp/CP1", *, line: str = "", without: str = "", **extra: str) -> bytes:
@@ -428,7 +437,7 @@ def test_the_callers_header_fields_leave_the_handshake_alone(headers: list[tuple
 
 def test_an_ipv6_host_is_written_in_brackets():
     endpoint = Endpoint.of("ws://[::1]:9000", "CP1")
-    ws = ClientWebSocket(endpoint, (Version.V16,), headers=(), limits=Limits(), now=0.0)
+    ws = ClientWebSocket(endpoint, (Version.V16,), print, headers=(), limits=Limits(), now=0.0)
     assert b"\r\nHost: [::1]:9000\r\n" in ws.data_to_send()
 
 
