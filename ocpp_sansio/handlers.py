@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from .errors import ErrorCode, Rejection
 from .events import CallReceived
-from .messages import SENT_BY, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .messages import SENT_BY, AnyFromCentralSystem, AnyFromChargePoint, Request, Response, Role
 
 __all__ = ["CentralSystemHandlers", "ChargePointHandlers", "Handler", "Handlers"]
 
@@ -17,7 +17,11 @@ Handler = Callable[[Any, Any], Response | Awaitable[Response]]
 The peer is the adapter's own object. A plain function works under every adapter, an ``async`` one under those that
 have an event loop."""
 
-H = TypeVar("H", bound=Handler)
+Q = TypeVar("Q")
+R = TypeVar("R", bound=Response)
+
+HandlerOf = Callable[[Any, Q], R | Awaitable[R]]
+"""A handler that takes this request and returns this response."""
 
 
 class Handlers:
@@ -44,11 +48,11 @@ class Handlers:
     def answered(self, station: Any, call: CallReceived[Any], response: Response) -> None:
         """Told of every response that has been given. Nothing to learn from it here."""
 
-    def _on(self, request: type[Request[Any]]) -> Callable[[H], H]:
+    def _on(self, request: type[Any]) -> Callable[[Any], Any]:
         if not issubclass(request, SENT_BY[self.role.peer]):
             raise TypeError(f"a {self.role.peer} does not send {request.__name__}")
 
-        def register(handler: H) -> H:
+        def register(handler: Handler) -> Handler:
             if request in self._handlers:
                 raise ValueError(f"{request.__name__} has a handler already")
             self._handlers[request] = handler
@@ -63,7 +67,7 @@ class ChargePointHandlers(Handlers):
     def __init__(self) -> None:
         super().__init__(Role.CHARGE_POINT)
 
-    def on(self, request: type[FromCentralSystem[Any]]) -> Callable[[H], H]:
+    def on(self, request: type[AnyFromCentralSystem[Q, R]]) -> Callable[[HandlerOf[Q, R]], HandlerOf[Q, R]]:
         """Decorate the handler of a request class.
 
         Raises:
@@ -79,7 +83,7 @@ class CentralSystemHandlers(Handlers):
     def __init__(self) -> None:
         super().__init__(Role.CENTRAL_SYSTEM)
 
-    def on(self, request: type[FromChargePoint[Any]]) -> Callable[[H], H]:
+    def on(self, request: type[AnyFromChargePoint[Q, R]]) -> Callable[[HandlerOf[Q, R]], HandlerOf[Q, R]]:
         """Decorate the handler of a request class.
 
         Raises:

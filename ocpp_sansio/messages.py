@@ -11,7 +11,21 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
 from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, Union, dataclass_transform, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Protocol,
+    Self,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 import attrs
 import msgspec
@@ -19,6 +33,8 @@ import msgspec
 __all__ = [
     "Action",
     "Actions",
+    "AnyFromCentralSystem",
+    "AnyFromChargePoint",
     "Datatype",
     "FromCentralSystem",
     "FromChargePoint",
@@ -99,9 +115,36 @@ class Request(Datatype, Generic[R]):
 class FromChargePoint(Request[R]):
     """A request that a charge point may send."""
 
+    if TYPE_CHECKING:
+
+        def _from_charge_point(self) -> tuple[Self, R]: ...
+
 
 class FromCentralSystem(Request[R]):
     """A request that a central system may send."""
+
+    if TYPE_CHECKING:
+
+        def _from_central_system(self) -> tuple[Self, R]: ...
+
+
+Q_co = TypeVar("Q_co", covariant=True)
+R_co = TypeVar("R_co", bound=Response, covariant=True)
+
+
+class AnyFromChargePoint(Protocol[Q_co, R_co]):
+    """:class:`FromChargePoint` for type checkers: of a request class ``Q`` they find the response class ``R`` as well.
+
+    That is what ties a handler to both. The method exists for them alone.
+    """
+
+    def _from_charge_point(self) -> tuple[Q_co, R_co]: ...
+
+
+class AnyFromCentralSystem(Protocol[Q_co, R_co]):
+    """The same of :class:`FromCentralSystem`."""
+
+    def _from_central_system(self) -> tuple[Q_co, R_co]: ...
 
 
 @unique

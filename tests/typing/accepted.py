@@ -6,10 +6,7 @@ from typing import assert_type
 
 import attrs
 
-from ocpp_sansio import v16
-from ocpp_sansio.events import PendingCall
-from ocpp_sansio.messages import FromCentralSystem, Response
-from ocpp_sansio.session import CentralSystemSession, ChargePointSession
+from ocpp_sansio import CentralSystem, CentralSystemSession, ChargePointHandlers, ChargePointSession, PendingCall, v16
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -35,14 +32,15 @@ def as_attrs(request: v16.StatusNotificationRequest) -> None:
     attrs.fields(v16.StatusNotificationRequest)
 
 
-class VendorResponse(Response, kw_only=True):
-    text: str | None = None
-    number: int
+def handlers(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
+    @csms.on(v16.AuthorizeRequest)
+    async def authorize(_: object, request: v16.AuthorizeRequest) -> v16.AuthorizeResponse:
+        assert_type(request.id_tag, str)
+        raise NotImplementedError
 
+    @csms.on(v16.DataTransferRequest)
+    @charge_point.on(v16.DataTransferRequest)
+    def data_transfer(_: object, request: v16.DataTransferRequest) -> v16.DataTransferResponse:
+        return v16.DataTransferResponse(status=v16.DataTransferStatus.REJECTED, data=request.data)
 
-class VendorRequest(FromCentralSystem[VendorResponse], kw_only=True):
-    text: str
-
-
-def own_classes(session: CentralSystemSession) -> None:
-    assert_type(session.call(VendorRequest(text="a"), now=0.0), PendingCall[VendorResponse])
+    del authorize, data_transfer

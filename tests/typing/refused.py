@@ -2,9 +2,7 @@
 
 # pyright: strict
 
-from ocpp_sansio import v16
-from ocpp_sansio.events import PendingCall
-from ocpp_sansio.session import CentralSystemSession, ChargePointSession
+from ocpp_sansio import CentralSystem, CentralSystemSession, ChargePointHandlers, ChargePointSession, PendingCall, v16
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -17,6 +15,17 @@ def charge_point(session: ChargePointSession) -> None:
 def central_system(session: CentralSystemSession) -> None:
     session.call(v16.HeartbeatRequest(), now=0.0)  # refused: a charge point's request
     session.call(v16.AuthorizeRequest(id_tag="abc"), now=0.0)  # refused: the same
+
+
+def clear(_: object, request: v16.ClearCacheRequest) -> v16.ClearCacheResponse:
+    raise NotImplementedError(request)
+
+
+def handlers(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
+    charge_point.on(v16.ClearCacheRequest)(clear)
+    csms.on(v16.ClearCacheRequest)  # refused: a central system's request
+    charge_point.on(v16.ResetRequest)(clear)  # refused: another request and response
+    charge_point.on(v16.HeartbeatRequest)  # refused: a charge point's request
 
 
 def values(request: v16.StatusNotificationRequest) -> None:
