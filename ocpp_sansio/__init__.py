@@ -5,7 +5,7 @@ This package opens no socket, starts no thread, reads no clock. ``ocpp_transport
 The messages are packages of their own, one per version: ``from ocpp_sansio import v16``.
 """
 
-from .application import CentralSystem, Decision
+from .application import Authenticate, CentralSystem, Decision
 from .connection import CentralSystemConnection, ChargePointConnection, NoMatch
 from .diagnosis import validate
 from .errors import (
@@ -41,15 +41,16 @@ from .events import (
     PeerMisbehaved,
     PendingCall,
 )
-from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler
+from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
 from .limits import Limits
 from .messages import Action, Actions, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
-from .session import CentralSystemSession, ChargePointSession, Direction, Session, numbered
+from .session import CentralSystemSession, ChargePointSession, Direction, Session, Tap, numbered_ids
 from .version import Version
 
 __all__ = [
     "Action",
     "Actions",
+    "Authenticate",
     "CallCancelled",
     "CallFailed",
     "CallFailure",
@@ -80,6 +81,7 @@ __all__ = [
     "FromCentralSystem",
     "FromChargePoint",
     "Handler",
+    "Handlers",
     "InvalidMessage",
     "InvalidResponse",
     "LateResponse",
@@ -97,8 +99,9 @@ __all__ = [
     "Role",
     "Session",
     "SessionClosed",
+    "Tap",
     "Version",
     "Violation",
-    "numbered",
+    "numbered_ids",
     "validate",
 ]

@@ -215,7 +215,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         identity: the name of the charge point (RPC-002…004).
         now: the current time.
         versions: those offered, in order of preference (RPC-010).
-        message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered`.
+        message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered_ids`.
         password: sent as HTTP Basic credentials, with the identity as user name (RPC-142); text is sent as UTF-8.
         headers: further header fields of the opening request.
         limits: bounds on what the central system can make us hold or do.
@@ -282,7 +282,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
     Args:
         now: the current time.
         versions: those spoken; the charge point's preference decides among them (RPC-011).
-        message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered`.
+        message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered_ids`.
         no_match: what to do with a charge point that offers none of them (RPC-012, RPC-013).
         limits: bounds on what the charge point can make us hold or do.
         tap: is shown every OCPP message that comes or goes.

@@ -57,7 +57,7 @@ from .messages import Action, Datatype, FromCentralSystem, FromChargePoint, Requ
 from .outbound import OutboundCall, OutboundCalls
 from .version import Version
 
-__all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered"]
+__all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered_ids"]
 
 R = TypeVar("R", bound=Response)
 
@@ -78,10 +78,10 @@ class Direction(Enum):
 
 
 Tap = Callable[[Direction, str, float], None]
-"""Called with the direction, the text and ``now`` of every message that comes or goes."""
+"""Called with the direction, the text and ``now`` of every message that comes or goes. It must not raise."""
 
 
-def numbered(prefix: str) -> Callable[[], str]:
+def numbered_ids(prefix: str) -> Callable[[], str]:
     """Message ids made of a prefix and a counter.
 
     The prefix has to be new for every connection of a charge point (RPC-041): a driver draws it at random. At most

@@ -27,7 +27,7 @@ from ocpp_sansio import (
     ChargePointSession,
     ConnectionOpened,
     ConnectionRequested,
-    numbered,
+    numbered_ids,
     v16,
 )
 
@@ -41,15 +41,15 @@ IMPURE_EVENTS = ("open", "os.", "socket.", "subprocess.", "_thread.", "time.")
 
 def session_pair() -> tuple[Any, Any]:
     return (
-        ChargePointSession("1.6", message_ids=numbered("cp-")),
-        CentralSystemSession("1.6", message_ids=numbered("cs-")),
+        ChargePointSession("1.6", message_ids=numbered_ids("cp-")),
+        CentralSystemSession("1.6", message_ids=numbered_ids("cs-")),
     )
 
 
 def connection_pair() -> tuple[Any, Any]:
     return (
-        ChargePointConnection("ws://127.0.0.1/ocpp", "CP1", now=0.0, message_ids=numbered("cp-")),
-        CentralSystemConnection(now=0.0, versions=("1.6",), message_ids=numbered("cs-")),
+        ChargePointConnection("ws://127.0.0.1/ocpp", "CP1", now=0.0, message_ids=numbered_ids("cp-")),
+        CentralSystemConnection(now=0.0, versions=("1.6",), message_ids=numbered_ids("cs-")),
     )
 
 

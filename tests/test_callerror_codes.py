@@ -19,7 +19,7 @@ from ocpp_sansio import (
     PeerMisbehaved,
     Rejection,
     Version,
-    numbered,
+    numbered_ids,
     session,
     v16,
 )
@@ -50,7 +50,7 @@ def version(request, monkeypatch):
 
 @pytest.fixture
 def peer(version):
-    return CentralSystemSession(version, message_ids=numbered("m"))
+    return CentralSystemSession(version, message_ids=numbered_ids("m"))
 
 
 def answers(peer, text):
@@ -95,7 +95,7 @@ def test_a_call_that_is_not_proper(version, peer, action, payload, code):
 @pytest.mark.parametrize("role", ["charge point"])
 def test_multiples_of_a_tenth(version, role):
     """``multipleOf`` is a property constraint (RPC-105)."""
-    peer = session.ChargePointSession(version, message_ids=numbered("m"))
+    peer = session.ChargePointSession(version, message_ids=numbered_ids("m"))
     schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 0.25}]}
     profile = {
         "chargingProfileId": 1,
@@ -208,7 +208,7 @@ class Station:
 
 
 def received(csms, text):
-    peer = CentralSystemSession("1.6", message_ids=numbered("m"))
+    peer = CentralSystemSession("1.6", message_ids=numbered_ids("m"))
     peer.receive_data(text, now=0)
     call = peer.next_event()
     return lambda: csms.handler(Station(), call)

@@ -22,7 +22,7 @@ from ocpp_sansio.events import (
     PeerMisbehaved,
 )
 from ocpp_sansio.limits import Limits
-from ocpp_sansio.session import Direction, numbered
+from ocpp_sansio.session import Direction, numbered_ids
 from ocpp_sansio.v16 import (
     BootNotificationRequest,
     BootNotificationResponse,
@@ -47,12 +47,12 @@ RESET, RESETTING = ResetRequest(type=ResetType.SOFT), ResetResponse(status=Reset
 
 def charge_point(url: str = "ws://example.com/ocpp", identity: str = "CP1", **options: Any) -> ChargePointConnection:
     limits = Limits(**options.pop("limits", {}))
-    return ChargePointConnection(url, identity, now=0.0, message_ids=numbered("c"), limits=limits, **options)
+    return ChargePointConnection(url, identity, now=0.0, message_ids=numbered_ids("c"), limits=limits, **options)
 
 
 def central_system(**options: Any) -> CentralSystemConnection:
     limits = Limits(**options.pop("limits", {}))
-    return CentralSystemConnection(now=0.0, message_ids=numbered("s"), limits=limits, **options)
+    return CentralSystemConnection(now=0.0, message_ids=numbered_ids("s"), limits=limits, **options)
 
 
 def connect(client: dict[str, Any] | None = None, server: dict[str, Any] | None = None) -> Pair:

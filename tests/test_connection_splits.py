@@ -27,7 +27,7 @@ from ocpp_sansio.events import (
     ConnectionRefused,
     ConnectionRequested,
 )
-from ocpp_sansio.session import numbered
+from ocpp_sansio.session import numbered_ids
 from ocpp_sansio.v16 import HeartbeatRequest, HeartbeatResponse, ResetRequest, ResetResponse, ResetStatus, ResetType
 from tests.peers import drain
 
@@ -138,11 +138,11 @@ class Listener:
 
 
 def server() -> Listener:
-    return Listener(CentralSystemConnection(now=0.0, message_ids=numbered("s")))
+    return Listener(CentralSystemConnection(now=0.0, message_ids=numbered_ids("s")))
 
 
 def client() -> Listener:
-    return Listener(ChargePointConnection("ws://example.com/ocpp", "CP 1", now=0.0, message_ids=numbered("c")))
+    return Listener(ChargePointConnection("ws://example.com/ocpp", "CP 1", now=0.0, message_ids=numbered_ids("c")))
 
 
 Scene = tuple[Callable[[], Listener], Sequence[bytes]]

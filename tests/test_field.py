@@ -18,7 +18,7 @@ from ocpp_sansio import (
     CentralSystemSession,
     ChargePointSession,
     InvalidResponse,
-    numbered,
+    numbered_ids,
     v16,
 )
 
@@ -49,7 +49,7 @@ def outcome(text: str) -> str:
         end.data_to_send()
     else:
         to_station = '"SetChargingProfile"' in text
-        end = (ChargePointSession if to_station else CentralSystemSession)("1.6", message_ids=numbered("m"))
+        end = (ChargePointSession if to_station else CentralSystemSession)("1.6", message_ids=numbered_ids("m"))
     end.receive_data(text, now=0)
     [event] = iter(end.next_event, None)
     answers = [json.loads(answer)[2] for answer in end.data_to_send()]

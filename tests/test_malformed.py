@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, numbered
+from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, numbered_ids
 from tests.corpus.malformed import MALFORMED
 
 
@@ -17,7 +17,7 @@ def test_the_corpus_is_large_and_without_repetition():
 @pytest.fixture(scope="module")
 def session():
     """One for all of them."""
-    return CentralSystemSession("1.6", message_ids=numbered("m"))
+    return CentralSystemSession("1.6", message_ids=numbered_ids("m"))
 
 
 @pytest.mark.parametrize("row", MALFORMED, ids=lambda row: f"{row.what}: {row.text[:40]}")

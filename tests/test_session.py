@@ -32,7 +32,7 @@ from ocpp_sansio import (
     QueueFull,
     SessionClosed,
     Version,
-    numbered,
+    numbered_ids,
     v16,
 )
 
@@ -52,11 +52,11 @@ ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 
 
 def charge_point(**options) -> ChargePointSession:
-    return ChargePointSession("1.6", message_ids=numbered("m"), **options)
+    return ChargePointSession("1.6", message_ids=numbered_ids("m"), **options)
 
 
 def central_system(**options) -> CentralSystemSession:
-    return CentralSystemSession("1.6", message_ids=numbered("m"), **options)
+    return CentralSystemSession("1.6", message_ids=numbered_ids("m"), **options)
 
 
 def sent(session) -> list:
@@ -371,10 +371,10 @@ def test_an_id_that_may_still_be_answered_is_not_used_again():
 
 def test_numbered_ids_never_repeat_and_stay_short():
     """RPC-040, RPC-041."""
-    ids = numbered("x" * 24)
+    ids = numbered_ids("x" * 24)
     assert [ids(), ids()] == ["x" * 24 + "1", "x" * 24 + "2"]
     with pytest.raises(ValueError, match="24"):
-        numbered("x" * 25)
+        numbered_ids("x" * 25)
 
 
 def test_only_as_many_expired_calls_are_remembered_as_the_limit_allows():
@@ -736,6 +736,6 @@ def test_a_tap_sees_every_text_in_both_directions():
 
 def test_a_version_without_messages_is_refused():
     with pytest.raises(NotImplementedError, match=r"2\.1"):
-        ChargePointSession(Version.V21, message_ids=numbered("m"))
+        ChargePointSession(Version.V21, message_ids=numbered_ids("m"))
     with pytest.raises(ValueError, match=r"1\.7"):
-        ChargePointSession("1.7", message_ids=numbered("m"))
+        ChargePointSession("1.7", message_ids=numbered_ids("m"))

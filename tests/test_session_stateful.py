@@ -36,7 +36,7 @@ from ocpp_sansio import (
     Role,
     Session,
     SessionClosed,
-    numbered,
+    numbered_ids,
     v16,
 )
 
@@ -76,8 +76,8 @@ class TwoSessions(RuleBasedStateMachine):
     def connect(self) -> None:
         self.now = self.time = 0.0  # what the driver says, and the latest it said
         self.ends = [
-            End(ChargePointSession("1.6", message_ids=numbered("p"), limits=LIMITS)),
-            End(CentralSystemSession("1.6", message_ids=numbered("s"), limits=LIMITS)),
+            End(ChargePointSession("1.6", message_ids=numbered_ids("p"), limits=LIMITS)),
+            End(CentralSystemSession("1.6", message_ids=numbered_ids("s"), limits=LIMITS)),
         ]
         self.cut = False
         self.wait(0.0)  # a session learns the time from its driver

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
-from ocpp_sansio import CentralSystemSession, numbered
+from ocpp_sansio import CentralSystemSession, numbered_ids
 
 from .. import peers
 from ..clock import Contender, compete
@@ -17,7 +17,7 @@ from . import Setup
 
 
 def _refuse() -> Callable[[bytes], list[bytes]]:
-    session = CentralSystemSession("1.6", message_ids=numbered("m"), limits=ours.LIMITS)
+    session = CentralSystemSession("1.6", message_ids=numbered_ids("m"), limits=ours.LIMITS)
 
     def refuse(data: bytes) -> list[bytes]:
         session.receive_data(data, now=0.0)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from ocpp_sansio import CallReceived, CentralSystemConnection, numbered
+from ocpp_sansio import CallReceived, CentralSystemConnection, numbered_ids
 
 from ..clock import Contender, compete
 from ..peers import floor, ours
@@ -41,7 +41,7 @@ def _codec(frame: Frame) -> Callable[[bytes], object]:
 
 
 def _open_connection() -> CentralSystemConnection:
-    connection = CentralSystemConnection(now=0.0, message_ids=numbered("m"), limits=ours.LIMITS)
+    connection = CentralSystemConnection(now=0.0, message_ids=numbered_ids("m"), limits=ours.LIMITS)
     connection.receive_data(request("CP1"), now=0.0)
     connection.accept(now=0.0)
     while connection.next_event() is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ocpp_sansio import CentralSystemSession, Limits, numbered, v16
+from ocpp_sansio import CentralSystemSession, Limits, numbered_ids, v16
 from ocpp_sansio.codec import codec_of
 from ocpp_sansio.frames import Call, CallResult
 from ocpp_sansio.frames import decode as decode_frame
@@ -93,7 +93,7 @@ def response_to(request: type[Any]) -> Any:
 
 
 def route(frame: Frame) -> Callable[[bytes], bytes]:
-    session = CentralSystemSession("1.6", message_ids=numbered("m"), limits=LIMITS)
+    session = CentralSystemSession("1.6", message_ids=numbered_ids("m"), limits=LIMITS)
     request = frame.message_class
 
     def answer(data: bytes) -> bytes:

@@ -41,7 +41,7 @@ from ocpp_sansio import (
     Rejection,
     Response,
     Version,
-    numbered,
+    numbered_ids,
 )
 from ocpp_sansio.application import DISPLACED
 from ocpp_sansio.handlers import Handlers
@@ -92,7 +92,7 @@ class HandshakeFailed(OcppError):
 
 def fresh_ids() -> Callable[[], str]:
     """Message ids that no other connection has used (RPC-041): 88 random bits and a counter."""
-    return numbered(secrets.token_hex(11) + "-")
+    return numbered_ids(secrets.token_hex(11) + "-")
 
 
 def tls_for(connection: ChargePointConnection, context: SSLContext | None) -> SSLContext | None:

@@ -109,13 +109,13 @@ class Ladder:
         rightward = (message.direction is Direction.OUT) is (self._end is Role.CHARGE_POINT)
         shaft = f" {shape.name} ".center(_SHAFT, "─")
         line.append("CP ", style="bold").append(f"{shaft}▶" if rightward else f"◀{shaft}", style=shape.style)
-        line.append(" CS  ", style="bold").append(f"{name} " if name else "", style=shape.style)
-        return line.append(content, style="default")
+        line.append(" CS  ", style="bold").append(f"{_printable(name)} " if name else "", style=shape.style)
+        return line.append(_printable(content), style="default")
 
     def _read(self, text: str) -> tuple[_Shape, str, str]:
         try:
             frame: Call | CallResult | CallError = decode(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _UNREADABLE, "", text
         match frame:
             case Call():
@@ -125,3 +125,8 @@ class Ladder:
                 return _CALLRESULT, self._actions.pop(frame.message_id, ""), bytes(frame.payload).decode()
             case CallError():
                 return _CALLERROR, self._actions.pop(frame.message_id, ""), f"{frame.code}: {frame.description}"
+
+
+def _printable(text: str) -> str:
+    """What a peer sent, without what would move the cursor or rename the window."""
+    return "".join(character if character.isprintable() else "·" for character in text)

@@ -20,7 +20,7 @@ from ocpp_sansio import (
     ConnectionRequested,
     Request,
     Response,
-    numbered,
+    numbered_ids,
 )
 from ocpp_sansio.session import Tap
 
@@ -121,12 +121,13 @@ def play(
     system behind the handshake, as if the charge point had sent them.
     """
     left = _End(
-        ChargePointConnection("ws://localhost", "DEMO", now=0.0, message_ids=numbered("cp-"), tap=taps[0]),
+        ChargePointConnection("ws://localhost", "DEMO", now=0.0, message_ids=numbered_ids("cp-"), tap=taps[0]),
         charge_point,
         story,
     )
     right = _End(
-        CentralSystemConnection(now=0.0, versions=("1.6",), message_ids=numbered("cs-"), tap=taps[1]), central_system
+        CentralSystemConnection(now=0.0, versions=("1.6",), message_ids=numbered_ids("cs-"), tap=taps[1]),
+        central_system,
     )
     while not (left.connection.transport_done and right.connection.transport_done):
         moved = False
