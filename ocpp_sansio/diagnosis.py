@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import cache
+from itertools import islice
 from types import NoneType
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
 
@@ -39,8 +40,10 @@ __all__ = ["diagnose", "diagnose_message", "validate", "worst"]
 
 M = TypeVar("M", bound=Datatype)
 
-MAX_REPORTED: Final = 50
+MAX_REPORTED: Final = 20
 """Broken items of one list, and unknown properties of one object, that are reported. More are only refused (F-113)."""
+MAX_VIOLATIONS: Final = 1000
+"""Violations of one payload that are reported, however they nest."""
 MAX_NAME: Final = 50
 """Characters of an unknown property's name that are repeated."""
 
@@ -65,7 +68,8 @@ _RANK: Final = {rule: rank for rank, rule in enumerate(CODES)}
 def diagnose(cls: type[Datatype], payload: bytes | str | msgspec.Raw) -> tuple[Violation, ...]:
     """Everything that is wrong with a payload; empty exactly if the class's codec decodes it.
 
-    Of a list, the first ``MAX_REPORTED`` broken items are described, and of an object as many unknown properties.
+    Of a list, the first ``MAX_REPORTED`` broken items are described, and of an object as many unknown properties;
+    of the whole payload ``MAX_VIOLATIONS`` violations.
     """
     try:
         value = parse(payload)
@@ -350,7 +354,7 @@ def _examine(cls: type[Datatype], value: Any) -> tuple[Violation, ...]:
     try:
         _converter.structure(value, cls)
     except BaseValidationError as error:
-        return tuple(_violations(error, "$"))
+        return tuple(islice(_violations(error, "$"), MAX_VIOLATIONS))
     return ()
 
 

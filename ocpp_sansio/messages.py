@@ -95,7 +95,10 @@ class Datatype(
 def _without_none(annotation: Any) -> Any:
     """An annotation that does not allow ``None``. It is text if its module postpones the evaluation of annotations."""
     if isinstance(annotation, str):
-        return annotation.removesuffix(" | None")
+        present = annotation.removesuffix(" | None")
+        if "Optional" in present or "None" in present:
+            raise TypeError(f"an optional property is declared as `T | None`, not as `{annotation}`")
+        return present
     if get_origin(annotation) in (Union, UnionType):
         return Union[tuple(kind for kind in get_args(annotation) if kind is not NoneType)]  # noqa: UP007 (any number of them)
     return annotation

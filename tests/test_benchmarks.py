@@ -152,6 +152,12 @@ def test_a_verdict_takes_the_spread_into_account(target: Target, figure: Figure,
     assert target.verdict(figure) is verdict
 
 
+def test_a_figure_below_the_floor_proves_nothing() -> None:
+    """A server that seems to cost less than one that only answers a constant has been measured wrongly."""
+    target = Target("key", "title", "case", 3.0, 1.5, lambda _: None, floor=1.0)
+    assert target.verdict(Figure(0.74, 0.73, 0.75)) is Verdict.UNCLEAR
+
+
 def test_a_comparison_tells_a_change_from_noise(tmp_path: Path) -> None:
     def measured(ours: float) -> Results:
         names = list(frames())

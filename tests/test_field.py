@@ -64,7 +64,7 @@ def outcome(text: str) -> str:
             return answers[0] if answers else "not OCPP"
 
 
-@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: f"{frame['vendor']}: {frame['note']}"[:80])
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame["note"][:80])
 def test_a_frame_from_the_field_has_its_recorded_outcome(frame):
     """F-60."""
     assert outcome(frame["frame"]) == frame["strict"]

@@ -1,4 +1,7 @@
-"""After any malformed text the same session, and the same connection, serves the next good call (blocks D, E)."""
+"""After any malformed text the same session serves the next good call (blocks D, E).
+
+That the same connection does so as well, over each adapter, is in the contract of the adapters.
+"""
 
 import json
 

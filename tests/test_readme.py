@@ -124,7 +124,7 @@ def accepting() -> CentralSystem:
 
 def test_the_authenticate_hook_of_the_readme_decides() -> None:
     csms = accepting()
-    run("authenticate", csms=csms, known_stations={"CP1": b"secret"})
+    run("authenticate", csms=csms, passwords={"CP1": b"secret", "CP2": b"other"})
 
     async def attempt(identity: str, password: str | None) -> int | None:
         async with on_asyncio.serve(csms, HOST, 0) as server:
@@ -134,8 +134,8 @@ def test_the_authenticate_hook_of_the_readme_decides() -> None:
             except on_asyncio.HandshakeFailed as failure:
                 return failure.status
 
-    attempts = [("CP1", "secret"), ("CP1", "guess"), ("CP1", None), ("CP2", "secret")]
-    assert [asyncio.run(attempt(*each)) for each in attempts] == [101, 401, 401, 404]
+    attempts = [("CP1", "secret"), ("CP1", "guess"), ("CP1", None), ("CP2", "secret"), ("CP3", "secret")]
+    assert [asyncio.run(attempt(*each)) for each in attempts] == [101, 401, 401, 401, 401]
 
 
 def test_a_station_can_be_called_from_an_endpoint() -> None:

@@ -338,7 +338,9 @@ def test_an_invalid_request_raises_with_the_path_and_queues_nothing():
     assert len(sent(session)) == 1
 
 
-@pytest.mark.parametrize("request_", [v16.ResetRequest(type=v16.ResetType.HARD), "Heartbeat", v16.HeartbeatResponse])
+@pytest.mark.parametrize(
+    "request_", [v16.ResetRequest(type=v16.ResetType.HARD), "Heartbeat", v16.HeartbeatResponse(current_time=None)]
+)
 def test_what_is_not_ours_to_send_is_refused(request_):
     session = charge_point()
     with pytest.raises(LocalProtocolError):

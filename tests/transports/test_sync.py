@@ -23,11 +23,14 @@ from tests.transports.contract import (
     HEARTBEAT,
     PATIENCE,
     RESET,
+    RawPeer,
     booted,
+    census,
     central_system,
     charge_point,
     heartbeat,
     raw_client,
+    raw_server,
 )
 
 AUTHORIZE = v16.AuthorizeRequest(id_tag="TAG")
@@ -210,3 +213,19 @@ def test_a_handler_that_never_ends_does_not_hold_the_server_up_f_138(caplog: pyt
         (thread,) = (each for each in threading.enumerate() if each.name == "ocpp-station")
         go_on.set()
         thread.join(PATIENCE)
+
+
+def test_ctrl_c_inside_the_closing_handshake_leaves_no_socket_behind() -> None:
+    def interrupt(peer: RawPeer) -> None:
+        assert peer.receive()[0] == 8  # the close frame, which is not answered
+        os.kill(os.getpid(), signal.SIGINT)
+        peer.read_all()
+
+    before = census()
+    with (
+        raw_server(interrupt) as url,
+        pytest.raises(KeyboardInterrupt),
+        connect(url, "CP_1", limits=Limits(close_timeout=PATIENCE)),
+    ):
+        pass
+    assert census() == before

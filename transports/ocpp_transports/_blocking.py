@@ -126,6 +126,10 @@ class Driver(Dispatcher[C, H, _Flag]):
             while not is_done() and not self.lost.is_set() and self.now() < until:
                 self._step(until)
                 self._obey()
+        except Exception:
+            # It is the end of this connection (F-14), and nobody else takes it over before that.
+            self.abort()
+            raise
         finally:
             if outermost:
                 with self._turn:
@@ -219,12 +223,15 @@ class Driver(Dispatcher[C, H, _Flag]):
                     self._socket.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
-        """Close without sending anything more."""
-        if not self.lost.is_set():
-            self.lost.set()
+        """Close without sending anything more. For the thread that runs the connection."""
+        if self.lost.is_set():
+            return
+        try:
+            self._hear_end()
+        finally:
             for each in (self._selector, self._socket, self._wakeup, self._waker):
                 each.close()
-            self._hear_end()
+            self.lost.set()  # last: whoever waits for it expects everything else to be over
 
     # -- what other threads want --
 

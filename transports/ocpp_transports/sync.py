@@ -163,7 +163,9 @@ def connect(
         try:
             charge_point.close(*NORMAL)
         finally:
-            driver.abort()  # nothing, unless Ctrl-C has cut the closing handshake short
+            if not driver.lost.is_set():  # Ctrl-C has cut the closing handshake short
+                driver.post(driver.abort)
+                driver.run(driver.lost.is_set)
 
 
 class Server(Listening):
@@ -252,7 +254,6 @@ class Server(Listening):
             driver.run(driver.lost.is_set)
         except BaseException:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
             logger.exception("%r: the connection failed", driver.identity)
-            driver.abort()
         finally:
             del self._threads[threading.current_thread()]
 
