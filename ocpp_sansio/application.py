@@ -73,13 +73,16 @@ class CentralSystem(CentralSystemHandlers):
         self.allow_origin = allow_origin
         self.accept_before_boot = accept_before_boot
         self._authenticate: Authenticate | None = None
-        self._stations: dict[str, Any] = {}
+        self._stations: Mapping[str, Any] = MappingProxyType({})
         self._accepted: dict[str, None] = {}
 
     @property
     def stations(self) -> Mapping[str, Any]:
-        """The stations that are connected now, by identity; a live view. Each is the ``Station`` of its adapter."""
-        return MappingProxyType(self._stations)
+        """The stations that are connected now, by identity. Each is the ``Station`` of its adapter.
+
+        It does not change: ask again to see who has come and gone. So any thread may look through it.
+        """
+        return self._stations
 
     def authenticate(self, hook: A) -> A:
         """Decorate the function that decides who may connect, before the WebSocket exists (RPC-016).
@@ -122,13 +125,14 @@ class CentralSystem(CentralSystemHandlers):
     def opened(self, station: Station) -> Any | None:
         """Take a station into the table. Returns the one it displaces: the newest connection wins (RPC-019)."""
         displaced = self._stations.get(station.identity)
-        self._stations[station.identity] = station
+        self._stations = MappingProxyType({**self._stations, station.identity: station})
         return displaced
 
     def closed(self, station: Station) -> None:
         """Take a station out of the table, unless a newer connection has taken its place (F-35)."""
         if self._stations.get(station.identity) is station:
-            del self._stations[station.identity]
+            others = {key: other for key, other in self._stations.items() if other is not station}
+            self._stations = MappingProxyType(others)
 
     def handler(self, station: Station, call: CallReceived[Any]) -> Handler:
         """The handler of a CALL.

@@ -117,8 +117,10 @@ def test_the_newest_connection_wins_and_a_late_close_of_the_old_one_changes_noth
     assert csms.opened(new) is old
     csms.closed(old)
     assert dict(csms.stations) == {"A": new}
+    before = csms.stations
     csms.closed(new)
     assert not csms.stations
+    assert dict(before) == {"A": new}, "who looks through it is not disturbed"
 
 
 def test_everybody_is_admitted_unless_a_hook_decides():

@@ -91,6 +91,13 @@ def test_an_optional_property_may_be_absent_but_not_null(annotation):
 # ------------------------------------------------------------------------------------------------------------ attrs
 
 
+@pytest.mark.parametrize("annotation", ["Optional[str]", "None | str", "Union[str, None]"])
+def test_any_other_way_to_declare_an_optional_property_is_refused(annotation):
+    """RPC-038: it would let null in."""
+    with pytest.raises(TypeError, match=r"T \| None"):
+        type("Vendor", (Datatype,), {"__annotations__": {"text": annotation}, "text": None})
+
+
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_has_the_struct_s_fields_types_defaults_and_wire_names_as_attrs(cls):
     assert attrs.has(cls)

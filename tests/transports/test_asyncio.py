@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from ocpp_sansio import CallRefused, CentralSystem, ErrorCode, Limits, v16
-from ocpp_transports.asyncio import ChargePoint, Server, connect, serve
+from ocpp_transports.asyncio import RemoteCentralSystem, Server, connect, serve
 from tests.transports.contract import BOOT, HEARTBEAT, PATIENCE, RESET, central_system, charge_point, heartbeat
 
 
 @asynccontextmanager
-async def connected(csms: CentralSystem | None = None) -> AsyncGenerator[tuple[ChargePoint, Server], None]:
+async def connected(csms: CentralSystem | None = None) -> AsyncGenerator[tuple[RemoteCentralSystem, Server], None]:
     async with (
         serve(csms or central_system(accept_before_boot=True), port=0) as server,
         connect(f"ws://127.0.0.1:{server.port}", "CP_1", handlers=charge_point()) as peer,

@@ -17,7 +17,7 @@ import pytest
 
 from ocpp_sansio import CallRefused, CentralSystem, ChargePointHandlers, ErrorCode, Limits, v16
 from ocpp_transports import sync
-from ocpp_transports.sync import ChargePoint, connect, serve
+from ocpp_transports.sync import RemoteCentralSystem, connect, serve
 from tests.transports.contract import (
     BOOT,
     HEARTBEAT,
@@ -43,7 +43,7 @@ def accepted(*_: object) -> v16.AuthorizeResponse:
 @contextmanager
 def connected(
     csms: CentralSystem | None = None, handlers: ChargePointHandlers | None = None
-) -> Iterator[tuple[ChargePoint, CentralSystem]]:
+) -> Iterator[tuple[RemoteCentralSystem, CentralSystem]]:
     csms = csms or central_system(accept_before_boot=True)
     with (
         serve(csms, port=0) as server,
@@ -77,7 +77,7 @@ def test_an_idle_client_answers_in_run_for() -> None:
     handlers = charge_point()
 
     @handlers.on(v16.ClearCacheRequest)
-    def clear(peer: ChargePoint, _: object) -> v16.ClearCacheResponse:
+    def clear(peer: RemoteCentralSystem, _: object) -> v16.ClearCacheResponse:
         done.set()
         return v16.ClearCacheResponse(status=v16.ClearCacheStatus.ACCEPTED)
 

@@ -10,12 +10,12 @@ import pytest
 import trio
 
 from ocpp_sansio import CentralSystem, ConnectionClosed, Limits, v16
-from ocpp_transports.trio import ChargePoint, HandshakeFailed, Server, connect, serve
+from ocpp_transports.trio import HandshakeFailed, RemoteCentralSystem, Server, connect, serve
 from tests.transports.contract import BOOT, HEARTBEAT, PATIENCE, central_system, charge_point, heartbeat
 
 
 @asynccontextmanager
-async def connected(csms: CentralSystem | None = None) -> AsyncGenerator[tuple[ChargePoint, Server], None]:
+async def connected(csms: CentralSystem | None = None) -> AsyncGenerator[tuple[RemoteCentralSystem, Server], None]:
     async with (
         serve(csms or central_system(accept_before_boot=True), port=0) as server,
         connect(f"ws://127.0.0.1:{server.port}", "CP_1", handlers=charge_point()) as peer,

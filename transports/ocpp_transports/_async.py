@@ -23,7 +23,7 @@ from ocpp_sansio.handlers import Handlers
 
 from ._shared import C, Dispatcher, Flag, H, Peer
 
-__all__ = ["AsyncDispatcher", "ChargePoint", "Station"]
+__all__ = ["AsyncDispatcher", "RemoteCentralSystem", "Station"]
 
 R = TypeVar("R", bound=Response)
 
@@ -71,8 +71,8 @@ class _Peer(Peer[D]):
         return self.closed
 
 
-class ChargePoint(_Peer[AsyncDispatcher[ChargePointConnection, Handlers, Any]]):
-    """A charge point's connection to its central system."""
+class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers, Any]]):
+    """The central system, as a charge point that is connected to it sees it."""
 
     async def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
         """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
@@ -92,6 +92,6 @@ class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]
     """A charge point that is connected to this central system."""
 
     async def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
-        """Ask the charge point and wait for its response; see :meth:`ChargePoint.call`."""
+        """Ask the charge point and wait for its response; see :meth:`RemoteCentralSystem.call`."""
         driver = self._driver
         return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))

@@ -28,7 +28,7 @@ from ocpp_sansio import (
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap
 
-from ._async import AsyncDispatcher, ChargePoint, Station
+from ._async import AsyncDispatcher, RemoteCentralSystem, Station
 from ._shared import (
     GOING_AWAY,
     NORMAL,
@@ -45,7 +45,7 @@ from ._shared import (
     warn_if_open,
 )
 
-__all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
+__all__ = ["HandshakeFailed", "RemoteCentralSystem", "Server", "Station", "connect", "run", "serve"]
 
 
 class _Group:
@@ -217,7 +217,7 @@ async def connect(
     ssl: SSLContext | None = None,
     limits: Limits | None = None,
     tap: Tap | None = None,
-) -> AsyncGenerator[ChargePoint, None]:
+) -> AsyncGenerator[RemoteCentralSystem, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
 
     Args:
@@ -243,14 +243,14 @@ async def connect(
     tls = tls_for(connection, ssl)
     group = _Group(limits)
     driver = _Driver[ChargePointConnection, Handlers](connection, handlers or ChargePointHandlers(), group, identity)
-    charge_point = ChargePoint(driver)
+    central_system = RemoteCentralSystem(driver)
     async with asyncio.timeout(limits.handshake_timeout):
         await loop.create_connection(lambda: driver, connection.host, connection.port, **_tls(tls, limits))
     try:
         await driver.decided.wait()
         if isinstance(driver.end, ConnectionRefused):
             raise HandshakeFailed(driver.end)
-        yield charge_point
+        yield central_system
     finally:
         await group.close(*NORMAL)
 

@@ -51,7 +51,7 @@ from ._shared import (
     warn_if_open,
 )
 
-__all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
+__all__ = ["HandshakeFailed", "RemoteCentralSystem", "Server", "Station", "connect", "run", "serve"]
 
 R = TypeVar("R", bound=Response)
 
@@ -80,8 +80,8 @@ class _Peer(Peer[D]):
         self._driver.run(self._driver.lost.is_set, self._driver.now() + seconds)
 
 
-class ChargePoint(_Peer[Driver[ChargePointConnection, Handlers]]):
-    """A charge point's connection to its central system.
+class RemoteCentralSystem(_Peer[Driver[ChargePointConnection, Handlers]]):
+    """The central system, as a charge point that is connected to it sees it.
 
     Nothing is read, and no ping answered, while no thread is in one of its methods: an idle charge point belongs
     into ``run_for`` or ``wait_closed``.
@@ -104,7 +104,7 @@ class Station(_Peer[ServerDriver]):
     """A charge point that is connected to this central system."""
 
     def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
-        """Ask the charge point and wait for its response, from any thread; see :meth:`ChargePoint.call`."""
+        """Ask the charge point and wait for its response, from any thread; see :meth:`RemoteCentralSystem.call`."""
         driver = self._driver
         return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
 
@@ -120,7 +120,7 @@ def connect(
     ssl: SSLContext | None = None,
     limits: Limits | None = None,
     tap: Tap | None = None,
-) -> Generator[ChargePoint, None, None]:
+) -> Generator[RemoteCentralSystem, None, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
 
     Args:
@@ -153,15 +153,15 @@ def connect(
     driver = Driver[ChargePointConnection, Handlers](
         connection, handlers or ChargePointHandlers(), stream, limits, identity
     )
-    charge_point = ChargePoint(driver)
+    central_system = RemoteCentralSystem(driver)
     try:
         driver.run(driver.decided.is_set)
         if isinstance(driver.end, ConnectionRefused):
             raise HandshakeFailed(driver.end)
-        yield charge_point
+        yield central_system
     finally:
         try:
-            charge_point.close(*NORMAL)
+            central_system.close(*NORMAL)
         finally:
             if not driver.lost.is_set():  # Ctrl-C has cut the closing handshake short
                 driver.post(driver.abort)

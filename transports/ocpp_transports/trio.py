@@ -31,7 +31,7 @@ from ocpp_sansio import (
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap
 
-from ._async import AsyncDispatcher, ChargePoint, Station
+from ._async import AsyncDispatcher, RemoteCentralSystem, Station
 from ._shared import (
     GOING_AWAY,
     NORMAL,
@@ -48,7 +48,7 @@ from ._shared import (
     warn_if_open,
 )
 
-__all__ = ["ChargePoint", "HandshakeFailed", "Server", "Station", "connect", "run", "serve"]
+__all__ = ["HandshakeFailed", "RemoteCentralSystem", "Server", "Station", "connect", "run", "serve"]
 
 
 class _Group:
@@ -216,7 +216,7 @@ async def connect(
     ssl: SSLContext | None = None,
     limits: Limits | None = None,
     tap: Tap | None = None,
-) -> AsyncGenerator[ChargePoint, None]:
+) -> AsyncGenerator[RemoteCentralSystem, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
 
     Args:
@@ -241,13 +241,13 @@ async def connect(
     stream = await _open_stream(connection.host, connection.port, tls_for(connection, ssl), limits)
     group = _Group(limits)
     driver = _Driver[ChargePointConnection, Handlers](connection, handlers or ChargePointHandlers(), group, identity)
-    charge_point = ChargePoint(driver)
+    central_system = RemoteCentralSystem(driver)
     async with group.opened(*NORMAL):
         group.nursery.start_soon(driver.run, stream)
         await driver.decided.wait()
         if isinstance(driver.end, ConnectionRefused):
             raise HandshakeFailed(driver.end)
-        yield charge_point
+        yield central_system
 
 
 async def _open_stream(host: str, port: int, tls: SSLContext | None, limits: Limits) -> trio.abc.Stream:
