@@ -128,7 +128,7 @@ class Misbehaviour(Enum):
     MESSAGE_ID_REUSED = "message id used for another CALL"
     UNSOLICITED_ANSWER = "answer to nothing we asked"
     TOO_MANY_CALLS = "more CALLs at once than are held"
-    TOO_MANY_BAD_MESSAGES = "too many unusable messages in a row"
+    TOO_MANY_BAD_MESSAGES = "too many unusable or repeated messages"
     BINARY_MESSAGE = "binary message"
     WEBSOCKET_VIOLATION = "breach of the WebSocket protocol"
     TOO_MANY_CONTROL_FRAMES = "too many control frames"

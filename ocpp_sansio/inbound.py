@@ -97,9 +97,9 @@ class InboundCalls:
 
     def pop_overdue(self, now: float) -> InboundCall | None:
         """One that the application has sat on for too long; it is to be finished."""
-        if self.deadline > now:
+        inbound = next(iter(self._in_progress.values()), None)
+        if inbound is None or inbound.deadline > now:
             return None
-        inbound = next(iter(self._in_progress.values()))
         self._overdue[inbound.call.message_id] = inbound.call
         if len(self._overdue) > self._limits.max_expired_calls:
             del self._overdue[next(iter(self._overdue))]
@@ -107,7 +107,10 @@ class InboundCalls:
 
     def hold(self, frame: Call, text: str | bytes) -> bool:
         """Keep a CALL until others have been answered. Bounded: what was read is read, but a peer may go on."""
-        if self._held_size + len(text) > self._limits.max_message_size:
+        if (
+            len(self._held) >= self._limits.max_held_calls
+            or self._held_size + len(text) > self._limits.max_message_size
+        ):
             return False
         self._held_size += len(text)
         self._held.append((frame, text))

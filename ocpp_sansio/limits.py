@@ -42,7 +42,8 @@ class Limits:
     max_reported_violations: int = _positive(20)
     """Violations that a CALLERROR lists. More are counted; the event about the message has them."""
     max_bad_messages: int = _positive(50)
-    """Unusable messages in a row, none usable among them, within a minute. More close the connection with 1008."""
+    """Texts in a row that are no OCPP messages, or repeat answered CALLs, within a minute, with no new CALL or awaited
+    answer among them. More close the connection with 1008."""
 
     # -- calls --
     call_timeout: float = _positive(30.0)
@@ -53,8 +54,10 @@ class Limits:
     max_queued_calls: int = _natural(1000)
     """CALLs of ours that wait behind the one outstanding (F-124)."""
     max_inbound_calls: int = _positive(8)
-    """CALLs of the peer that may be with the application at the same time (F-98). Beyond that reading stops; what was
-    read already is held, up to ``max_message_size`` bytes. A peer that keeps to RPC-050 has one at a time."""
+    """CALLs of the peer that may be with the application at the same time. Beyond that reading stops (F-98)."""
+    max_held_calls: int = _natural(256)
+    """CALLs of the peer that were read already and wait for those, up to ``max_message_size`` bytes in all. More close
+    the connection with 1008. A peer that keeps to RPC-050 never has one waiting."""
     max_replays: int = _natural(16)
     """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
     max_expired_calls: int = _natural(64)

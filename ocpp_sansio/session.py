@@ -346,6 +346,7 @@ class Session:
         if content == hash(text):
             self._send(answer)
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=True))
+            self._count_bad_message()  # a small question for a large answer, asked for ever
         else:
             description = "the message id has been used for another CALL"
             self._misbehaved(
@@ -400,7 +401,7 @@ class Session:
         self._bad_messages += 1
         if self._bad_messages > self.limits.max_bad_messages and self._must_close is None:
             self._must_close = POLICY_VIOLATION
-            description = f"more than {self.limits.max_bad_messages} unusable messages in a row"
+            description = f"more than {self.limits.max_bad_messages} in a row"
             self._misbehaved(Misbehaviour.TOO_MANY_BAD_MESSAGES, description, b"")
 
     def _misbehaved(

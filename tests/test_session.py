@@ -512,6 +512,15 @@ def test_what_was_answered_for_the_application_is_not_remembered_for_ever():
         session.reject(first, ErrorCode.INTERNAL_ERROR, now=2)
 
 
+def test_all_time_can_pass_at_once():
+    session = central_system()
+    receive(session, 2, "a", "Heartbeat", {})
+    session.call(v16.ClearCacheRequest(), now=0)
+    session.handle_timeout(now=math.inf)
+    assert session.next_timeout() is None
+    session.handle_timeout(now=math.inf)
+
+
 def test_without_an_answer_time_out_a_call_stays_open():
     session = central_system(limits=Limits(answer_timeout=None))
     receive(session, 2, "a", "Heartbeat", {}, now=0)
@@ -537,6 +546,17 @@ def test_a_repeated_call_gets_the_same_answer_again():
     answer = sent(session)
     assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=True)]
     assert sent(session) == answer
+
+
+def test_a_peer_that_repeats_itself_for_ever_is_cut_off():
+    """F-94: each repetition costs it less than the answer costs us."""
+    session = central_system(limits=Limits(max_bad_messages=3))
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
+    sent(session)
+    while session.must_close is None:
+        receive(session, 2, "a", "Heartbeat", {})
+    assert len(sent(session)) == 4
 
 
 @pytest.mark.parametrize("other", [("Authorize", {"idTag": "X"}), ("Heartbeat", {"x": 1})])
@@ -594,6 +614,15 @@ def test_a_peer_that_pipelines_without_end_is_cut_off():
     assert [event.reason for event in events(session) if isinstance(event, PeerMisbehaved)] == [
         Misbehaviour.TOO_MANY_CALLS
     ]
+
+
+def test_no_more_calls_are_held_than_the_limit_allows():
+    """F-98: an answer may be large however short its CALL is."""
+    session = central_system(limits=Limits(max_inbound_calls=1, max_held_calls=3))
+    for number in range(5):
+        assert session.must_close is None
+        session.receive_data(json.dumps([2, str(number), "Heartbeat", {}]), now=0)
+    assert session.must_close == 1008
 
 
 def test_answers_pass_held_calls():

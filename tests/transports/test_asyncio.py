@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from ocpp_sansio import CallRefused, CentralSystem, ErrorCode, Limits, v16
 from ocpp_transports.asyncio import RemoteCentralSystem, Server, connect, serve
 from tests.transports.contract import BOOT, HEARTBEAT, PATIENCE, RESET, central_system, charge_point, heartbeat
+
+NO_HURRY = Limits(close_timeout=10 * PATIENCE)
 
 
 @asynccontextmanager
@@ -51,6 +54,17 @@ async def test_a_call_cancelled_at_any_step_leaves_the_connection_usable_f_11() 
             except asyncio.CancelledError:
                 assert call.cancelled()
             assert await peer.call(HEARTBEAT) == heartbeat()
+
+
+@in_loop
+async def test_a_connect_that_is_given_up_is_not_followed_by_a_long_goodbye_f_11() -> None:
+    async def connect_in_vain(port: int) -> None:
+        async with asyncio.timeout(0.05), connect(f"ws://127.0.0.1:{port}", "CP_1", limits=NO_HURRY):
+            pass
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with pytest.raises(TimeoutError):
+            await connect_in_vain(silent.getsockname()[1])
 
 
 @in_loop

@@ -159,6 +159,10 @@ def test_after_a_call_that_times_out_the_next_one_gets_its_own_answer_f_96(clien
         assert peer.call(AUTHORIZE) == accepted()
 
 
+class Panic(BaseException):
+    """What an extension module may raise when it breaks inside: no Exception, and yet nobody's wish to stop."""
+
+
 @on_client
 @on_server
 def test_what_goes_wrong_in_a_handler_is_a_callerror_and_the_next_call_works_f_12(
@@ -171,6 +175,8 @@ def test_what_goes_wrong_in_a_handler_is_a_callerror_and_the_next_call_works_f_1
         match request.id_tag:
             case "crash":
                 raise LookupError("sesame")
+            case "panic":
+                raise Panic
             case "reject":
                 raise Rejection(ErrorCode.SECURITY_ERROR, "not you", {"why": "so"})
             case "wrong":
@@ -193,7 +199,7 @@ def test_what_goes_wrong_in_a_handler_is_a_callerror_and_the_next_call_works_f_1
             {"why": "so"},
         )
         assert not caplog.records
-        for number, id_tag in enumerate(["crash", "wrong", "nothing", "invalid"], 1):
+        for number, id_tag in enumerate(["crash", "panic", "wrong", "nothing", "invalid"], 1):
             error = refusal(id_tag)
             assert (error.code, error.description, error.details) == (ErrorCode.INTERNAL_ERROR, "", {})
             assert len(caplog.records) == number
@@ -623,3 +629,16 @@ def test_a_client_outlives_garbage_and_a_late_answer_f_95(client: Adapter) -> No
         with pytest.raises(CallTimedOut):
             peer.call(HEARTBEAT, timeout=0.1)
         assert peer.call(HEARTBEAT) == heartbeat()
+
+
+@on_server
+def test_a_peer_does_not_fill_the_log_f_130(server: Adapter, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.INFO, "ocpp_transports"),
+        server.serve(central_system()) as served,
+        raw_client(served.port) as peer,
+    ):
+        for number in range(500):
+            peer.send(json.dumps([2, str(number), "Nonsense", {}]))
+            assert json.loads(peer.receive_text())[2] == "NotImplemented"
+        assert len(caplog.records) < 100

@@ -172,6 +172,26 @@ def test_a_handler_that_exits_does_not_take_its_thread_along_f_12() -> None:
         assert peer.call(HEARTBEAT) == heartbeat()
 
 
+def test_without_threads_the_server_waits_and_accepts_again_f_13(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+    start = threading.Thread.start
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name == "ocpp-station" and not failed.is_set():
+            failed.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    monkeypatch.setattr(sync, "ACCEPT_PAUSE", 0.001)
+    with serve(central_system(), port=0) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as turned_away:
+            assert failed.wait(PATIENCE)
+            assert turned_away.recv(1) == b""
+        with raw_client(server.port):
+            pass
+
+
 def test_without_descriptors_the_server_waits_and_accepts_again_f_13(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

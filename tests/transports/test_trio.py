@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,8 @@ import trio
 from ocpp_sansio import CentralSystem, ConnectionClosed, Limits, v16
 from ocpp_transports.trio import HandshakeFailed, RemoteCentralSystem, Server, connect, serve
 from tests.transports.contract import BOOT, HEARTBEAT, PATIENCE, central_system, charge_point, heartbeat
+
+NO_HURRY = Limits(close_timeout=10 * PATIENCE)
 
 
 @asynccontextmanager
@@ -56,6 +59,14 @@ async def test_a_call_cancelled_at_any_checkpoint_leaves_the_connection_usable_f
         for checkpoints in range(12):
             await cancelled_after(checkpoints, call)
             await call()
+
+
+@in_loop
+async def test_a_connect_that_is_given_up_is_not_followed_by_a_long_goodbye_f_11() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, trio.move_on_after(0.05) as scope:
+        async with connect(f"ws://127.0.0.1:{silent.getsockname()[1]}", "CP_1", limits=NO_HURRY):
+            pass
+    assert scope.cancelled_caught
 
 
 @in_loop

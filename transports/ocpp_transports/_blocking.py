@@ -281,7 +281,7 @@ class Driver(Dispatcher[C, H, _Flag]):
             work.throw(TypeError("there is no event loop here: handlers of ocpp_transports.sync are plain functions"))
 
     def is_fault(self, error: BaseException) -> bool:
-        return isinstance(error, Exception | SystemExit)
+        return super().is_fault(error) or isinstance(error, SystemExit)  # of this thread, not of the program
 
 
 class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, CentralSystem]):

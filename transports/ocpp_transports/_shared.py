@@ -68,6 +68,12 @@ __all__ = [
 
 logger: Final = logging.getLogger("ocpp_transports")
 
+MAX_COMPLAINTS: Final = 50
+"""Warnings about what a peer does wrong, for one connection."""
+
+# What comes out of a handler when it is somebody else who wants it to end.
+_STOPS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGroup)
+
 # WebSocket close codes and reasons (RPC-017).
 NORMAL: Final = 1000, ""
 GOING_AWAY: Final = 1001, "shutting down"
@@ -194,6 +200,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.end: ConnectionClosed | ConnectionRefused | None = None
         """How the connection ended."""
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
+        self._complaints = 0
 
     # -- for the adapter to fill in --
 
@@ -210,8 +217,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """Run a handler that waits for something, beside the connection."""
 
     def is_fault(self, error: BaseException) -> bool:
-        """Whether what came out of a handler is its fault, and not somebody stopping it."""
-        return isinstance(error, Exception)
+        """Whether what came out of a handler is its fault, and not somebody stopping it (F-12)."""
+        return isinstance(error, Exception) or not isinstance(error, _STOPS)
 
     # -- commands --
 
@@ -297,8 +304,12 @@ class Dispatcher(ABC, Generic[C, H, F]):
         logger.info("%r: %s came again", self.identity, event.action)
 
     def _on_misbehaviour(self, event: PeerMisbehaved) -> None:
-        # The description never quotes the message: there may be a secret in it (F-40).
-        logger.warning("%r: %s: %s", self.identity, event.reason.value, event.description)
+        # A peer must not fill the log (F-130). The description never quotes it: there may be a secret in it (F-40).
+        self._complaints += 1
+        level = logging.WARNING if self._complaints <= MAX_COMPLAINTS else logging.DEBUG
+        logger.log(level, "%r: %s: %s", self.identity, event.reason.value, event.description)
+        if self._complaints == MAX_COMPLAINTS:
+            logger.warning("%r: what else it does wrong on this connection is logged at DEBUG", self.identity)
 
     def _on_opened(self, event: ConnectionOpened) -> None:
         logger.info("%r: connected, OCPP %s", self.identity, event.version)
@@ -335,8 +346,10 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
         self.identity = event.identity
         try:
             decision = self.handlers.admit(event)
-        except Exception as error:  # noqa: BLE001 - whatever the hook raises is a refusal
-            self._decide(error)
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
+            self._decide(error)  # whatever the hook raises is a refusal
         else:
             if isawaitable(decision):
                 self.spawn(self._decide_later(decision))
@@ -346,14 +359,16 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
     async def _decide_later(self, decision: Awaitable[Decision]) -> None:
         try:
             decided = await decision
-        except Exception as error:  # noqa: BLE001 - as above
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
             self._decide(error)
         else:
             self._decide(decided)
         self.drive()
 
-    def _decide(self, decision: Decision | Exception) -> None:
-        if isinstance(decision, Exception):
+    def _decide(self, decision: Decision | BaseException) -> None:
+        if isinstance(decision, BaseException):
             logger.error("%r: the authenticate hook failed", self.identity, exc_info=decision)
         status = self.handlers.refusal(decision)
         if status is None:

@@ -72,7 +72,12 @@ class _Group:
                 driver.abort()
             for task in self.tasks:
                 task.cancel()
-        await self._wait()
+        for driver in list(self.drivers):
+            await driver.lost.wait()
+        if self.tasks:
+            _, stubborn = await asyncio.wait(self.tasks, timeout=self.limits.close_timeout)
+            if stubborn:
+                logger.error("%d handlers do not let themselves be cancelled", len(stubborn))
 
     async def _wait(self) -> None:
         for driver in list(self.drivers):
@@ -106,7 +111,7 @@ class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
         if data := connection.data_to_send():
             transport.write(data)
         if connection.transport_done:
-            self._hang_up(transport)
+            self._hang_up(transport, linger=bool(data))
             return
 
         # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
@@ -130,12 +135,12 @@ class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
             self._timer.cancel()
         self._timer = timer
 
-    def _hang_up(self, transport: asyncio.Transport) -> None:
+    def _hang_up(self, transport: asyncio.Transport, *, linger: bool) -> None:
         """Close once all is sent and the peer has had its chance to read it: ``Limits.close_timeout`` (F-10)."""
         if self._hung_up or transport.is_closing():
             return
         self._hung_up = True
-        if transport.can_write_eof():
+        if linger and transport.can_write_eof():
             # Only our half: to close on what has not been read yet would take our last words back from the peer.
             with suppress(OSError):
                 transport.write_eof()
@@ -195,11 +200,11 @@ class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
         task.add_done_callback(self._group.tasks.discard)
 
     def is_fault(self, error: BaseException) -> bool:
-        # A cancellation that nobody asked for: the handler ran into that of something it waited for.
-        task = asyncio.current_task(self._loop)
-        return super().is_fault(error) or (
-            isinstance(error, asyncio.CancelledError) and not (task is not None and task.cancelling())
-        )
+        if isinstance(error, asyncio.CancelledError):
+            # One that nobody asked for is a fault: the handler ran into that of something it waited for.
+            task = asyncio.current_task(self._loop)
+            return task is None or not task.cancelling()
+        return super().is_fault(error)
 
 
 class _ServerDriver(ServerDispatcher[asyncio.Event], _Driver[CentralSystemConnection, CentralSystem]):

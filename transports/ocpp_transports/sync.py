@@ -226,8 +226,9 @@ class Server(Listening):
     def _accept_one(self, listener: socket.socket) -> None:
         try:
             self._welcome(listener.accept()[0])
-        except OSError as error:
-            if error.errno in _EXHAUSTED:
+        except (OSError, RuntimeError, MemoryError) as error:
+            # A client that has left already is no reason to pause; that there are no descriptors or threads is (F-13).
+            if not isinstance(error, OSError) or error.errno in _EXHAUSTED:
                 logger.error("cannot accept: %s", error)
                 time.sleep(ACCEPT_PAUSE)
 
@@ -241,13 +242,18 @@ class Server(Listening):
                 stream = self._tls.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
             connection = served(self._csms, time.monotonic(), self._tap, lambda: station)
             driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
+            station = Station(driver)
+            thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)
+            self._threads[thread] = driver
+            try:
+                thread.start()
+            except BaseException:
+                del self._threads[thread]
+                driver.abort()
+                raise
         except BaseException:
             stream.close()
             raise
-        station = Station(driver)
-        thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)
-        self._threads[thread] = driver
-        thread.start()
 
     def _converse(self, driver: ServerDriver) -> None:
         try:

@@ -113,6 +113,7 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
         self._turn = trio.Event()
         """Set, and made anew, whenever the tasks should look again whether there is something to do."""
         self._unsent = bytearray()
+        self._done = False
         group.drivers.add(self)
 
     def drive(self) -> None:
@@ -121,11 +122,14 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
         self._unsent += self.connection.data_to_send()
         self._turn.set()
         self._turn = trio.Event()
-        if self.connection.transport_done:
+        if self.connection.transport_done and not self._done:
+            self._done = True
             self._alarm.cancel()
             # A peer that does not take our last words, or does not hang up after them, is not waited for (F-10).
-            self._scope.deadline = min(self._scope.deadline, _after(self._group.limits.close_timeout))
-        else:
+            self._scope.deadline = _after(self._group.limits.close_timeout)
+            if not self._unsent:  # there are none
+                self._scope.cancel()
+        elif not self._done:
             deadline = self.connection.next_timeout()
             self._alarm.deadline = math.inf if deadline is None else deadline
 
@@ -189,6 +193,9 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
 
     def now(self) -> float:
         return trio.current_time()
+
+    def is_fault(self, error: BaseException) -> bool:
+        return super().is_fault(error) and not isinstance(error, trio.Cancelled)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         async def run() -> None:
