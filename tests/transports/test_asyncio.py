@@ -62,9 +62,8 @@ async def test_a_connect_that_is_given_up_is_not_followed_by_a_long_goodbye_f_11
         async with asyncio.timeout(0.05), connect(f"ws://127.0.0.1:{port}", "CP_1", limits=NO_HURRY):
             pass
 
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(TimeoutError):
-            await connect_in_vain(silent.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
+        await connect_in_vain(silent.getsockname()[1])
 
 
 @in_loop
