@@ -96,21 +96,21 @@ def numbered_ids(prefix: str) -> Callable[[], str]:
 class Session:
     """Both roles through one code path; use :class:`ChargePointSession` or :class:`CentralSystemSession`."""
 
+    role: ClassVar[Role]
+
     def __init__(
         self,
-        role: Role,
         version: Version | str,
         *,
         message_ids: Callable[[], str],
         limits: Limits | None = None,
         tap: Tap | None = None,
     ) -> None:
-        self.role: Final = role
         self.version: Final = Version(version)
         self.limits: Final = limits or Limits()
         self._dialect = self.version.dialect
         self._actions = self.version.actions
-        self._answerable = _answerable(self.version, role)
+        self._answerable = _answerable(self.version, self.role)
         self._message_ids = message_ids
         self._tap = tap
         self._now = -math.inf
@@ -462,15 +462,7 @@ class Session:
 class ChargePointSession(Session):
     """The session of a charge point."""
 
-    def __init__(
-        self,
-        version: Version | str,
-        *,
-        message_ids: Callable[[], str],
-        limits: Limits | None = None,
-        tap: Tap | None = None,
-    ) -> None:
-        super().__init__(Role.CHARGE_POINT, version, message_ids=message_ids, limits=limits, tap=tap)
+    role = Role.CHARGE_POINT
 
     def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the central system. See :func:`CentralSystemSession.call`."""
@@ -480,15 +472,7 @@ class ChargePointSession(Session):
 class CentralSystemSession(Session):
     """The session of a central system with one charge point."""
 
-    def __init__(
-        self,
-        version: Version | str,
-        *,
-        message_ids: Callable[[], str],
-        limits: Limits | None = None,
-        tap: Tap | None = None,
-    ) -> None:
-        super().__init__(Role.CENTRAL_SYSTEM, version, message_ids=message_ids, limits=limits, tap=tap)
+    role = Role.CENTRAL_SYSTEM
 
     def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
