@@ -14,13 +14,13 @@ What is wrong with a refused payload is none of its business: :mod:`ocpp_sansio.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from .messages import Actions, Datatype
+from .messages import Actions, Datatype, Request
 from .schema import Kind, Property, kind_of, kinds_within, properties
 
 __all__ = ["Codec", "PayloadError", "codec_of", "preload"]
@@ -42,16 +42,26 @@ _write = msgspec.json.Encoder().encode
 class Codec(Generic[M]):
     """Reads and writes the payloads of one message class. Get one from :func:`codec_of`."""
 
-    __slots__ = ("_kind", "_read", "_timestamps", "_uneven", "cls")
+    __slots__ = ("_counts_decimals", "_decoder", "_kind", "_read_frame", "_timestamps", "cls", "read")
+
+    read: Callable[[bytes | str | msgspec.Raw], M]
+    """The message a payload stands for, if nothing about the payload is out of the ordinary: the shortest way.
+
+    Raises one of ``UNREADABLE`` otherwise; then :meth:`decode` takes the trouble to find out.
+    """
 
     def __init__(self, cls: type[M]) -> None:
         self.cls = cls
         self._kind = kind_of(cls)
-        self._read = msgspec.json.Decoder(cls).decode
+        self._decoder = msgspec.json.Decoder(cls)
+        elements = int, str, *[str] * issubclass(cls, Request), cls  # type, id, for a CALL the action, payload
+        self._read_frame = msgspec.json.Decoder(tuple.__class_getitem__(elements)).decode
         kinds = list(kinds_within(self._kind))
+        self._counts_decimals = any(kind.decimals is not None for kind in kinds)
+        self.read = self._read_exactly if self._counts_decimals else self._decoder.decode
         inside = [prop for kind in kinds if issubclass(kind.type, Datatype) for prop in properties(kind.type)]
-        self._uneven = _UNEVEN if any(kind.decimals is not None for kind in kinds) else ()
-        self._timestamps = [b'"%b":"' % name.encode() for name in _timestamp_names(inside)]
+        names = [b'"%b":"' % name.encode() for name in _timestamp_names(inside)]
+        self._timestamps = [(name, len(name) + _SECONDS) for name in names]
 
     def decode(self, payload: bytes | str | msgspec.Raw) -> M:
         """The message a payload stands for.
@@ -60,52 +70,52 @@ class Codec(Generic[M]):
             PayloadError: it is not JSON or breaks the schema. Nothing else is raised, whatever the payload holds.
         """
         try:
-            data = payload.encode() if isinstance(payload, str) else payload
-            message = self._read(data)
+            return self.read(payload)
         except UNREADABLE:
-            return self._read_last_of_each_key(payload)
-        for uneven in self._uneven:
-            if uneven(data):
-                self._count_decimals(data)
-                break
+            pass
+        # The typed decoder judges every occurrence of a key; what counts is what a reader of the object sees (F-66).
+        try:
+            message = msgspec.convert(msgspec.json.decode(payload), self.cls)
+            self._count_decimals(parse(payload))
+        except UNREADABLE:
+            raise PayloadError from None
         return message
 
-    def encode(self, message: M) -> bytes:
-        """The payload of a message, as JSON in UTF-8, with its timestamps in the form of RPC-102.
+    def encode(self, value: M | tuple[Any, ...]) -> bytes:
+        """A message as JSON in UTF-8, or a whole frame: a tuple whose last element is the message.
+
+        Timestamps have the form of RPC-102.
 
         Raises:
             PayloadError: the message breaks its schema or holds a value of another type than declared (F-71).
         """
+        reread = self._read_frame if type(value) is tuple else self._decoder.decode
         try:
-            payload = _write(message)
+            text = _write(value)
             # Reading back finds every broken rule; comparing finds what JSON made look right: NaN written as null,
             # bytes, sets, decimals and naive or otherwise foreign values written as strings and lists.
-            if self._read(payload) != message:
+            if reread(text) != value:
                 raise PayloadError
-            for uneven in self._uneven:
-                if uneven(payload):
-                    self._count_decimals(payload)
-                    break
-            for name in self._timestamps:
-                if (first := payload.find(name)) >= 0:
-                    payload = _tidy(payload, name, first + len(name) + _SECONDS)
+            if self._counts_decimals and _may_be_uneven(text):
+                self._count_decimals(parse(text)[-1] if type(value) is tuple else parse(text))
+            for name, length in self._timestamps:
+                at = text.find(name)
+                if at >= 0:
+                    text = _tidy(text, name, at + length)
         except PayloadError:
             raise
         except Exception as error:  # An object that never belonged here may do anything when asked.
             raise PayloadError from error
-        return payload
+        return text
 
-    def _read_last_of_each_key(self, payload: bytes | str | msgspec.Raw) -> M:
-        """Judge what a reader of the whole object sees; the typed decoder judges every occurrence of a key (F-66)."""
-        try:
-            message = msgspec.convert(msgspec.json.decode(payload), self.cls)
-        except UNREADABLE:
-            raise PayloadError from None
-        self._count_decimals(payload)
+    def _read_exactly(self, payload: bytes | str | msgspec.Raw) -> M:
+        message = self._decoder.decode(payload)
+        if _may_be_uneven(payload.encode() if isinstance(payload, str) else payload):
+            self._count_decimals(parse(payload))
         return message
 
-    def _count_decimals(self, payload: bytes | str | msgspec.Raw) -> None:
-        if self._uneven and not _are_even(self._kind, parse(payload)):
+    def _count_decimals(self, payload: Any) -> None:
+        if not _are_even(self._kind, payload):
             raise PayloadError
 
 
@@ -129,10 +139,15 @@ def preload(actions: Actions) -> None:
 
 # -- numbers in tenths --
 
-# Each finds, in one fast pass over a whole payload, what a number needs to have more than one fraction digit: a second
+# Each finds, in one fast pass over a whole text, what a number needs to have more than one fraction digit: a second
 # digit after the point, or a negative exponent. Strings have such things as well, so a hit proves nothing; those of
 # timestamps are known by what follows.
-_UNEVEN: Final = (re.compile(rb"\.\d\d++(?![Z+-])").search, re.compile(rb"-(?<=[eE]-)").search)
+_second_digit: Final = re.compile(rb"\.\d\d++(?![Z+-])").search
+_negative_exponent: Final = re.compile(rb"-(?<=[eE]-)").search
+
+
+def _may_be_uneven(text: bytes | msgspec.Raw) -> bool:
+    return _second_digit(text) is not None or _negative_exponent(text) is not None
 
 
 class NumberText:
@@ -185,33 +200,32 @@ def _timestamp_names(inside: Iterable[Property]) -> list[str]:
     return sorted(timestamps)
 
 
-def _tidy(payload: bytes, name: bytes, at: int) -> bytes:
+def _tidy(text: bytes, name: bytes, at: int) -> bytes:
     """Put the timestamps of one name into the form of RPC-102.
 
     Args:
-        payload: as msgspec wrote it: timestamps with six fraction digits or none, and with the offset they have.
+        text: as msgspec wrote it: timestamps with six fraction digits or none, and with the offset they have.
         name: with its quotes, the colon and the value's opening quote. Nothing else looks like that: inside a string a
             quote has a backslash before it, and only a name is followed by a colon.
         at: where the seconds of the first one end.
     """
-    if payload.find(name, at) < 0:  # The usual case, one of a name, without taking the payload to pieces.
-        if payload[at] == _Z:
-            return payload
-        if payload[at] == _POINT and payload[at + 7] == _Z and not payload.startswith(b".000", at):
-            return payload[: at + 4] + payload[at + 7 :]
-    head, *tails = payload.split(name)
-    return name.join([head, *map(_tidied, tails)])
+    if text.find(name, at) < 0:  # The usual case, one of a name, without taking the text to pieces.
+        if text[at] == _Z:
+            return text
+        if text[at] == _POINT and text[at + 7] == _Z:
+            return text[: at + 4] + text[at + 7 :]
+    head, *tails = text.split(name)
+    return name.join([head, *(tail if tail[_SECONDS] == _Z else _tidied(tail) for tail in tails)])
 
 
 def _tidied(text: bytes) -> bytes:
     """A text that starts with a timestamp, with that timestamp in UTC and cut off after the milliseconds."""
-    if text[19] == _Z:
-        return text
-    if text[19] == _POINT and text[26] == _Z:
-        return (text[:19] if text.startswith(b".000", 19) else text[:23]) + text[26:]
+    if text[_SECONDS] == _POINT and text[_SECONDS + 7] == _Z:
+        return text[: _SECONDS + 4] + text[_SECONDS + 7 :]
     timestamp, quote, rest = text.partition(b'"')
     moment = datetime.fromisoformat(timestamp.decode()).astimezone(UTC).replace(tzinfo=None)
-    return _tidied(moment.isoformat().encode() + b"Z" + quote + rest)
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).encode() + b"Z" + quote + rest
 
 
 _SECONDS: Final = len("2026-11-22T18:04:59")

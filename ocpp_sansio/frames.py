@@ -15,7 +15,18 @@ import msgspec
 
 from .events import Misbehaviour
 
-__all__ = ["Call", "CallError", "CallResult", "Malformed", "MessageType", "decode", "encode", "examine", "read_details"]
+__all__ = [
+    "Call",
+    "CallError",
+    "CallResult",
+    "Malformed",
+    "MessageType",
+    "decode",
+    "decode_large",
+    "encode",
+    "examine",
+    "read_details",
+]
 
 MAX_MESSAGE_ID: Final = 36
 """Characters of a message id (RPC-040)."""
@@ -23,6 +34,8 @@ MAX_ECHOED_ID: Final = 64
 """Characters of a longer id that an answer repeats (F-92)."""
 MAX_DESCRIPTION: Final = 255
 """Characters of an errorDescription (RPC-091)."""
+LARGE: Final = 1024
+"""Characters from which on :func:`decode_large` pays."""
 
 
 @unique
@@ -69,8 +82,26 @@ Frame = Call | CallResult | CallError
 decode = msgspec.json.Decoder(Frame).decode
 """Text or UTF-8 bytes → frame. Raises ``ValueError`` or ``RecursionError``; then :func:`examine` says what is wrong."""
 
+
+def decode_large(text: str | bytes) -> Call | None:
+    """The same for a CALL whose payload takes long to read, without reading that; ``None`` for anything else.
+
+    The text is a CALL only if the payload turns out to be JSON. Reading that twice, as :func:`decode` and the codec do,
+    costs more than all else.
+    """
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        start = data.index(b"{")
+        frame = decode(data[:start] + b"null]")
+    except (ValueError, RecursionError):
+        return None
+    if type(frame) is not Call or not data.endswith(b"]"):
+        return None
+    return Call(frame.message_id, frame.action, msgspec.Raw(data[start:-1]))
+
+
 encode = msgspec.json.Encoder().encode
-"""Frame → UTF-8 bytes."""
+"""Frame → UTF-8 bytes. Those with a message in them are written in one go by :class:`ocpp_sansio.codec.Codec`."""
 
 
 @attrs.frozen

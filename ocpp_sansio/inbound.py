@@ -51,14 +51,17 @@ class InboundCalls:
         return next(iter(self._in_progress.values())).deadline if self._in_progress else math.inf
 
     @property
-    def is_full(self) -> bool:
-        """Whether the application has as many as it may have at the same time."""
-        return len(self._in_progress) >= self._limits.max_inbound_calls
-
-    @property
     def any_held(self) -> bool:
         """Whether some wait for the application."""
         return bool(self._held)
+
+    def has_room_for(self, message_id: str) -> bool:
+        """Whether the application may have a CALL with this id: it is new, and there are not too many."""
+        return (
+            len(self._in_progress) < self._limits.max_inbound_calls
+            and message_id not in self._in_progress
+            and message_id not in self._answered
+        )
 
     def is_in_progress(self, message_id: str) -> bool:
         """Whether the application has a CALL with this id."""
@@ -118,7 +121,7 @@ class InboundCalls:
 
     def release(self) -> tuple[Call, str | bytes] | None:
         """The next CALL for the application, if that may have another one."""
-        if self.is_full or not self._held:
+        if not self._held or len(self._in_progress) >= self._limits.max_inbound_calls:
             return None
         frame, text = self._held.popleft()
         self._held_size -= len(text)

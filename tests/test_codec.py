@@ -345,10 +345,10 @@ def test_f115_reading_takes_linear_time(literal):
         (NOON, "2026-11-22T12:00:00Z"),
         (NOON.replace(microsecond=123_999), "2026-11-22T12:00:00.123Z"),
         (NOON.replace(microsecond=120_000), "2026-11-22T12:00:00.120Z"),
-        (NOON.replace(microsecond=999), "2026-11-22T12:00:00Z"),
+        (NOON.replace(microsecond=999), "2026-11-22T12:00:00.000Z"),
         (NOON.astimezone(timezone(timedelta(hours=2))), "2026-11-22T12:00:00Z"),
         (NOON.replace(microsecond=5_500).astimezone(timezone(timedelta(hours=-3.5))), "2026-11-22T12:00:00.005Z"),
-        (NOON.replace(microsecond=9).astimezone(timezone(timedelta(hours=13))), "2026-11-22T12:00:00Z"),
+        (NOON.replace(microsecond=9).astimezone(timezone(timedelta(hours=13))), "2026-11-22T12:00:00.000Z"),
     ],
 )
 def test_timestamps_are_written_in_utc_and_cut_off_after_milliseconds(moment, text):
@@ -369,7 +369,7 @@ def test_many_timestamps_of_one_name_are_each_rewritten():
     assert [value["timestamp"] for value in json.loads(encoded)["meterValue"]] == [
         "2026-11-22T12:00:00Z",
         "2026-11-22T12:00:00.001Z",
-        "2026-11-22T12:00:00Z",
+        "2026-11-22T12:00:00.000Z",
         "2026-11-22T12:00:00Z",
     ]
 

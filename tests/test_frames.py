@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocpp_sansio.events import Misbehaviour
-from ocpp_sansio.frames import Call, CallError, CallResult, Malformed, decode, encode, examine, read_details
+from ocpp_sansio.frames import (
+    Call,
+    CallError,
+    CallResult,
+    Malformed,
+    decode,
+    decode_large,
+    encode,
+    examine,
+    read_details,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +31,33 @@ def test_text_becomes_a_frame_with_a_raw_payload(text, frame):
     assert decode(text) == frame
     assert decode(text.encode()) == frame
     assert decode(encode(frame)) == frame
+
+
+@pytest.mark.parametrize("text", ['[2,"1","A",{}]', ' [ 2, "1" , "A", {"a": [1]}]', '[2,"\\u0031","A",{"a":"]"}]'])
+def test_a_large_call_is_told_from_its_head(text):
+    assert decode_large(text) == decode_large(text.encode()) == decode(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[3,"1",{}]',
+        '[4,"1","GenericError","",{}]',
+        '[2,"{","A",{}]',
+        '[2,"1","A",[{}]]',
+        '[2,"1","A",null]',
+        '[2,"1","A",1,{}]',
+        '[2,"1","A",{}] ',
+        '[2,"1","A",{}',
+        '[2,"","A",{}]',
+        '[2,"\ud800","A",{}]',
+        b'[2,"\xff","A",{}]',
+        "[" * 100_000 + "{",
+        "",
+    ],
+)
+def test_what_is_not_plainly_a_large_call_is_left_to_the_other_way(text):
+    assert decode_large(text) is None
 
 
 def test_an_id_is_written_as_json():

@@ -4,9 +4,12 @@ import itertools
 import json
 import math
 import tracemalloc
+from unittest.mock import patch
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocpp_sansio import (
     CallCancelled,
@@ -32,9 +35,11 @@ from ocpp_sansio import (
     QueueFull,
     SessionClosed,
     Version,
+    frames,
     numbered_ids,
     v16,
 )
+from tests.corpus.malformed import MALFORMED
 
 HEARTBEAT = v16.HeartbeatRequest()
 NOON = "2024-05-17T12:00:00Z"
@@ -770,3 +775,31 @@ def test_a_version_without_messages_is_refused():
         ChargePointSession(Version.V21, message_ids=numbered_ids("m"))
     with pytest.raises(ValueError, match=r"1\.7"):
         ChargePointSession("1.7", message_ids=numbered_ids("m"))
+
+
+# -- large calls --
+
+
+def told(text: str | bytes, large: int) -> tuple[str, list[str]]:
+    """What a session makes of a text, twice over, when texts of so many characters count as large."""
+    session = central_system()
+    with patch.object(frames, "LARGE", large):
+        session.receive_data(text, now=0)
+        session.receive_data(text, now=0)
+    return repr(list(iter(session.next_event, None))), session.data_to_send()
+
+
+GOOD = ['[2,"1","Heartbeat",{}]', '[2, "2", "Authorize", {"idTag": "é"}]', '[2,"3","Heartbeat",null]', '[3,"4",{}]']
+
+
+@given(
+    text=st.sampled_from(GOOD + [row.text for row in MALFORMED]),
+    cut=st.integers(0, 40),
+    put=st.text(alphabet='{}[]",:\\ 2a\ud800', max_size=3),
+    as_bytes=st.booleans(),
+)
+def test_a_large_call_is_told_and_answered_like_any_other(text, cut, put, as_bytes):
+    """Reading it in one pass is a shortcut, never a difference, whatever is wrong with it."""
+    damaged = text[:cut] + put + text[cut:]
+    given = damaged.encode(errors="surrogatepass") if as_bytes else damaged
+    assert told(given, large=0) == told(given, large=2**60)

@@ -10,9 +10,8 @@ import msgspec
 
 from ocpp_sansio import CentralSystemSession, Limits, numbered_ids, v16
 from ocpp_sansio.codec import codec_of
-from ocpp_sansio.frames import Call, CallResult
+from ocpp_sansio.frames import LARGE, Call, CallResult, decode_large
 from ocpp_sansio.frames import decode as decode_frame
-from ocpp_sansio.frames import encode as encode_frame
 
 from ..clock import Contender
 from ..workload import Frame
@@ -20,19 +19,19 @@ from ..workload import Frame
 NAME = "ocpp-sansio"
 
 LIMITS = Limits()
-REQUESTS = {action.name: codec_of(action.request) for action in v16.ACTIONS.values()}
+READ = {action.name: codec_of(action.request).read for action in v16.ACTIONS.values()}
 
 
 def decoder(frame: Frame) -> Callable[[bytes], object]:
     """Dispatch by type, then by action or, for an answer, by the id of the CALL that waits for it."""
-    waiting = {frame.message_id: codec_of(frame.message_class)}
+    waiting = {frame.message_id: codec_of(frame.message_class).read}
 
     def decode(data: bytes) -> object:
-        message = decode_frame(data)
+        message = decode_frame(data) if len(data) < LARGE else decode_large(data)
         if type(message) is Call:
-            return message.message_id, REQUESTS[message.action].decode(message.payload)
+            return message.message_id, READ[message.action](message.payload)
         assert type(message) is CallResult
-        return message.message_id, waiting[message.message_id].decode(message.payload)
+        return message.message_id, waiting[message.message_id](message.payload)
 
     return decode
 
@@ -43,40 +42,28 @@ def _message(frame: Frame) -> Any:
 
 def encoder(frame: Frame) -> tuple[Callable[[Any], bytes], Any]:
     """As everything is sent: validated."""
-    codec = codec_of(frame.message_class)
-    return _enveloped(frame, codec.encode), _message(frame)
+    return _encoder(frame, codec_of(frame.message_class).encode), _message(frame)
 
 
 def plain_encoder(frame: Frame) -> tuple[Callable[[Any], bytes], Any]:
     """The part of it that writes JSON."""
-    return _enveloped(frame, msgspec.json.Encoder().encode), _message(frame)
+    return _encoder(frame, msgspec.json.Encoder().encode), _message(frame)
 
 
 def result_encoder(request: type[Any]) -> Callable[[Any], bytes]:
     """For what answers a request."""
     action = v16.ACTIONS.of(request)
     assert action is not None
-    return _result_encoder("00000000", codec_of(action.response).encode)
+    encode = codec_of(action.response).encode
+    return lambda message: encode((3, "00000000", message))
 
 
-def _enveloped(frame: Frame, encode_payload: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+def _encoder(frame: Frame, encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    message_id = frame.message_id
     if frame.is_call:
-        return _call_encoder(frame.message_id, frame.action, encode_payload)
-    return _result_encoder(frame.message_id, encode_payload)
-
-
-def _call_encoder(message_id: str, action: str, encode_payload: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    def encode(message: Any) -> bytes:
-        return encode_frame(Call(message_id, action, msgspec.Raw(encode_payload(message))))
-
-    return encode
-
-
-def _result_encoder(message_id: str, encode_payload: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    def encode(message: Any) -> bytes:
-        return encode_frame(CallResult(message_id, msgspec.Raw(encode_payload(message))))
-
-    return encode
+        action = frame.action
+        return lambda message: encode((2, message_id, action, message))
+    return lambda message: encode((3, message_id, message))
 
 
 def constructor(frame: Frame) -> tuple[Callable[..., Any], dict[str, Any]]:
