@@ -6,7 +6,7 @@ The messages are packages of their own, one per version: ``from ocpp_sansio impo
 """
 
 from .application import Authenticate, CentralSystem, Decision
-from .connection import CentralSystemConnection, ChargePointConnection, NoMatch
+from .connection import CentralSystemConnection, ChargePointConnection
 from .diagnosis import validate
 from .errors import (
     CallCancelled,
@@ -42,6 +42,7 @@ from .events import (
     PendingCall,
 )
 from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
+from .handshake import NoMatch
 from .limits import Limits
 from .messages import Action, Actions, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
 from .session import CentralSystemSession, ChargePointSession, Direction, Session, Tap, numbered_ids

@@ -11,10 +11,10 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
-from .connection import NoMatch
 from .errors import ErrorCode, Rejection
 from .events import CallReceived, ConnectionRequested
 from .handlers import CentralSystemHandlers, Handler
+from .handshake import NoMatch
 from .limits import Limits
 from .messages import Response
 from .version import Version

@@ -22,14 +22,14 @@ from typing import Any, Generic, TypeVar
 
 from .errors import ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall
-from .handshake import Endpoint, basic_authorization
+from .handshake import Endpoint, NoMatch, basic_authorization
 from .limits import Limits
 from .messages import FromCentralSystem, FromChargePoint, Response
 from .session import CentralSystemSession, ChargePointSession, Session, Tap
 from .version import Version
-from .websocket import ClientWebSocket, HeaderFields, NoMatch, ServerWebSocket, WebSocket
+from .websocket import ClientWebSocket, HeaderFields, ServerWebSocket, WebSocket
 
-__all__ = ["CentralSystemConnection", "ChargePointConnection", "Connection", "NoMatch"]
+__all__ = ["CentralSystemConnection", "ChargePointConnection", "Connection"]
 
 R = TypeVar("R", bound=Response)
 S = TypeVar("S", bound=Session)

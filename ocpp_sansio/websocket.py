@@ -1,7 +1,7 @@
 """TCP bytes ⇄ text messages, for both sides of a WebSocket as OCPP wants it.
 
-The only module that knows `websockets`. Its Sans-I/O layer frames and unframes; added here is what that leaves out:
-a handshake that the application decides, deadlines, the limits on what a peer may send, and an account of how it ended.
+`websockets` frames and unframes, see :mod:`ocpp_sansio.framing`; added here is what its Sans-I/O layer leaves out: a
+handshake that the application decides, deadlines, the limits on what a peer may send, and an account of how it ended.
 
 The driver's part is that of :mod:`ocpp_sansio.connection`, which is the one driver of this module.
 """
@@ -9,13 +9,12 @@ The driver's part is that of :mod:`ocpp_sansio.connection`, which is the one dri
 from __future__ import annotations
 
 import codecs
-import logging
-from collections import deque
+import math
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto, unique
 from functools import partial
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 from websockets.client import ClientProtocol
@@ -23,7 +22,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, NegotiationError, PayloadTooBig, ProtocolError
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN, Protocol, Side
+from websockets.protocol import SERVER, Side
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
@@ -38,11 +37,13 @@ from .events import (
     Misbehaviour,
     PeerMisbehaved,
 )
+from .framing import SILENT, Frames
 from .handshake import (
     BadHandshake,
     Endpoint,
     Head,
     HeadReader,
+    NoMatch,
     body_size,
     checked_fields,
     identity_in,
@@ -52,26 +53,15 @@ from .handshake import (
     response,
 )
 from .limits import Limits
-from .timers import Timers
 from .version import Version
 
-__all__ = ["ClientWebSocket", "HeaderFields", "NoMatch", "ServerWebSocket", "WebSocket"]
+__all__ = ["ClientWebSocket", "HeaderFields", "ServerWebSocket", "WebSocket"]
 
 HeaderFields = Iterable[tuple[str, str]]
 """HTTP header fields, in order."""
 
 MAX_CLOSE_REASON: Final = 123
 """Bytes of the reason in a close frame."""
-
-
-@unique
-class NoMatch(Enum):
-    """What a server does with a client that offers none of its versions."""
-
-    ACCEPT_THEN_CLOSE = "accept, then close"
-    """Finish the handshake without a subprotocol and close at once with 1002 (RPC-012)."""
-    REJECT = "reject"
-    """Refuse the handshake with HTTP status 400 (RPC-013)."""
 
 
 @unique
@@ -84,34 +74,16 @@ class _Phase(Enum):
     """The last event is out."""
 
 
-@unique
-class _Timer(Enum):
-    HANDSHAKE = auto()
-    PING = auto()
-    PONG = auto()
-    CLOSE = auto()
+_Utf8Decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
-# The library prints header fields at DEBUG, among them credentials (F-40): it gets a logger that never speaks.
-_SILENT: Final = logging.Logger("silent")  # noqa: LOG001 - nobody else can find it and make it speak
-_SILENT.disabled = True
+@attrs.define
+class _Fragments:
+    """What has come of a message in fragments."""
 
-
-class _Frames(Protocol):
-    """The library's framing from the first frame on, which hands over every frame as soon as it is complete.
-
-    Handing over a whole chunk at a time, as the library does, would let a peer run past every limit within one
-    chunk, and make what happens depend on how TCP cut it.
-    """
-
-    def __init__(self, side: Side, on_frame: Callable[[Frame], None], limits: Limits) -> None:
-        super().__init__(side, state=OPEN, max_size=limits.max_message_size, logger=_SILENT)
-        self._on_frame = on_frame
-
-    def recv_frame(self, frame: Frame) -> None:
-        super().recv_frame(frame)
-        self.events_received()
-        self._on_frame(frame)
+    texts: list[str] = attrs.field(factory=list[str], init=False)
+    count: int = attrs.field(default=0, init=False)
+    decoder: codecs.IncrementalDecoder = attrs.field(factory=_Utf8Decoder, init=False)
 
 
 class WebSocket:
@@ -126,7 +98,7 @@ class WebSocket:
     def __init__(
         self,
         side: Side,
-        receive: Callable[[bytes], None],
+        receive: Callable[[Any, bytes], None],
         on_text: Callable[[str], None],
         *,
         limits: Limits,
@@ -134,18 +106,18 @@ class WebSocket:
     ) -> None:
         self._limits = limits
         self._now = now
-        self._is_server = side is Side.SERVER
         self._phase = _Phase.HANDSHAKE
         self._receive = receive
         """What takes in bytes; changes as the connection proceeds."""
-        self._on_text_message = on_text
-        self._events: deque[Event] = deque()
-        self._timers: Timers[_Timer] = Timers()
+        self._events: list[Event] = []
         self._transport_done = False
+
+        # The one deadline there is at a time, and what is done about it.
+        self._deadline = math.inf
+        self._on_deadline: Callable[[Any], None] = WebSocket._on_no_handshake
 
         # The handshake.
         self._head = HeadReader(limits)
-        self._handshake_bytes = b""
         self._last_words = b""
         """What is sent when the handshake takes too long."""
         self._held = b""
@@ -154,35 +126,30 @@ class WebSocket:
         """How it ends if it is already known that it will not open."""
 
         # Frames.
-        self._frames = _Frames(side, self._on_frame, limits)
-        self._fragments: list[str] = []
-        """What has come of a message in fragments."""
-        self._fragment_count = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._is_server = side is SERVER
+        self._frames = Frames(side, on_text, self._on_frame, limits)
+        self._fragments: _Fragments | None = None
         self._heard_at = now
         self._silent_since = now
         self._pinged = False
         self._control_budget = float(limits.max_control_burst)
         self._control_at = now
 
-        self._start(_Timer.HANDSHAKE, limits.handshake_timeout)
+        self._await(now, limits.handshake_timeout, WebSocket._on_no_handshake)
 
     # -- what the driver asks --
 
     def next_event(self) -> Event | None:
         """The next event; ``None`` when there is nothing left."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def data_to_send(self) -> bytes:
         """The bytes to send now. Given out once."""
-        data = b"".join(self._frames.data_to_send())
-        if self._handshake_bytes:
-            data, self._handshake_bytes = self._handshake_bytes + data, b""
-        return data
+        return self._frames.data_to_send()
 
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
-        return self._timers.next()
+        return None if self._deadline == math.inf else self._deadline
 
     @property
     def is_open(self) -> bool:
@@ -204,7 +171,7 @@ class WebSocket:
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Take in bytes from the transport. Never raises for what the peer did."""
         self.heard(now=now)
-        self._receive(data)
+        self._receive(self, data)
 
     def heard(self, *, now: float) -> None:
         """Any byte is a sign of life (RPC-123). To be called also when nothing is heard because nobody listens."""
@@ -228,8 +195,9 @@ class WebSocket:
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: act on every deadline that is due. An extra call does nothing."""
         self._advance(now)
-        while (timer := self._timers.pop_expired(self._now)) is not None:
-            self._ON_TIMEOUT[timer](self)
+        while self._deadline <= self._now:
+            self._deadline = math.inf
+            self._on_deadline(self)
 
     def send_text(self, text: bytes) -> None:
         """Send one message, given as UTF-8. Does nothing unless open."""
@@ -247,39 +215,43 @@ class WebSocket:
         if self._phase is _Phase.HANDSHAKE:
             self._give_up("closed before it was open")
         elif self._phase is _Phase.OPEN:
-            self._frames.send_close(close.code, close.reason)
+            self._frames.library.send_close(close.code, close.reason)
             self._phase = _Phase.CLOSING
-            self._stop_timers()
-            self._start(_Timer.CLOSE, self._limits.close_timeout)
+            self._await(self._now, self._limits.close_timeout, WebSocket._on_no_close)
 
     # -- phases --
 
     def _advance(self, now: float) -> None:
-        self._now = max(self._now, now)
+        if now > self._now:  # noqa: PLR1730 - it is asked with every message, and max() takes twice as long
+            self._now = now
 
-    def _start(self, timer: _Timer, seconds: float | None) -> None:
+    def _await(self, since: float, seconds: float | None, otherwise: Callable[[Any], None]) -> None:
+        """Have something done so many seconds later, in place of what was to be done at the deadline so far."""
+        self._stop_waiting()
         if seconds is not None:
-            self._timers.start(timer, self._now + seconds)
+            self._deadline = since + seconds
+            self._on_deadline = otherwise
 
-    def _stop_timers(self) -> None:
-        self._timers.stop_all()
+    def _stop_waiting(self) -> None:
+        self._deadline = math.inf
         self._pinged = False
 
     def _open(self, version: Version | None, flaw: str, rest: bytes) -> None:
         """The handshake has been accepted; ``rest`` is what the peer sent behind it (F-56)."""
         self._phase = _Phase.OPEN
-        self._stop_timers()
-        self._receive = self._read_frames
+        self._receive = WebSocket._read_frames
+        self._last_words = b""
+        del self._head
         if version is None:
             self._refusal = ConnectionRefused(HTTPStatus.SWITCHING_PROTOCOLS, flaw)
             self.close(CloseCode.PROTOCOL_ERROR, flaw, now=self._now)
         else:
             self._await_silence()
             self._events.append(ConnectionOpened(version))
-        self._receive(rest)
+        self._receive(self, rest)
 
     def _give_up(self, reason: str) -> None:
-        self._handshake_bytes += self._last_words
+        self._frames.send_head(self._last_words)
         self._end(self._refusal or ConnectionRefused(None, reason))
         self._drop()
 
@@ -289,15 +261,16 @@ class WebSocket:
 
     def _end(self, event: Event) -> None:
         self._phase = _Phase.OVER
-        self._receive = self._ignore
+        self._receive = WebSocket._ignore
         self._held = b""
-        self._stop_timers()
+        self._stop_waiting()
         self._events.append(event)
 
     def _drop(self) -> None:
         """Nothing more is to be said or heard."""
         self._transport_done = True
-        self._stop_timers()
+        self._stop_waiting()
+        self._frames.end()
 
     def _ignore(self, data: bytes) -> None:
         """What comes after the end is not looked at (F-55)."""
@@ -306,20 +279,17 @@ class WebSocket:
 
     def _await_silence(self) -> None:
         """Ping the peer once it has been silent for a while."""
-        self._pinged = False
-        self._timers.stop(_Timer.PONG)
-        if self._limits.ping_interval is not None:
-            self._silent_since = self._heard_at
-            self._timers.start(_Timer.PING, self._silent_since + self._limits.ping_interval)
+        self._silent_since = self._heard_at
+        self._await(self._silent_since, self._limits.ping_interval, WebSocket._on_silence)
 
     def _on_silence(self) -> None:
         if self._heard_at > self._silent_since:
-            # The timer is not moved with every byte that comes, only when it is due.
+            # The deadline is not moved with every byte that comes, only when it is due.
             self._await_silence()
         else:
-            self._frames.send_ping(b"")
+            self._frames.library.send_ping(b"")
+            self._await(self._now, self._limits.ping_timeout, WebSocket._on_no_pong)
             self._pinged = True
-            self._start(_Timer.PONG, self._limits.ping_timeout)
 
     def _on_no_pong(self) -> None:
         # RPC-123. No close frame: it would not reach anybody.
@@ -337,9 +307,9 @@ class WebSocket:
     # -- frames --
 
     def _read_frames(self, data: bytes) -> None:
-        self._frames.receive_data(data)
-        if self._frames.parser_exc is not None:
-            self._broken(self._frames.parser_exc)
+        error = self._frames.receive_data(data)
+        if error is not None:
+            self._broken(error)
 
     def _on_frame(self, frame: Frame) -> None:
         # Once we have sent a close frame only the peer's is of interest, and that it does not flood us.
@@ -349,21 +319,23 @@ class WebSocket:
     def _on_text(self, frame: Frame) -> None:
         # Bytes that are not UTF-8 raise UnicodeDecodeError, which the library answers with 1007 (F-46).
         if frame.fin:
-            self._on_text_message(str(frame.data, "utf-8"))
+            self._frames.on_text(str(frame.data, "utf-8"))
         else:
-            self._fragment_count = 0
+            self._fragments = _Fragments()
             self._on_continuation(frame)
 
     def _on_continuation(self, frame: Frame) -> None:
-        self._fragment_count += 1
-        if self._fragment_count > self._limits.max_fragments:
+        fragments = self._fragments
+        assert fragments is not None
+        fragments.count += 1
+        if fragments.count > self._limits.max_fragments:
             # Empty fragments never reach the limit on the size (F-50).
             self._fail(CloseCode.POLICY_VIOLATION, Misbehaviour.TOO_MANY_FRAGMENTS)
             return
-        self._fragments.append(self._decoder.decode(frame.data, frame.fin))
+        fragments.texts.append(fragments.decoder.decode(frame.data, frame.fin))
         if frame.fin:
-            fragments, self._fragments = self._fragments, []
-            self._on_text_message("".join(fragments))
+            self._fragments = None
+            self._frames.on_text("".join(fragments.texts))
 
     def _on_binary(self, frame: Frame) -> None:
         # RPC-022, F-47: never guessed at.
@@ -382,18 +354,19 @@ class WebSocket:
     def _on_close(self, _: Frame) -> None:
         """The closing handshake is complete: the library has answered the frame, or the frame answers ours."""
         by_peer = self._phase is _Phase.OPEN
-        close = self._frames.close_rcvd if by_peer else self._frames.close_sent
+        library = self._frames.library
+        close = library.close_rcvd if by_peer else library.close_sent
         close = close or Close(CloseCode.NO_STATUS_RCVD, "")
         self._finish(close.code, close.reason, by_peer=by_peer)
         if self._is_server:
             self._drop()
         else:
             # The server is the one to close the transport first (RFC 6455, 7.1.1).
-            self._start(_Timer.CLOSE, self._limits.close_timeout)
+            self._await(self._now, self._limits.close_timeout, WebSocket._on_no_close)
 
     def _fail(self, code: CloseCode, what: Misbehaviour, text: str = "") -> None:
         """Close the connection because of what the peer sent, without waiting for its consent."""
-        self._frames.fail(code, what.value)
+        self._frames.library.fail(code, what.value)
         self._failed(code, what, what.value, text)
 
     def _broken(self, exc: Exception) -> None:
@@ -418,12 +391,6 @@ class WebSocket:
         Opcode.PING: _on_control,
         Opcode.PONG: _on_control,
         Opcode.CLOSE: _on_close,
-    }
-    _ON_TIMEOUT: ClassVar[dict[_Timer, Callable[[WebSocket], None]]] = {
-        _Timer.HANDSHAKE: _on_no_handshake,
-        _Timer.PING: _on_silence,
-        _Timer.PONG: _on_no_pong,
-        _Timer.CLOSE: _on_no_close,
     }
 
 
@@ -456,7 +423,7 @@ class ServerWebSocket(WebSocket):
         limits: Limits,
         now: float,
     ) -> None:
-        super().__init__(Side.SERVER, self._read_head, on_text, limits=limits, now=now)
+        super().__init__(Side.SERVER, ServerWebSocket._read_head, on_text, limits=limits, now=now)
         self._versions = versions
         self._no_match = no_match
         self._allow_origin = allow_origin
@@ -473,7 +440,7 @@ class ServerWebSocket(WebSocket):
         """
         answer = self._decide(now)
         if self._phase is _Phase.HANDSHAKE:
-            self._handshake_bytes = answer.serialize()
+            self._frames.send_head(answer.serialize())
             held, self._held = self._held, b""
             self._open(self._version, "no OCPP version in common", held)
 
@@ -507,7 +474,7 @@ class ServerWebSocket(WebSocket):
                 head, rest = complete
                 self._events.append(self._examine(head))
                 self._last_words = response(HTTPStatus.SERVICE_UNAVAILABLE, "", ())
-                self._receive = self._hold
+                self._receive = ServerWebSocket._hold
                 self._hold(rest)
         except BadHandshake as bad:
             self._refuse(bad.status, bad.reason, bad.fields)
@@ -531,7 +498,7 @@ class ServerWebSocket(WebSocket):
 
         # A browser names an Origin, a charge point does not (F-32).
         origins = None if self._allow_origin else [None]
-        handshake = ServerProtocol(origins=origins, select_subprotocol=select, logger=_SILENT)
+        handshake = ServerProtocol(origins=origins, select_subprotocol=select, logger=SILENT)
         answer = handshake.accept(Request(target, Headers(head.fields)))
         if answer.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             fields = [("Sec-WebSocket-Version", "13")]
@@ -557,7 +524,7 @@ class ServerWebSocket(WebSocket):
             self._refuse(HTTPStatus.BAD_REQUEST, "too much was sent before the answer", ())
 
     def _refuse(self, status: int, reason: str, fields: Sequence[tuple[str, str]]) -> None:
-        self._handshake_bytes = response(status, reason, fields)
+        self._frames.send_head(response(status, reason, fields))
         self._end(ConnectionRefused(status, reason))
         self._drop()
 
@@ -579,17 +546,17 @@ class ClientWebSocket(WebSocket):
         limits: Limits,
         now: float,
     ) -> None:
-        super().__init__(Side.CLIENT, self._read_head, on_text, limits=limits, now=now)
+        super().__init__(Side.CLIENT, ClientWebSocket._read_head, on_text, limits=limits, now=now)
         uri = WebSocketURI(endpoint.secure, endpoint.host, endpoint.port, endpoint.path, endpoint.query)
         # RPC-010
         offered = [Subprotocol(version.subprotocol) for version in versions]
-        self._handshake = ClientProtocol(uri, subprotocols=offered, logger=_SILENT)
+        self._handshake = ClientProtocol(uri, subprotocols=offered, logger=SILENT)
         request = self._handshake.connect()
         for name, value in checked_fields(headers):
             if name in request.headers:
                 raise ValueError(f"the handshake itself sets the header field {name}")
             request.headers[name] = value
-        self._handshake_bytes = request.serialize()
+        self._frames.send_head(request.serialize())
         self._body = b""
 
     def _read_head(self, data: bytes) -> None:
@@ -604,8 +571,9 @@ class ClientWebSocket(WebSocket):
         status, reason = read_status_line(head)
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
             refusal = ConnectionRefused(status, reason, head.as_dict())
-            self._receive = partial(self._read_body, refusal, body_size(head, self._limits.max_reported_text))
-            self._receive(rest)
+            size = body_size(head, self._limits.max_reported_text)
+            self._receive = partial(ClientWebSocket._read_body, refusal=refusal, size=size)
+            self._read_body(rest, refusal, size)
             return
         flaw = "the server chose no OCPP version"
         try:
@@ -619,7 +587,7 @@ class ClientWebSocket(WebSocket):
         # RPC-014: a WebSocket without a version that we offered is of no use.
         self._open(Version.from_subprotocol(self._handshake.subprotocol or ""), flaw, rest)
 
-    def _read_body(self, refusal: ConnectionRefused, size: int, data: bytes) -> None:
+    def _read_body(self, data: bytes, refusal: ConnectionRefused, size: int) -> None:
         """Collect the start of the body of a refusal: it may say what is wrong."""
         self._body += data
         self._refusal = attrs.evolve(refusal, body=self._body[:size].decode(errors="replace"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection, NoMatch
+from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection
 from ocpp_sansio.errors import CallCancelled, CallTimedOut, ConnectionLost, ErrorCode, LocalProtocolError, SessionClosed
 from ocpp_sansio.events import (
     CallFailed,
@@ -21,6 +21,7 @@ from ocpp_sansio.events import (
     Misbehaviour,
     PeerMisbehaved,
 )
+from ocpp_sansio.handshake import NoMatch
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.session import Direction, numbered_ids
 from ocpp_sansio.v16 import (
@@ -351,7 +352,7 @@ def test_what_was_said_before_a_breach_counts():
     """F-47."""
     pair = connect()
     pair.client.call(HEARTBEAT, now=0.0)
-    pair.client._websocket._frames.send_binary(b"x")
+    pair.client._websocket._frames.library.send_binary(b"x")
     _, (asked, misbehaved, closed) = pair.run()
     assert isinstance(asked, CallReceived)
     assert misbehaved == PeerMisbehaved(Misbehaviour.BINARY_MESSAGE, "binary message", "x")

@@ -27,10 +27,10 @@ from ocpp_sansio.events import (
     Misbehaviour,
     PeerMisbehaved,
 )
-from ocpp_sansio.handshake import Endpoint
+from ocpp_sansio.handshake import Endpoint, NoMatch
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.version import Version
-from ocpp_sansio.websocket import ClientWebSocket, NoMatch, ServerWebSocket, WebSocket
+from ocpp_sansio.websocket import ClientWebSocket, ServerWebSocket, WebSocket
 from tests.peers import Pair, drain
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -42,7 +42,7 @@ OPENED = ConnectionOpened(Version.V16)
 def telling(open_websocket: Callable[[Callable[[str], None]], Any]) -> Any:
     """A WebSocket whose texts are told among its events, where they came."""
     websocket = open_websocket(print)
-    websocket._on_text_message = websocket._events.append
+    websocket._frames.on_text = websocket._events.append
     return websocket
 
 
@@ -675,12 +675,13 @@ def test_control_frames_at_the_allowed_rate_go_on_for_ever():
     failed(ws, 1008, Misbehaviour.TOO_MANY_CONTROL_FRAMES)
 
 
-def test_a_bug_of_ours_is_not_blamed_on_the_peer(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("fin", [True, False])
+def test_a_bug_of_ours_is_not_blamed_on_the_peer(fin: bool):
     """F-14."""
     ws = open_server()
-    monkeypatch.setitem(WebSocket._ON_FRAME, Opcode.TEXT, lambda *_: 1 / 0)
+    ws._frames.on_text = lambda _: 1 / 0
     with pytest.raises(ZeroDivisionError):
-        ws.receive_data(text(b"x"), now=0.0)
+        ws.receive_data(text(b"x", fin=fin) + frame(Opcode.CONT), now=0.0)
     assert drain(ws) == [ConnectionClosed(1011, "", by_peer=False)]
     assert frames_in(ws.data_to_send()) == [(Opcode.CLOSE, b"\x03\xf3")]
     assert ws.transport_done
