@@ -15,7 +15,6 @@ The driver's part, in this order, after every step (one mutation → drain compl
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -49,13 +48,16 @@ class Connection(Generic[S, W]):
         self._websocket = open_websocket(self._on_text)
         self._open_session = open_session
         self._session: S | None = None
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []
+        """What is to be told before the events that the session still has."""
 
     # -- what the driver asks --
 
     def next_event(self) -> Event | None:
         """The next thing to act on; ``None`` when there is nothing left."""
-        return self._events.popleft() if self._events else None
+        if self._events:
+            return self._events.pop(0)
+        return None if self._session is None else self._session.next_event()
 
     def data_to_send(self) -> bytes:
         """The bytes to send now. Given out once."""
@@ -95,13 +97,13 @@ class Connection(Generic[S, W]):
         """Take in bytes from the transport. Never raises for what the peer did."""
         self._advance(now)
         self._websocket.receive_data(data, now=now)
-        self._settle()
+        self._heed()
 
     def receive_eof(self, *, now: float) -> None:
         """The transport is gone: it reached its end, or it failed (F-08, F-09)."""
         self._advance(now)
         self._websocket.receive_eof(now=now)
-        self._settle()
+        self._heed()
 
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: act on every deadline that is due. An extra call does nothing."""
@@ -112,7 +114,8 @@ class Connection(Generic[S, W]):
                 self._websocket.heard(now=now)
             self._session.handle_timeout(now=now)
         self._websocket.handle_timeout(now=now)
-        self._settle()
+        self._heed()
+        self._speak()
 
     # -- commands --
 
@@ -120,7 +123,7 @@ class Connection(Generic[S, W]):
         """Give up on a call: its outcome is a CallFailed with CallCancelled, unless it has had its outcome."""
         self._advance(now)
         self._opened().cancel(call, now=now)
-        self._settle()
+        self._speak()
 
     def respond(self, call: CallReceived[R], response: R, *, now: float) -> bool:
         """Answer a CALL. Returns whether the answer is on its way: nobody may wait for it any more.
@@ -131,7 +134,7 @@ class Connection(Generic[S, W]):
         """
         self._advance(now)
         sent = self._opened().respond(call, response, now=now)
-        self._settle()
+        self._speak()
         return sent
 
     def reject(
@@ -150,7 +153,7 @@ class Connection(Generic[S, W]):
         """
         self._advance(now)
         sent = self._opened().reject(call, code, description, details, now=now)
-        self._settle()
+        self._speak()
         return sent
 
     def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
@@ -166,12 +169,13 @@ class Connection(Generic[S, W]):
         self._websocket.close(code, reason, now=now)
         if self._session is not None:
             self._session.connection_lost(now=now)
-        self._settle()
+        self._heed()
 
     # -- between the layers --
 
     def _advance(self, now: float) -> None:
-        self._now = max(self._now, now)
+        if now > self._now:  # noqa: PLR1730 - it is asked with every message, and max() takes twice as long
+            self._now = now
 
     def _opened(self) -> S:
         if self._session is None:
@@ -180,31 +184,31 @@ class Connection(Generic[S, W]):
 
     def _on_text(self, text: str) -> None:
         """A message is complete, while the WebSocket is still at work on the bytes it came in."""
-        self._settle()
+        if self._session is None:  # it came right behind the handshake
+            self._heed()
         self._opened().receive_data(text, now=self._now)
-        self._settle()
+        self._speak()
 
-    def _settle(self) -> None:
-        """Carry everything between the two layers until both are at rest."""
+    def _heed(self) -> None:
+        """Act on the events of the WebSocket, and pass them on."""
         while (event := self._websocket.next_event()) is not None:
             if isinstance(event, ConnectionOpened):
                 self._session = self._open_session(event.version)
+                del self._open_session
             elif isinstance(event, ConnectionClosed):
                 self._opened().connection_lost(now=self._now)
             # What the session has to say about the texts so far, and about its end, comes first.
-            self._collect()
+            if self._session is not None:
+                self._events.extend(iter(self._session.next_event, None))
             self._events.append(event)
-        self._collect()
+
+    def _speak(self) -> None:
+        """Send what the session has to send."""
         if self._session is not None:
             for text in self._session.bytes_to_send():
                 self._websocket.send_text(text)
             if self._session.must_close is not None and self.is_open:
                 self.close(self._session.must_close, "limit exceeded", now=self._now)
-
-    def _collect(self) -> None:
-        if self._session is not None:
-            while (event := self._session.next_event()) is not None:
-                self._events.append(event)
 
 
 class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
@@ -269,7 +273,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         """Ask the central system. See :meth:`CentralSystemConnection.call`."""
         self._advance(now)
         call = self._opened().call(request, now=now, timeout=timeout)
-        self._settle()
+        self._speak()
         return call
 
 
@@ -326,7 +330,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         """
         self._advance(now)
         self._websocket.accept(now=now)
-        self._settle()
+        self._heed()
 
     def reject_connection(self, status: int = 401, reason: str = "", headers: HeaderFields = (), *, now: float) -> None:
         """Refuse the charge point with an HTTP status (RPC-015, RPC-016). Nothing happens if it has left meanwhile.
@@ -339,7 +343,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         """
         self._advance(now)
         self._websocket.reject(status, reason, headers, now=now)
-        self._settle()
+        self._heed()
 
     def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
@@ -357,7 +361,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         """
         self._advance(now)
         call = self._opened().call(request, now=now, timeout=timeout)
-        self._settle()
+        self._speak()
         return call
 
 

@@ -6,7 +6,7 @@ It knows ``async`` and ``await``, and no event loop.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from ocpp_sansio import (
     CentralSystem,
@@ -21,17 +21,47 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.handlers import Handlers
 
-from ._shared import C, Dispatcher, Flag, H, Peer
+from ._shared import C, Dispatcher, H, Peer
 
-__all__ = ["AsyncDispatcher", "RemoteCentralSystem", "Station"]
+__all__ = ["AsyncDispatcher", "AsyncFlag", "RemoteCentralSystem", "Station"]
 
 R = TypeVar("R", bound=Response)
 
 
-class AsyncFlag(Flag, Protocol):
-    """A flag that a task can wait for."""
+class Event(Protocol):
+    """The event loop's own kind of flag."""
 
+    def set(self) -> None: ...
     def wait(self) -> Awaitable[object]: ...
+
+
+class AsyncFlag:
+    """A flag that tasks can wait for. The event loop's own, which is much larger, is made only when one does."""
+
+    __slots__ = ("_event", "_is_set")
+
+    new_event: ClassVar[type[Event]]
+
+    def __init__(self) -> None:
+        self._event: Event | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """Wake all who wait."""
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether it has been set."""
+        return self._is_set
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if not self._is_set:
+            if self._event is None:
+                self._event = self.new_event()
+            await self._event.wait()
 
 
 E = TypeVar("E", bound=AsyncFlag)
@@ -39,11 +69,6 @@ E = TypeVar("E", bound=AsyncFlag)
 
 class AsyncDispatcher(Dispatcher[C, H, E]):
     """A dispatcher whose waiters are tasks."""
-
-    def __init__(self, connection: C, handlers: H, identity: str = "") -> None:
-        super().__init__(connection, handlers, identity)
-        self.lost = self.new_flag()
-        """Set when the transport is gone."""
 
     async def outcome(self, call: PendingCall[R]) -> R:
         """Wait for the outcome of a new call. A task that is cancelled here gives the call up, nothing else (F-11)."""

@@ -84,8 +84,6 @@ class Driver(Dispatcher[C, H, _Flag]):
 
     def __init__(self, connection: C, handlers: H, stream: socket.socket, limits: Limits, identity: str = "") -> None:
         super().__init__(connection, handlers, identity)
-        self.lost: Final = _Flag()
-        """Set when the socket is closed."""
         self._socket = stream
         self._limits = limits
         self._unsent = bytearray()
@@ -231,7 +229,7 @@ class Driver(Dispatcher[C, H, _Flag]):
         finally:
             for each in (self._selector, self._socket, self._wakeup, self._waker):
                 each.close()
-            self.lost.set()  # last: whoever waits for it expects everything else to be over
+            self.let_go()
 
     # -- what other threads want --
 

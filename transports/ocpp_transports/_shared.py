@@ -197,6 +197,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """What handlers are given: the adapter's object for the other end."""
         self.decided: Final = self.new_flag()
         """Set when the handshake is over, one way or the other."""
+        self.lost: Final = self.new_flag()
+        """Set when the transport is gone."""
         self.end: ConnectionClosed | ConnectionRefused | None = None
         """How the connection ended."""
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
@@ -239,11 +241,17 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.connection.close(code, reason, now=self.now())
         self.drive()
 
+    def let_go(self) -> None:
+        """The transport is gone. The last thing that happens: who waits for it expects everything else to be over."""
+        self.peer = None  # it refers back to this dispatcher (F-132)
+        self.lost.set()
+
     # -- events --
 
     def react(self) -> None:
         """Act on every event."""
-        while (event := self.connection.next_event()) is not None:
+        next_event = self.connection.next_event
+        while (event := next_event()) is not None:
             self._REACTIONS[type(event)](self, event)
 
     def _on_call(self, call: CallReceived[Any]) -> None:
@@ -254,10 +262,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
                 raise
             self._refuse(call, error)
         else:
-            if isawaitable(answer):
-                self.spawn(self._answer_later(call, answer))
-            else:
+            # Almost all are responses, and `isawaitable` is slow to tell.
+            if isinstance(answer, Response) or not isawaitable(answer):
                 self._answer(call, answer)
+            else:
+                self.spawn(self._answer_later(call, answer))
 
     async def _answer_later(self, call: CallReceived[Any], answer: Awaitable[Response]) -> None:
         try:

@@ -28,7 +28,7 @@ from ocpp_sansio import (
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap
 
-from ._async import AsyncDispatcher, RemoteCentralSystem, Station
+from ._async import AsyncDispatcher, AsyncFlag, RemoteCentralSystem, Station
 from ._shared import (
     GOING_AWAY,
     NORMAL,
@@ -86,10 +86,16 @@ class _Group:
             await asyncio.wait(self.tasks)
 
 
-class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
+class _Flag(AsyncFlag):
+    __slots__ = ()
+
+    new_event = asyncio.Event
+
+
+class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
     """What asyncio calls; each call is one mutation of the connection, and ``drive`` after it."""
 
-    new_flag = asyncio.Event
+    new_flag = _Flag
 
     def __init__(self, connection: C, handlers: H, group: _Group, identity: str = "") -> None:
         super().__init__(connection, handlers, identity)
@@ -179,7 +185,7 @@ class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
         self.connection.receive_eof(now=self.now())
         self.drive()
         self._group.drivers.discard(self)
-        self.lost.set()
+        self.let_go()
 
     def pause_writing(self) -> None:
         self._choked = True
@@ -207,7 +213,7 @@ class _Driver(AsyncDispatcher[C, H, asyncio.Event], asyncio.Protocol):
         return super().is_fault(error)
 
 
-class _ServerDriver(ServerDispatcher[asyncio.Event], _Driver[CentralSystemConnection, CentralSystem]):
+class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
 
 

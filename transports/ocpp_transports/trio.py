@@ -31,7 +31,7 @@ from ocpp_sansio import (
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap
 
-from ._async import AsyncDispatcher, RemoteCentralSystem, Station
+from ._async import AsyncDispatcher, AsyncFlag, RemoteCentralSystem, Station
 from ._shared import (
     GOING_AWAY,
     NORMAL,
@@ -100,10 +100,16 @@ class _Group:
             raise raised
 
 
-class _Driver(AsyncDispatcher[C, H, trio.Event]):
+class _Flag(AsyncFlag):
+    __slots__ = ()
+
+    new_event = trio.Event
+
+
+class _Driver(AsyncDispatcher[C, H, _Flag]):
     """Three tasks, one that reads, one that writes, one that keeps the time; each is followed by ``drive``."""
 
-    new_flag = trio.Event
+    new_flag = _Flag
 
     def __init__(self, connection: C, handlers: H, group: _Group, identity: str = "") -> None:
         super().__init__(connection, handlers, identity)
@@ -147,7 +153,7 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
         finally:
             self._group.drivers.discard(self)
             self._hear_end()
-            self.lost.set()
+            self.let_go()
             await trio.aclose_forcefully(stream)
 
     async def _read(self, stream: trio.abc.ReceiveStream) -> None:
@@ -208,7 +214,7 @@ class _Driver(AsyncDispatcher[C, H, trio.Event]):
         self._group.nursery.start_soon(run)
 
 
-class _ServerDriver(ServerDispatcher[trio.Event], _Driver[CentralSystemConnection, CentralSystem]):
+class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
 
 
