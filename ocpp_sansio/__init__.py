@@ -2,11 +2,14 @@
 
 This package opens no socket, starts no thread, reads no clock. ``ocpp_transports`` has the adapters that do.
 
-The messages are packages of their own, one per version: ``from ocpp_sansio import v16``.
+The messages are packages of their own, one per version: ``from ocpp_sansio import v16``. The connections come with the
+WebSocket library, which is as much to import as all the rest: that is done when one of them is asked for.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .application import Authenticate, CentralSystem, Decision
-from .connection import CentralSystemConnection, ChargePointConnection
 from .diagnosis import validate
 from .errors import (
     CallCancelled,
@@ -42,11 +45,23 @@ from .events import (
     PendingCall,
 )
 from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
-from .handshake import NoMatch
 from .limits import Limits
 from .messages import Action, Actions, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
 from .session import CentralSystemSession, ChargePointSession, Direction, Session, Tap, numbered_ids
-from .version import Version
+from .version import NoMatch, Version
+
+if TYPE_CHECKING:
+    from .connection import CentralSystemConnection, ChargePointConnection
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name not in ("CentralSystemConnection", "ChargePointConnection"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(".connection", __name__), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Action",

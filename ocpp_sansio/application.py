@@ -14,10 +14,9 @@ from typing import Any, Final, Protocol, TypeVar
 from .errors import ErrorCode, Rejection
 from .events import CallReceived, ConnectionRequested
 from .handlers import CentralSystemHandlers, Handler
-from .handshake import NoMatch
 from .limits import Limits
 from .messages import Response
-from .version import Version
+from .version import NoMatch, Version
 
 __all__ = ["DISPLACED", "Authenticate", "CentralSystem", "Decision", "Station"]
 

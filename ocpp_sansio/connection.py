@@ -21,11 +21,11 @@ from typing import Any, Generic, TypeVar
 
 from .errors import ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall
-from .handshake import Endpoint, NoMatch, basic_authorization
+from .handshake import Endpoint, basic_authorization
 from .limits import Limits
 from .messages import FromCentralSystem, FromChargePoint, Response
 from .session import CentralSystemSession, ChargePointSession, Session, Tap
-from .version import Version
+from .version import NoMatch, Version
 from .websocket import ClientWebSocket, HeaderFields, ServerWebSocket, WebSocket
 
 __all__ = ["CentralSystemConnection", "ChargePointConnection", "Connection"]

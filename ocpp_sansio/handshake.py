@@ -11,7 +11,6 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from enum import Enum, unique
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -26,7 +25,6 @@ __all__ = [
     "Endpoint",
     "Head",
     "HeadReader",
-    "NoMatch",
     "basic_authorization",
     "body_size",
     "checked_fields",
@@ -49,16 +47,6 @@ _BASIC: Final = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 
 Fields = Sequence[tuple[str, str]]
 """Header fields, in order."""
-
-
-@unique
-class NoMatch(Enum):
-    """What a server does with a client that offers none of its versions."""
-
-    ACCEPT_THEN_CLOSE = "accept, then close"
-    """Finish the handshake without a subprotocol and close at once with 1002 (RPC-012)."""
-    REJECT = "reject"
-    """Refuse the handshake with HTTP status 400 (RPC-013)."""
 
 
 class BadHandshake(Exception):

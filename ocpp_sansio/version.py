@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .messages import Actions
 
-__all__ = ["Dialect", "Version"]
+__all__ = ["Dialect", "NoMatch", "Version"]
 
 
 @attrs.frozen
@@ -31,6 +31,16 @@ class Dialect:
     """Whether an unknown message type with a readable id is answered (RPC-069) or ignored (RPC-068)."""
     null_payload_is_empty: bool
     """Whether a ``null`` payload is taken for ``{}`` (RPC-037) or refused (RPC-038)."""
+
+
+@unique
+class NoMatch(Enum):
+    """What a server does with a client that offers none of its versions."""
+
+    ACCEPT_THEN_CLOSE = "accept, then close"
+    """Finish the handshake without a subprotocol and close at once with 1002 (RPC-012)."""
+    REJECT = "reject"
+    """Refuse the handshake with HTTP status 400 (RPC-013)."""
 
 
 @unique

@@ -43,7 +43,6 @@ from .handshake import (
     Endpoint,
     Head,
     HeadReader,
-    NoMatch,
     body_size,
     checked_fields,
     identity_in,
@@ -53,7 +52,7 @@ from .handshake import (
     response,
 )
 from .limits import Limits
-from .version import Version
+from .version import NoMatch, Version
 
 __all__ = ["ClientWebSocket", "HeaderFields", "ServerWebSocket", "WebSocket"]
 

@@ -21,7 +21,6 @@ from ocpp_sansio.events import (
     Misbehaviour,
     PeerMisbehaved,
 )
-from ocpp_sansio.handshake import NoMatch
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.session import Direction, numbered_ids
 from ocpp_sansio.v16 import (
@@ -35,7 +34,7 @@ from ocpp_sansio.v16 import (
     ResetStatus,
     ResetType,
 )
-from ocpp_sansio.version import Version
+from ocpp_sansio.version import NoMatch, Version
 from tests.peers import Pair, drain
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

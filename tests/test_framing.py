@@ -17,9 +17,9 @@ from websockets.protocol import CLIENT, SERVER, Side
 from ocpp_sansio import framing, websocket
 from ocpp_sansio.events import ConnectionClosed
 from ocpp_sansio.framing import Frames, Library
-from ocpp_sansio.handshake import Endpoint, NoMatch
+from ocpp_sansio.handshake import Endpoint
 from ocpp_sansio.limits import Limits
-from ocpp_sansio.version import Version
+from ocpp_sansio.version import NoMatch, Version
 from ocpp_sansio.websocket import ClientWebSocket, ServerWebSocket, WebSocket
 from tests.peers import drain
 

@@ -27,9 +27,9 @@ from ocpp_sansio.events import (
     Misbehaviour,
     PeerMisbehaved,
 )
-from ocpp_sansio.handshake import Endpoint, NoMatch
+from ocpp_sansio.handshake import Endpoint
 from ocpp_sansio.limits import Limits
-from ocpp_sansio.version import Version
+from ocpp_sansio.version import NoMatch, Version
 from ocpp_sansio.websocket import ClientWebSocket, ServerWebSocket, WebSocket
 from tests.peers import Pair, drain
 
