@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import math
+import weakref
 from datetime import UTC, datetime
 from typing import Any
 
@@ -374,3 +376,29 @@ def test_an_idle_connection_lives():
     assert pair.wait(86400.0) == ([], [])
     assert pair.client.is_open
     assert pair.server.is_open
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_connection_that_is_over_is_freed_by_reference_counting(accepted: bool):
+    """F-132."""
+    gc.disable()
+    try:
+        pair = Pair(charge_point(), central_system())
+        pair.run()
+        if accepted:
+            pair.server.accept(now=0.0)
+            pair.run()
+            pair.client.call(BOOT, now=0.0)
+            pair.run()
+            pair.client.close(now=0.0)
+        else:
+            pair.server.reject_connection(403, now=0.0)
+        pair.run()
+        pair.client.receive_eof(now=0.0)
+        assert pair.client.transport_done
+        assert pair.server.transport_done
+        freed = [weakref.ref(end) for end in (pair.client, pair.server)]
+        del pair
+        assert [end() for end in freed] == [None, None]
+    finally:
+        gc.enable()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -180,3 +182,21 @@ async def test_a_station_is_called_from_anywhere_in_the_loop() -> None:
     async with connected(csms) as (peer, _):
         await peer.call(HEARTBEAT)
         assert (await csms.stations["CP_1"].call(RESET)).status is v16.ResetStatus.ACCEPTED
+
+
+@in_loop
+async def test_a_connection_that_is_lost_is_freed_by_reference_counting_f_132() -> None:
+    csms = central_system(accept_before_boot=True)
+    gc.disable()
+    try:
+        async with serve(csms, port=0) as server:
+            async with connect(f"ws://127.0.0.1:{server.port}", "CP_1") as peer:
+                await peer.call(HEARTBEAT)
+                freed = [asyncio.Event(), asyncio.Event()]
+                weakref.finalize(csms.stations["CP_1"], freed[0].set)
+                weakref.finalize(peer._driver, freed[1].set)
+                del peer
+            for each in freed:
+                await each.wait()
+    finally:
+        gc.enable()

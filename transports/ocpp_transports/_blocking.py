@@ -81,6 +81,7 @@ class Driver(Dispatcher[C, H, _Flag]):
     """A socket, a connection, and the one thread at a time that runs them."""
 
     new_flag = _Flag
+    now = staticmethod(time.monotonic)
 
     def __init__(self, connection: C, handlers: H, stream: socket.socket, limits: Limits, identity: str = "") -> None:
         super().__init__(connection, handlers, identity)
@@ -268,9 +269,6 @@ class Driver(Dispatcher[C, H, _Flag]):
             if not errand.is_done():  # Ctrl-C: the call is given up, nothing else (F-11)
                 self.post(drop)
         return errand.result()
-
-    def now(self) -> float:
-        return time.monotonic()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         # An ``async`` handler that waits for nothing is as good as a plain one. There is nothing to wait with.

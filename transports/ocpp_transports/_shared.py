@@ -188,6 +188,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
     """Brings the events of one connection to handlers and waiters. The adapter's driver is one."""
 
     new_flag: type[F]
+    now: Callable[[], float]
+    """Monotonic seconds."""
 
     def __init__(self, connection: C, handlers: H, identity: str = "") -> None:
         self.connection: Final = connection
@@ -205,10 +207,6 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self._complaints = 0
 
     # -- for the adapter to fill in --
-
-    @abstractmethod
-    def now(self) -> float:
-        """Monotonic seconds."""
 
     @abstractmethod
     def drive(self) -> None:

@@ -10,6 +10,7 @@ All of it belongs to one event loop. From another thread: ``asyncio.run_coroutin
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -101,8 +102,10 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
         super().__init__(connection, handlers, identity)
         self._group = group
         self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
         self._paused = False
         self._choked = False
         """Whether more than ``Limits.max_unsent`` waits for the peer to read it."""
@@ -128,11 +131,12 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
 
         # A deadline that has moved away is left to ring once for nothing: cheaper than a new timer for every message.
         deadline = connection.next_timeout()
-        if deadline is not None and (self._timer is None or deadline < self._timer.when()):
+        if deadline is not None and deadline < self._rings_at:
             self._set_alarm(self._loop.call_at(deadline, self._ring))
+            self._rings_at = deadline
 
     def _ring(self) -> None:
-        self._timer = None
+        self._rings_at = math.inf
         self.connection.handle_timeout(now=self.now())
         self.drive()
 
@@ -196,9 +200,6 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
         self.drive()
 
     # -- tasks --
-
-    def now(self) -> float:
-        return self._loop.time()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

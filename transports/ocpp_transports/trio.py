@@ -110,6 +110,7 @@ class _Driver(AsyncDispatcher[C, H, _Flag]):
     """Three tasks, one that reads, one that writes, one that keeps the time; each is followed by ``drive``."""
 
     new_flag = _Flag
+    now = staticmethod(trio.current_time)
 
     def __init__(self, connection: C, handlers: H, group: _Group, identity: str = "") -> None:
         super().__init__(connection, handlers, identity)
@@ -196,9 +197,6 @@ class _Driver(AsyncDispatcher[C, H, _Flag]):
     def _hear_end(self) -> None:
         self.connection.receive_eof(now=self.now())
         self.drive()
-
-    def now(self) -> float:
-        return trio.current_time()
 
     def is_fault(self, error: BaseException) -> bool:
         return super().is_fault(error) and not isinstance(error, trio.Cancelled)
