@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from .messages import Actions, Datatype, Request
+from .messages import Actions, Datatype, Json, Request, read_open, write_open
 from .schema import Kind, Property, kind_of, kinds_within, properties
 
 __all__ = ["Codec", "PayloadError", "codec_of", "preload"]
@@ -36,7 +36,7 @@ class PayloadError(ValueError):
 # are ValueErrors; nesting without end in an untyped value is a RecursionError (F-65).
 UNREADABLE: Final = (ValueError, RecursionError)
 
-_write = msgspec.json.Encoder().encode
+_write = msgspec.json.Encoder(enc_hook=write_open).encode
 
 
 class Codec(Generic[M]):
@@ -53,9 +53,9 @@ class Codec(Generic[M]):
     def __init__(self, cls: type[M]) -> None:
         self.cls = cls
         self._kind = kind_of(cls)
-        self._decoder = msgspec.json.Decoder(cls)
+        self._decoder = msgspec.json.Decoder(cls, dec_hook=read_open)
         elements = int, str, *[str] * issubclass(cls, Request), cls  # type, id, for a CALL the action, payload
-        self._read_frame = msgspec.json.Decoder(tuple.__class_getitem__(elements)).decode
+        self._read_frame = msgspec.json.Decoder(tuple.__class_getitem__(elements), dec_hook=read_open).decode
         kinds = list(kinds_within(self._kind))
         self._counts_decimals = any(kind.decimals is not None for kind in kinds)
         self.read = self._read_exactly if self._counts_decimals else self._decoder.decode
@@ -75,7 +75,7 @@ class Codec(Generic[M]):
             pass
         # The typed decoder judges every occurrence of a key; what counts is what a reader of the object sees (F-66).
         try:
-            message = msgspec.convert(msgspec.json.decode(payload), self.cls)
+            message = msgspec.convert(msgspec.json.decode(payload), self.cls, dec_hook=read_open)
             self._count_decimals(parse(payload))
         except UNREADABLE:
             raise PayloadError from None
@@ -134,7 +134,8 @@ def preload(actions: Actions) -> None:
     """Build the codecs of a whole version now, rather than one by one as its messages come by."""
     for action in actions.values():
         codec_of(action.request)
-        codec_of(action.response)
+        if action.response is not None:
+            codec_of(action.response)
 
 
 # -- numbers in tenths --
@@ -191,11 +192,12 @@ def _are_even(kind: Kind, value: Any) -> bool:
 # -- timestamps --
 
 
-def _timestamp_names(inside: Iterable[Property]) -> list[str]:
+def _timestamp_names(inside: list[Property]) -> list[str]:
     """The properties that hold timestamps. A name that also means something else would make rewriting them unsafe."""
     timestamps = {prop.wire_name for prop in inside if prop.kind.type is datetime}
     others = {prop.wire_name for prop in inside if prop.kind.type is not datetime}
-    if ambiguous := timestamps & others:
+    untyped = {prop.wire_name for prop in inside if prop.kind.type is Json}  # whatever is in them may have any name
+    if ambiguous := timestamps & others or (timestamps and untyped):
         raise TypeError(f"timestamps, but not everywhere: {sorted(ambiguous)}")
     return sorted(timestamps)
 

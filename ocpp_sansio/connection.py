@@ -227,7 +227,6 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
 
     Raises:
         ValueError: the URL, the identity or a header field is not acceptable, or a version is unknown.
-        NotImplementedError: the messages of a version are not part of this release.
     """
 
     def __init__(
@@ -294,7 +293,6 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
 
     Raises:
         ValueError: a version is unknown, or there is none.
-        NotImplementedError: the messages of a version are not part of this release.
     """
 
     def __init__(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum, unique
-from itertools import chain
-from typing import Annotated, Any, Final, TypeGuard
+from typing import Annotated, Any, Final
 
 import attrs
 import msgspec
 
 from .events import Misbehaviour
+from .messages import is_shallow
 
 __all__ = [
     "Call",
@@ -157,21 +157,7 @@ def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
         value = _DETAILS.decode(details)
     except (ValueError, RecursionError):
         return None
-    # The message is a level of its own.
-    level: list[_Container] = [value]
-    for _ in range(max_depth - 1):
-        children = [node.values() if isinstance(node, dict) else node for node in level]
-        level = [child for child in chain.from_iterable(children) if _is_container(child)]
-        if not level:
-            return value
-    return None
-
-
-_Container = dict[str, Any] | list[Any]
-
-
-def _is_container(value: object) -> TypeGuard[_Container]:
-    return isinstance(value, dict | list)
+    return value if is_shallow(value, max_depth - 1) else None  # the message is a level of its own
 
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from .errors import ErrorCode, Rejection
 from .events import CallReceived
-from .messages import SENT_BY, AnyFromCentralSystem, AnyFromChargePoint, Request, Response, Role
+from .messages import SENT_BY, AnyFromCentralSystem, AnyFromChargePoint, Datatype, Response, Role
 
 __all__ = ["CentralSystemHandlers", "ChargePointHandlers", "Handler", "Handlers"]
 
@@ -29,7 +29,7 @@ class Handlers:
 
     def __init__(self, role: Role) -> None:
         self.role = role
-        self._handlers: dict[type[Request[Any]], Handler] = {}
+        self._handlers: dict[type[Datatype], Handler] = {}
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())

@@ -36,7 +36,7 @@ class Limits:
     max_fragments: int = _positive(1024)
     """WebSocket fragments of one message. More close the connection with 1008 (F-50)."""
     max_depth: int = _positive(32)
-    """Nesting of the details of a CALLERROR, the one part of a message that no schema bounds (F-65)."""
+    """Nesting of the details of a CALLERROR, which no schema bounds (F-65)."""
     max_reported_text: int = _natural(1024)
     """Characters of a message that an event about it quotes (F-60)."""
     max_reported_violations: int = _positive(20)

@@ -3,13 +3,18 @@
 The message classes themselves are generated, one package per version. They are :class:`msgspec.Struct`: read from
 bytes and validated in one pass. They also speak attrs (:func:`speak_attrs`), so that ``attrs.evolve``,
 ``attrs.asdict``, cattrs and hypothesis work on them.
+
+Two kinds of values no schema describes to the end: :class:`CustomData` and :data:`Json`. What is known of them is
+known here, by :func:`read_open` and :func:`write_open`; msgspec asks these only when it meets such a value.
 """
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
+from itertools import chain
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -20,6 +25,8 @@ from typing import (
     Generic,
     Protocol,
     Self,
+    TypeAlias,
+    TypeGuard,
     TypeVar,
     Union,
     dataclass_transform,
@@ -35,26 +42,49 @@ __all__ = [
     "Actions",
     "AnyFromCentralSystem",
     "AnyFromChargePoint",
+    "CustomData",
     "Datatype",
+    "Default",
     "FromCentralSystem",
     "FromChargePoint",
     "Integer",
+    "Json",
+    "Natural",
     "Request",
     "Response",
     "Role",
+    "Send",
+    "SendFromChargePoint",
     "Tenths",
     "Timestamp",
+    "is_shallow",
+    "read_open",
     "speak_attrs",
+    "write_open",
 ]
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 """An OCPP integer: 32 bit, signed (RPC-103, RPC-106)."""
+
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""An OCPP integer that is not negative."""
 
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 """An OCPP dateTime: always aware; written in UTC with at most three fraction digits, read with any (RPC-100…102)."""
 
 Tenths = Annotated[float, msgspec.Meta(extra={"multipleOf": "0.1"})]
 """A number with at most one fraction digit, decided on its decimal text (RPC-105): binary floats have no 0.1."""
+
+
+@attrs.frozen
+class Default:
+    """In the annotation of an optional property: what its absence means (SCH-029).
+
+    It is not put in the property's place, so that what was left out is left out again;
+    :func:`ocpp_sansio.in_force` tells it.
+    """
+
+    value: Any
 
 
 class _AttrsOnDemand:
@@ -104,6 +134,116 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
+# -- what the schemas leave open --
+
+MAX_DEPTH: Final = 32
+"""Nesting of a value that no schema bounds. A deeper one is refused: it could be read, but hardly looked at (F-65)."""
+
+if TYPE_CHECKING:
+    Json: TypeAlias = Any
+else:
+
+    class Json(ABC):  # noqa: B024 (there is nothing to implement: everything is one)
+        """Any value of JSON: what it is, the two ends agree on (SCH-026). ``None`` is a value that is absent (RPC-038).
+
+        Type checkers take it for ``Any``; msgspec, which asks nobody about an ``Any``, takes it for a class.
+        """
+
+        @classmethod
+        def __subclasshook__(cls, _: type) -> bool:
+            return True
+
+
+class VendorData(Datatype, kw_only=True, forbid_unknown_fields=False):
+    """The part of :class:`CustomData` that all vendors have in common."""
+
+    vendor_id: Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class CustomData(Mapping[str, Any]):
+    """What a vendor adds to an object of 2.x: a JSON object of anything, and who the vendor is (SCH-022).
+
+    A read-only mapping by the names on the wire, ``vendorId`` among them. Like the messages it is compared by its value
+    and does not validate what it is made of; like those that have lists it cannot be hashed.
+    """
+
+    __slots__ = ("_properties",)
+
+    _properties: dict[str, Any]
+
+    def __init__(self, vendor_id: str, /, **others: Any) -> None:
+        self._properties = {"vendorId": vendor_id, **others}
+
+    @classmethod
+    def of(cls, properties: Mapping[str, Any]) -> Self:
+        """That of a JSON object, in its order."""
+        made = cls.__new__(cls)
+        made._properties = dict(properties)
+        return made
+
+    @property
+    def vendor_id(self) -> str:
+        """The vendor, by a name that no other is likely to have: its reversed domain, say."""
+        vendor_id: str = self._properties["vendorId"]
+        return vendor_id
+
+    def __getitem__(self, name: str) -> Any:
+        return self._properties[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._properties)
+
+    def __len__(self) -> int:
+        return len(self._properties)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.of({self._properties!r})"
+
+
+def read_open(cls: type[Any], value: Any) -> Any:
+    """Judge what was read in the place of a :class:`CustomData` or :data:`Json`. A ``dec_hook`` of msgspec.
+
+    Raises:
+        ValueError: it is not what it should be, or nested too deeply.
+    """
+    if not is_shallow(value, MAX_DEPTH):
+        raise ValueError("nested too deeply")
+    if cls is not CustomData:
+        return value
+    msgspec.convert(value, VendorData)
+    return CustomData.of(value)
+
+
+def write_open(value: object) -> msgspec.Raw:
+    """How a :class:`CustomData` is written. An ``enc_hook`` of msgspec.
+
+    The blank after each colon keeps a vendor's names apart from those of the protocol for whoever searches the text.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if type(value) is not CustomData:
+        raise TypeError(f"{type(value).__name__} is not for JSON")
+    return msgspec.Raw(msgspec.json.format(msgspec.json.encode(dict(value)), indent=0))
+
+
+def is_shallow(value: object, levels: int) -> bool:
+    """Whether the objects and arrays of a JSON value are nested in no more than so many levels (F-65)."""
+    level = [value] if _is_container(value) else []
+    while level and levels > 0:
+        children = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [child for child in chain.from_iterable(children) if _is_container(child)]
+        levels -= 1
+    return not level
+
+
+def _is_container(value: object) -> TypeGuard[dict[str, Any] | list[Any]]:
+    return isinstance(value, dict | list)
+
+
+# -- messages --
+
+
 class Response(Datatype):
     """The payload of a CALLRESULT."""
 
@@ -129,6 +269,14 @@ class FromCentralSystem(Request[R]):
     if TYPE_CHECKING:
 
         def _from_central_system(self) -> tuple[Self, R]: ...
+
+
+class Send(Datatype):
+    """The payload of a SEND, which nothing answers (2.1)."""
+
+
+class SendFromChargePoint(Send):
+    """One that a charge point may send."""
 
 
 Q_co = TypeVar("Q_co", covariant=True)
@@ -166,9 +314,9 @@ class Role(Enum):
         return Role.CENTRAL_SYSTEM if self is Role.CHARGE_POINT else Role.CHARGE_POINT
 
 
-SENT_BY: Final[dict[Role, type[Request[Any]]]] = {
-    Role.CHARGE_POINT: FromChargePoint,
-    Role.CENTRAL_SYSTEM: FromCentralSystem,
+SENT_BY: Final[dict[Role, tuple[type[Datatype], ...]]] = {
+    Role.CHARGE_POINT: (FromChargePoint, SendFromChargePoint),
+    Role.CENTRAL_SYSTEM: (FromCentralSystem,),
 }
 
 
@@ -177,10 +325,11 @@ class Action:
     """One operation of the protocol: its name in a CALL and the classes of its two payloads."""
 
     name: str
-    request: type[Request[Any]]
-    response: type[Response]
+    request: type[Request[Any] | Send]
+    response: type[Response] | None
+    """``None`` if there is none: the operation is a SEND."""
     profile: str
-    """The feature profile (1.6) or functional block (2.x) that the operation belongs to."""
+    """The feature profile (1.6) or the letter of the functional block (2.x) that the operation belongs to."""
 
     def sent_by(self, role: Role) -> bool:
         """Whether this end may send the request."""
@@ -203,7 +352,7 @@ class Actions(Mapping[str, Action]):
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def of(self, request: type[Request[Any]]) -> Action | None:
+    def of(self, request: type[Request[Any] | Send]) -> Action | None:
         """The action of a request class; ``None`` for a class of another version."""
         return self._by_request.get(request)
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import attrs
 import msgspec
 
-from .messages import Datatype
+from .messages import CustomData, Datatype, Default, Json, VendorData
 
-__all__ = ["Kind", "Property", "kind_of", "kinds_within", "properties", "without_none"]
+__all__ = ["Kind", "Property", "in_force", "kind_of", "kinds_within", "properties", "without_none"]
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +26,9 @@ class Kind:
     """The values that a declared type allows, in terms of JSON Schema. A bound that is ``None`` does not exist."""
 
     type: type[Any]
-    """``str``, ``int``, ``float``, ``bool``, ``datetime``, ``list``, a string enum or a :class:`Datatype`."""
+    """``str``, ``int``, ``float``, ``bool``, ``datetime``, ``list``, a string enum, a :class:`Datatype`,
+    :class:`CustomData`, or :data:`Json` for any value.
+    """
     items: Kind | None = None
     """The kind of a list's items."""
     min_items: int | None = None
@@ -49,15 +51,34 @@ class Property:
     """What it is called in JSON."""
     required: bool
     kind: Kind
+    default: Any = None
+    """What its absence means. ``None``: nothing but that it is absent."""
 
 
 @cache
-def properties(cls: type[Datatype]) -> tuple[Property, ...]:
-    """The properties of a message class or data type, in the order of their declaration."""
+def properties(cls: type[Datatype | CustomData]) -> tuple[Property, ...]:
+    """The properties of a message class or data type, in the order of their declaration; of customData, those known."""
+    struct = cls if issubclass(cls, Datatype) else VendorData
     return tuple(
-        Property(field.name, field.encode_name, field.required, kind_of(field.type))
-        for field in msgspec.structs.fields(cls)
+        Property(field.name, field.encode_name, field.required, kind_of(field.type), _default_of(field.type))
+        for field in msgspec.structs.fields(struct)
     )
+
+
+def in_force(message: Datatype, name: str) -> Any:
+    """The value of an optional property, or what its absence means (SCH-029): the schema's default, else ``None``.
+
+    Args:
+        message: or a data type in one.
+        name: of the property in Python.
+
+    Raises:
+        AttributeError: there is no such property.
+    """
+    value = getattr(message, name)
+    if value is not None:
+        return value
+    return next((prop.default for prop in properties(type(message)) if prop.name == name), None)
 
 
 def kind_of(declared: Any) -> Kind:
@@ -73,13 +94,20 @@ def kind_of(declared: Any) -> Kind:
     if origin is Annotated:
         kind = kind_of(declared.__origin__)
         for meta in declared.__metadata__:
+            if isinstance(meta, Default):  # not about the values that are allowed
+                continue
             kind = attrs.evolve(kind, **dict(_bounds(meta, of_list=kind.type is list)))
         return kind
     if origin is list:
         return Kind(type=list, items=kind_of(get_args(declared)[0]))
-    if isinstance(declared, type) and (declared in _SCALARS or issubclass(declared, StrEnum | Datatype)):
+    if declared in _LEAVES or (isinstance(declared, type) and issubclass(declared, StrEnum | Datatype)):
         return Kind(type=declared)
     raise TypeError(f"no JSON Schema keyword for {declared!r}")
+
+
+def _default_of(declared: Any) -> Any:
+    metadata = getattr(without_none(declared), "__metadata__", ())
+    return next((meta.value for meta in metadata if isinstance(meta, Default)), None)
 
 
 def without_none(declared: Any) -> Any:
@@ -101,7 +129,7 @@ def kinds_within(kind: Kind) -> Iterator[Kind]:
             yield from kinds_within(prop.kind)
 
 
-_SCALARS: Final = frozenset({str, int, float, bool, datetime})
+_LEAVES: Final = frozenset({str, int, float, bool, datetime, CustomData, Json})
 _KEYWORDS: Final = {"ge": "minimum", "le": "maximum", "max_length": "max_length", "extra": "decimals"}
 _LIST_KEYWORDS: Final = {"min_length": "min_items", "max_length": "max_items"}
 _IMPLIED: Final = frozenset({"tz"})  # Every datetime is a Timestamp, and every Timestamp is aware.

@@ -54,7 +54,7 @@ from .events import (
 from .frames import Call, CallError, CallResult, Malformed, MessageType
 from .inbound import InboundCall, InboundCalls
 from .limits import Limits
-from .messages import Action, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .messages import Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
 from .outbound import OutboundCall, OutboundCalls
 from .version import Version
 
@@ -219,7 +219,7 @@ class Session:
         if self._closed:
             raise SessionClosed("the connection has ended")
         action = self._actions.of(type(request))
-        if action is None:
+        if action is None or action.response is None:
             raise LocalProtocolError(f"{type(request).__name__} is not a request of OCPP {self.version}")
         if not action.sent_by(self.role):
             raise LocalProtocolError(f"a {self.role} does not send {action.name}")
@@ -530,15 +530,19 @@ class _Answerable:
     response: type[Response]
 
     @classmethod
-    def of(cls, action: Action) -> _Answerable:
-        codec = codec_of(action.request)
-        return cls(codec, codec.read, action.response)
+    def of(cls, request: type[Datatype], response: type[Response]) -> _Answerable:
+        codec = codec_of(request)
+        return cls(codec, codec.read, response)
 
 
 @cache
 def _answerable(version: Version, role: Role) -> dict[str, _Answerable]:
-    """The actions that the peer of this role may send."""
-    return {action.name: _Answerable.of(action) for action in version.actions.values() if action.sent_by(role.peer)}
+    """The actions that the peer of this role may send in a CALL."""
+    return {
+        action.name: _Answerable.of(action.request, action.response)
+        for action in version.actions.values()
+        if action.sent_by(role.peer) and action.response is not None
+    }
 
 
 def _encode(message: Datatype, frame: tuple[Any, ...]) -> bytes:

@@ -66,15 +66,8 @@ class Version(Enum):
 
     @cached_property
     def actions(self) -> Actions:
-        """The messages of this version, imported when first asked for.
-
-        Raises:
-            NotImplementedError: the messages of this version are not part of this release.
-        """
-        package = _PACKAGES.get(self)
-        if package is None:
-            raise NotImplementedError(f"the messages of OCPP {self} are not part of this release")
-        actions: Actions = import_module(package).ACTIONS
+        """The messages of this version, imported when first asked for."""
+        actions: Actions = import_module(_PACKAGES[self]).ACTIONS
         return actions
 
     @classmethod
@@ -97,7 +90,7 @@ class Version(Enum):
 
 _BY_SUBPROTOCOL = {version.subprotocol: version for version in Version}
 
-_PACKAGES = {Version.V16: "ocpp_sansio.v16"}
+_PACKAGES = {Version.V16: "ocpp_sansio.v16", Version.V201: "ocpp_sansio.v201", Version.V21: "ocpp_sansio.v21"}
 
 _DIALECTS = {
     Version.V16: Dialect(unreadable_id=None, answers_unknown_message_type=False, null_payload_is_empty=True),

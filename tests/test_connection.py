@@ -125,12 +125,6 @@ def test_what_cannot_be_connected_with_is_refused(options: dict[str, Any]):
         charge_point(**options)
 
 
-def test_a_version_that_cannot_be_spoken_is_not_offered():
-    for end in (charge_point, central_system):
-        with pytest.raises(NotImplementedError):
-            end(versions=["1.6", "2.1"])
-
-
 def test_a_charge_point_may_be_refused():
     """RPC-015, RPC-016."""
     pair = Pair(charge_point(), central_system())

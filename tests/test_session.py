@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import tracemalloc
+from datetime import UTC, datetime
 from unittest.mock import patch
 
 import msgspec
@@ -38,6 +39,7 @@ from ocpp_sansio import (
     frames,
     numbered_ids,
     v16,
+    v21,
 )
 from tests.corpus.malformed import MALFORMED
 
@@ -770,9 +772,18 @@ def test_a_tap_sees_every_text_in_both_directions():
     ]
 
 
-def test_a_version_without_messages_is_refused():
-    with pytest.raises(NotImplementedError, match=r"2\.1"):
-        ChargePointSession(Version.V21, message_ids=numbered_ids("m"))
+def test_what_is_sent_without_an_answer_is_no_call():
+    """RPC-034: NotifyPeriodicEventStream is a SEND, so nobody calls it, and as a CALL it is not known."""
+    stream = v21.NotifyPeriodicEventStream(data=[], id=1, pending=0, basetime=datetime(2026, 1, 1, tzinfo=UTC))
+    station = ChargePointSession(Version.V21, message_ids=numbered_ids("m"))
+    with pytest.raises(LocalProtocolError, match="not a request"):
+        station.call(stream, now=0.0)
+    session = CentralSystemSession(Version.V21, message_ids=numbered_ids("m"))
+    assert [type(event) for event in receive(session, 2, "a", "NotifyPeriodicEventStream", {})] == [PeerMisbehaved]
+    assert [message[:3] for message in sent(session)] == [[4, "a", "NotSupported"]]
+
+
+def test_a_version_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"1\.7"):
         ChargePointSession("1.7", message_ids=numbered_ids("m"))
 

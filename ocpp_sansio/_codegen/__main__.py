@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
+from typing import Any
 
 from .reader import read
 from .render import render
@@ -22,10 +23,23 @@ PACKAGES = DATA.parent
 def generate() -> Iterator[tuple[Path, str]]:
     """Every generated module, and what it should be."""
     for file in sorted(DATA.glob("*.toml")):
-        data = tomllib.loads(file.read_text("utf-8"))
+        data = load_data(file)
         package = read(data, load(data["package"]["schemas"]))
         for name, text in render(package).items():
             yield PACKAGES / package.name / name, text
+
+
+def load_data(file: Path) -> dict[str, Any]:
+    """What a data file says, with what it inherits: the file of a later version may say only what differs."""
+    data = tomllib.loads(file.read_text("utf-8"))
+    if base := data["package"].get("inherits"):
+        data = _merged(load_data(file.with_name(f"{base}.toml")), data)
+    return data
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    tables = {key: _merged(base[key], value) for key, value in changes.items() if isinstance(base.get(key), dict)}
+    return base | changes | tables
 
 
 def write() -> None:

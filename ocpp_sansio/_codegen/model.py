@@ -65,8 +65,13 @@ class Action:
 
     name: str
     request: Class
-    response: Class
+    response: Class | None
     profile: str
+
+    @property
+    def payloads(self) -> tuple[Class, ...]:
+        """The classes of the request and of the response, if there is one."""
+        return (self.request,) if self.response is None else (self.request, self.response)
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ A test holds the two together.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import wrap
 
 from ocpp_sansio import messages
@@ -69,7 +69,7 @@ def _datatypes(package: Package) -> str:
 
 def _messages(package: Package) -> str:
     names = _exports(package)
-    classes = [class_ for action in package.actions for class_ in (action.response, action.request)]
+    classes = [class_ for action in package.actions for class_ in reversed(action.payloads)]
     body = "".join(f"\n\n{_class(class_)}" for class_ in classes)
     body += f"\n\nACTIONS: Final = Actions(\n{''.join(map(_action, package.actions))})\n"
     body += _docstring(f"Every operation of {_version(package)}.", "")
@@ -95,7 +95,7 @@ def _exports(package: Package) -> dict[str, list[str]]:
         "datatypes": [alias.name for alias in package.aliases] + [class_.name for class_ in package.datatypes],
         "messages": [
             "ACTIONS",
-            *(class_.name for action in package.actions for class_ in (action.request, action.response)),
+            *(class_.name for action in package.actions for class_ in action.payloads),
         ],
     }
 
@@ -115,19 +115,21 @@ def _imports(body: str, enums: Iterable[str], datatypes: Iterable[str]) -> str:
 def _import(module: str, names: Iterable[str]) -> str:
     if not names:
         return ""
-    line = f"from {module} import {', '.join(_sorted(names))}\n"
+    in_order = _sorted(names, str.lower)  # in imports, whatever their case
+    line = f"from {module} import {', '.join(in_order)}\n"
     if len(line) <= _WIDTH + 1:
         return line
-    lines = "".join(f"{_INDENT}{name},\n" for name in _sorted(names))
+    lines = "".join(f"{_INDENT}{name},\n" for name in in_order)
     return f"from {module} import (\n{lines})\n"
 
 
-def _sorted(names: Iterable[str]) -> list[str]:
-    """As the linter sorts names: constants before classes, digits by their value."""
+def _sorted(names: Iterable[str], spelling: Callable[[str], str] = str) -> list[str]:
+    """As the linter sorts names: constants before classes before the rest, digits by their value."""
 
-    def key(name: str) -> tuple[bool, list[tuple[bool, int, str]]]:
-        parts = re.findall(r"\d+|\D+", name)
-        return not name.isupper(), [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    def key(name: str) -> tuple[bool, bool, list[tuple[bool, int, str]]]:
+        parts = re.findall(r"\d+|\D+", spelling(name))
+        by_value = [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+        return not name.isupper(), name.islower(), by_value
 
     return sorted(names, key=key)
 
@@ -155,15 +157,32 @@ def _class(class_: Class) -> str:
 
 
 def _field(field: Field) -> str:
-    default = "" if field.required else " | None = None"
+    type_ = field.type if field.required else f"{field.type} | None"
+    arguments = [] if field.required else ["default=None"]
     if camel(field.name) != field.wire_name:
-        name = f'name="{field.wire_name}"'
-        default = f" = field({name})" if field.required else f" | None = field(default=None, {name})"
-    return f"{_INDENT}{field.name}: {field.type}{default}\n{_docstring(field.doc, _INDENT)}"
+        arguments.append(f'name="{field.wire_name}"')
+        declaration = _assignment(f"{field.name}: ", type_, "field(", ", ".join(arguments), ")")
+    elif field.required:
+        start, bracket, inside = f"{field.name}: {type_}".partition("[")
+        declaration = _call(start + bracket, [inside.removesuffix("]")], "]" if bracket else "", _INDENT)
+    else:
+        declaration = _assignment(f"{field.name}: ", type_, "", "None", "")
+    return declaration + _docstring(field.doc, _INDENT)
+
+
+def _assignment(name: str, type_: str, start: str, value: str, end: str) -> str:
+    """On one line, or else with the value on one of its own, or else with the type on one of its own."""
+    if len(_INDENT + name + type_ + " = " + start + value + end) <= _WIDTH:
+        return f"{_INDENT}{name}{type_} = {start}{value}{end}\n"
+    opening, closing = (start, end) if start else ("(", ")")
+    if len(_INDENT + name + type_ + " = " + opening) <= _WIDTH:
+        return f"{_INDENT}{name}{type_} = {opening}\n{_INDENT * 2}{value}\n{_INDENT}{closing}\n"
+    return f"{_INDENT}{name}(\n{_INDENT * 2}{type_}\n{_INDENT}) = {start}{value}{end}\n"
 
 
 def _action(action: Action) -> str:
-    arguments = [f'"{action.name}"', action.request.name, action.response.name, f'"{action.profile}"']
+    response = action.response.name if action.response else "None"
+    arguments = [f'"{action.name}"', action.request.name, response, f'"{action.profile}"']
     return _call("Action(", arguments, "),", _INDENT)
 
 

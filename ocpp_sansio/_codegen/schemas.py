@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["CONSTRAINTS", "Unaccounted", "check_keywords", "load"]
+__all__ = ["CONSTRAINTS", "Unaccounted", "check_keywords", "is_custom_data", "is_untyped", "load"]
 
 CONSTRAINTS = {
     "maxLength": "max_length",
@@ -22,11 +22,17 @@ _SAY_NOTHING = frozenset({"$schema", "$id", "title", "description", "comment", "
 _KEYWORDS = {
     "object": {"type", "properties", "required", "additionalProperties", "definitions"},
     "array": {"type", "items", "additionalItems", "minItems", "maxItems"},
-    "string": {"type", "enum", "maxLength", "format", "additionalProperties"},
-    "integer": {"type", "minimum", "maximum"},
+    "string": {"type", "enum", "maxLength", "format", "additionalProperties", "default"},
+    "integer": {"type", "minimum", "maximum", "default"},
     "number": {"type", "minimum", "maximum", "multipleOf"},
-    "boolean": {"type"},
+    "boolean": {"type", "default"},
     "$ref": {"$ref"},
+}
+
+_CUSTOM_DATA = {
+    "type": "object",
+    "properties": {"vendorId": {"type": "string", "maxLength": 255}},
+    "required": ["vendorId"],
 }
 
 
@@ -45,6 +51,16 @@ def load(folder: str) -> dict[str, dict[str, Any]]:
         for resource in sorted(resources, key=lambda resource: resource.name)
         if resource.name.endswith(".json")
     }
+
+
+def is_custom_data(node: dict[str, Any]) -> bool:
+    """Whether a node is what :class:`ocpp_sansio.messages.CustomData` stands for: the one object that is open."""
+    return {keyword: value for keyword, value in node.items() if keyword not in _SAY_NOTHING} == _CUSTOM_DATA
+
+
+def is_untyped(node: dict[str, Any]) -> bool:
+    """Whether a node takes any value."""
+    return node.keys() <= _SAY_NOTHING
 
 
 def check_keywords(node: dict[str, Any], place: str) -> None:

@@ -161,7 +161,7 @@ def welcome(clock: Clock) -> dict[type[FromChargePoint[Any]], Answer]:
     }
     for action in v16.ACTIONS.values():
         # Whatever else a charge point sends is a report, and its answer is empty.
-        if issubclass(action.request, FromChargePoint) and action.request not in answers:
+        if issubclass(action.request, FromChargePoint) and action.response and action.request not in answers:
             answers[action.request] = _always(action.response())
     return answers
 
