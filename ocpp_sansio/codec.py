@@ -14,7 +14,7 @@ What is wrong with a refused payload is none of its business: :mod:`ocpp_sansio.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
