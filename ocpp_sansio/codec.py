@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from .messages import Actions, Datatype, Json, Request, read_open, write_open
+from .messages import Actions, Datatype, Json, Request, Send, read_open, write_open
 from .schema import Kind, Property, kind_of, kinds_within, properties
 
 __all__ = ["Codec", "PayloadError", "codec_of", "preload"]
@@ -54,7 +54,7 @@ class Codec(Generic[M]):
         self.cls = cls
         self._kind = kind_of(cls)
         self._decoder = msgspec.json.Decoder(cls, dec_hook=read_open)
-        elements = int, str, *[str] * issubclass(cls, Request), cls  # type, id, for a CALL the action, payload
+        elements = int, str, *[str] * issubclass(cls, Request | Send), cls  # type, id, for a CALL the action, payload
         self._read_frame = msgspec.json.Decoder(tuple.__class_getitem__(elements), dec_hook=read_open).decode
         kinds = list(kinds_within(self._kind))
         self._counts_decimals = any(kind.decimals is not None for kind in kinds)

@@ -4,7 +4,9 @@ Session:
 
 * :class:`CallReceived`: the peer asks something; answer with ``respond`` or ``reject``.
 * :class:`CallSucceeded`, :class:`CallFailed`: the one outcome of one of our CALLs.
+* :class:`SendReceived`: the peer tells something and wants no answer (2.1).
 * :class:`CallOverdue`: the application took too long; it may stop working on the answer.
+* :class:`ResultRefused`: the peer could not use a response of ours (2.1).
 * :class:`LateResponse`, :class:`DuplicateCall`, :class:`PeerMisbehaved`: nothing to do, worth knowing.
 
 Connection, besides those:
@@ -21,8 +23,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from .errors import CallFailure, ErrorCode, Violation
-from .messages import Request, Response
+from .errors import CallFailure, CallRefused, ErrorCode, Violation
+from .messages import Request, Response, Send
 from .version import Version
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
     "Misbehaviour",
     "PeerMisbehaved",
     "PendingCall",
+    "ResultRefused",
+    "SendReceived",
 ]
 
 R = TypeVar("R", bound=Response)
@@ -69,6 +73,27 @@ class CallReceived(Generic[R]):
     message_id: str
     action: str
     request: Request[R]
+
+
+@attrs.frozen
+class ResultRefused:
+    """The peer could not use the response that a CALL of its was answered with (RPC-033, RPC-072). It wants no answer.
+
+    Only of the CALLs answered last, see ``Limits.max_replays``.
+    """
+
+    call: CallReceived[Any]
+    error: CallRefused = attrs.field(eq=_same_failure)
+    """What the peer says about it."""
+
+
+@attrs.frozen
+class SendReceived:
+    """The peer sent a valid SEND (RPC-034). It is never answered (RPC-063)."""
+
+    message_id: str
+    action: str
+    message: Send
 
 
 @attrs.frozen
@@ -210,6 +235,8 @@ class ConnectionClosed:
 
 Event = (
     CallReceived[Any]
+    | SendReceived
+    | ResultRefused
     | CallSucceeded[Any]
     | CallFailed
     | CallOverdue

@@ -6,14 +6,16 @@ The payload stays raw here: what is in it is the business of :mod:`ocpp_sansio.c
 from __future__ import annotations
 
 import re
-from enum import IntEnum, unique
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Container
+from functools import cache
+from typing import Annotated, Any, Final, Union
 
 import attrs
 import msgspec
 
 from .events import Misbehaviour
 from .messages import is_shallow
+from .version import MessageType
 
 __all__ = [
     "Call",
@@ -36,15 +38,6 @@ MAX_DESCRIPTION: Final = 255
 """Characters of an errorDescription (RPC-091)."""
 LARGE: Final = 1024
 """Characters from which on :func:`decode_large` pays."""
-
-
-@unique
-class MessageType(IntEnum):
-    """The first element of a message."""
-
-    CALL = 2
-    CALLRESULT = 3
-    CALLERROR = 4
 
 
 MessageId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE_ID)]
@@ -77,10 +70,37 @@ class CallError(_Frame, frozen=True, tag=MessageType.CALLERROR.value):
     details: msgspec.Raw
 
 
-Frame = Call | CallResult | CallError
+class CallResultError(CallError, frozen=True, tag=MessageType.CALLRESULTERROR.value):
+    """``[5, id, code, description, details]`` (RPC-033)."""
 
-decode = msgspec.json.Decoder(Frame).decode
-"""Text or UTF-8 bytes → frame. Raises ``ValueError`` or ``RecursionError``; then :func:`examine` says what is wrong."""
+
+class Send(Call, frozen=True, tag=MessageType.SEND.value):
+    """``[6, id, action, payload]`` (RPC-034)."""
+
+
+Frame = Call | CallResult | CallError | CallResultError | Send
+
+_FRAMES: Final[dict[int, type[_Frame]]] = {
+    MessageType.CALL: Call,
+    MessageType.CALLRESULT: CallResult,
+    MessageType.CALLERROR: CallError,
+    MessageType.CALLRESULTERROR: CallResultError,
+    MessageType.SEND: Send,
+}
+
+
+@cache
+def decoder(message_types: frozenset[int]) -> Callable[[str | bytes], Frame]:
+    """What makes a frame of one of these types of a text, or of UTF-8 bytes.
+
+    It raises ``ValueError`` or ``RecursionError``; then :func:`examine` says what is wrong.
+    """
+    classes = tuple(_FRAMES[message_type] for message_type in sorted(message_types))
+    return msgspec.json.Decoder(Union[classes]).decode  # noqa: UP007 (any number of them)
+
+
+decode = decoder(frozenset(MessageType))
+"""For messages of whichever version."""
 
 
 def decode_large(text: str | bytes) -> Call | None:
@@ -115,8 +135,8 @@ class Malformed:
     """At most ``MAX_ECHOED_ID`` characters of the id."""
 
 
-def examine(text: str | bytes) -> Malformed:
-    """Find out why :func:`decode` refused a text. Never raises.
+def examine(text: str | bytes, message_types: Container[int | None] = frozenset(MessageType)) -> Malformed:
+    """Find out why the :func:`decoder` of these types refused a text. Never raises.
 
     The order of the questions is that of RPC-092: JSON, array, type, id, shape.
     """
@@ -133,14 +153,14 @@ def examine(text: str | bytes) -> Malformed:
     message_type = _read(elements[0], int)
     message_id = _read(elements[1], str) if len(elements) > 1 else None
     echo = message_id[:MAX_ECHOED_ID] if message_id else None
-    if message_type not in _SHAPES:
+    if message_type not in message_types:
         return Malformed(Misbehaviour.UNKNOWN_MESSAGE_TYPE, "the message type is unknown", message_type, echo)
     if len(elements) > 1 and not message_id:
         return Malformed(Misbehaviour.BAD_MESSAGE_ID, "the message id is not a non-empty string", message_type)
     if message_id and len(message_id) > MAX_MESSAGE_ID:
         description = f"the message id has {len(message_id)} characters, at most {MAX_MESSAGE_ID} are allowed"
         return Malformed(Misbehaviour.BAD_MESSAGE_ID, description, message_type, echo)
-    name, shape = _SHAPES[message_type]
+    name, shape = MessageType(message_type).name, _SHAPES[MessageType(message_type)]
     if len(elements) != len(shape):
         description = f"a {name} has {len(shape)} elements, this one has {len(elements)}"
     else:
@@ -163,14 +183,15 @@ def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
 
-# Of each type its name and its elements, with whether the element has to be a string.
-_SHAPES: Final[dict[int | None, tuple[str, dict[str, bool]]]] = {
-    MessageType.CALL: ("CALL", {"type": False, "id": True, "action": True, "payload": False}),
-    MessageType.CALLRESULT: ("CALLRESULT", {"type": False, "id": True, "payload": False}),
-    MessageType.CALLERROR: (
-        "CALLERROR",
-        {"type": False, "id": True, "error code": True, "error description": True, "error details": False},
-    ),
+# Of each type its elements, with whether the element has to be a string.
+_REQUEST: Final = {"type": False, "id": True, "action": True, "payload": False}
+_ERROR: Final = {"type": False, "id": True, "error code": True, "error description": True, "error details": False}
+_SHAPES: Final = {
+    MessageType.CALL: _REQUEST,
+    MessageType.CALLRESULT: {"type": False, "id": True, "payload": False},
+    MessageType.CALLERROR: _ERROR,
+    MessageType.CALLRESULTERROR: _ERROR,
+    MessageType.SEND: _REQUEST,
 }
 
 # The head of a message that breaks off or is damaged further on. Bounded, so that it is linear in the text.

@@ -7,7 +7,6 @@ or its answer says.
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Any, Final
 
 import attrs
@@ -18,7 +17,7 @@ from .frames import Call
 from .limits import Limits
 from .messages import Response
 
-__all__ = ["InboundCall", "InboundCalls"]
+__all__ = ["AnsweredCall", "InboundCall", "InboundCalls"]
 
 
 @attrs.define(eq=False)
@@ -33,6 +32,17 @@ class InboundCall:
     deadline: float
 
 
+@attrs.frozen(eq=False)
+class AnsweredCall:
+    """One that has been answered."""
+
+    content: int
+    """The hash of its text."""
+    answer: bytes
+    call: CallReceived[Any] | None
+    """``None`` if the peer has no way of refusing the answer."""
+
+
 class InboundCalls:
     """All of them. Each is with the application at most once, and every table is bounded (F-93, F-98)."""
 
@@ -40,8 +50,8 @@ class InboundCalls:
         self._limits: Final = limits
         self._in_progress: dict[str, InboundCall] = {}
         self._overdue: dict[str, CallReceived[Any]] = {}
-        self._answered: dict[str, tuple[int, bytes]] = {}
-        self._held: deque[tuple[Call, str | bytes]] = deque()
+        self._answered: dict[str, AnsweredCall] = {}
+        self._held: list[tuple[Call, str | bytes]] = []
         self._held_size = 0
 
     @property
@@ -67,8 +77,8 @@ class InboundCalls:
         """Whether the application has a CALL with this id."""
         return message_id in self._in_progress
 
-    def answer_to(self, message_id: str) -> tuple[int, bytes] | None:
-        """What an answered CALL with this id said, and its answer; ``None`` if none is remembered."""
+    def answered(self, message_id: str) -> AnsweredCall | None:
+        """The answered CALL with this id, if it is remembered."""
         return self._answered.get(message_id)
 
     def begin(self, call: CallReceived[Any], response: type[Response], content: int, now: float) -> None:
@@ -90,11 +100,11 @@ class InboundCalls:
             return None
         raise LocalProtocolError(f"the {call.action} with id {call.message_id} has been answered")
 
-    def finish(self, inbound: InboundCall, answer: bytes) -> None:
-        """Take a CALL from the application, and remember its answer in case it is repeated (RPC-042)."""
+    def finish(self, inbound: InboundCall, answer: bytes, *, may_be_refused: bool) -> None:
+        """Take a CALL from the application, and remember its answer in case it is repeated (RPC-042) or refused."""
         message_id = inbound.call.message_id
         del self._in_progress[message_id]
-        self._answered[message_id] = inbound.content, answer
+        self._answered[message_id] = AnsweredCall(inbound.content, answer, inbound.call if may_be_refused else None)
         if len(self._answered) > self._limits.max_replays:
             del self._answered[next(iter(self._answered))]
 
@@ -123,7 +133,7 @@ class InboundCalls:
         """The next CALL for the application, if that may have another one."""
         if not self._held or len(self._in_progress) >= self._limits.max_inbound_calls:
             return None
-        frame, text = self._held.popleft()
+        frame, text = self._held.pop(0)
         self._held_size -= len(text)
         return frame, text
 

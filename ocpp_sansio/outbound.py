@@ -38,7 +38,7 @@ class OutboundCalls:
 
     def __init__(self, limits: Limits, send: Callable[[bytes], None], report: Callable[[Event], None]) -> None:
         self._limits: Final = limits
-        self._send: Final = send
+        self._send = send
         self._report: Final = report
         self._on_wire: OutboundCall | None = None
         self._queue: dict[PendingCall[Any], OutboundCall] = {}
@@ -118,6 +118,7 @@ class OutboundCalls:
         self._on_wire = None
         self._queue.clear()
         self._expired.clear()
+        self._send = _discard  # The session's own method: it would keep the session from being freed (F-132).
 
     def _is_on_wire(self, message_id: str) -> bool:
         return self._on_wire is not None and self._on_wire.call.message_id == message_id
@@ -133,3 +134,7 @@ class OutboundCalls:
         if not outbound.settled:
             outbound.settled = True
             self._report(CallFailed(outbound.call, error))
+
+
+def _discard(_: bytes) -> None:
+    """Stands in for what sent before the connection ended."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, unique
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -50,13 +50,26 @@ from .events import (
     Misbehaviour,
     PeerMisbehaved,
     PendingCall,
+    ResultRefused,
+    SendReceived,
 )
-from .frames import Call, CallError, CallResult, Malformed, MessageType
-from .inbound import InboundCall, InboundCalls
+from .frames import Call, CallError, CallResult, CallResultError, Malformed
+from .frames import Send as SendFrame
+from .inbound import AnsweredCall, InboundCall, InboundCalls
 from .limits import Limits
-from .messages import Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .messages import (
+    Action,
+    Datatype,
+    FromCentralSystem,
+    FromChargePoint,
+    Request,
+    Response,
+    Role,
+    Send,
+    SendFromChargePoint,
+)
 from .outbound import OutboundCall, OutboundCalls
-from .version import Version
+from .version import MessageType, Version
 
 __all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered_ids"]
 
@@ -111,11 +124,13 @@ class Session:
         self.limits: Final = limits or Limits()
         self._dialect = self.version.dialect
         self._actions = self.version.actions
+        self._decode = frames.decoder(self._dialect.message_types)
         self._answerable = _answerable(self.version, self.role)
+        self._results_are_refused = MessageType.CALLRESULTERROR in self._dialect.message_types
         self._message_ids = message_ids
         self._tap = tap
         self._now = -math.inf
-        self._events: deque[Event] = deque()
+        self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
         self._outbox: list[bytes] = []
         self._closed = False
         self._must_close: int | None = None
@@ -169,9 +184,9 @@ class Session:
         if len(text) >= frames.LARGE and self._receive_large(text):
             return
         try:
-            frame = frames.decode(text)
+            frame = self._decode(text)
         except (ValueError, RecursionError):
-            self._malformed(frames.examine(text), text)
+            self._malformed(frames.examine(text, self._dialect.message_types), text)
         else:
             self._RECEIVE[type(frame)](self, frame, text)
 
@@ -216,45 +231,68 @@ class Session:
 
     def _call(self, request: Request[R], now: float, timeout: float | None) -> PendingCall[R]:
         """Send a CALL, or queue it behind the one on the wire. ``call`` of the two roles, without its direction."""
-        if self._closed:
-            raise SessionClosed("the connection has ended")
-        action = self._actions.of(type(request))
-        if action is None or action.response is None:
-            raise LocalProtocolError(f"{type(request).__name__} is not a request of OCPP {self.version}")
-        if not action.sent_by(self.role):
-            raise LocalProtocolError(f"a {self.role} does not send {action.name}")
+        action = self._action_of(request)
+        if action.response is None:
+            raise LocalProtocolError(f"{action.name} is not sent in a CALL")
         timeout = self.limits.call_timeout if timeout is None else timeout
         if not timeout > 0:
             raise ValueError(f"a time-out is a positive number of seconds, not {timeout}")
         if self._ours.is_full:
             raise QueueFull(f"{self.limits.max_queued_calls} calls are waiting already")
-        message_id = self._message_ids()
-        if not 0 < len(message_id) <= frames.MAX_MESSAGE_ID:
-            raise LocalProtocolError(f"a message id has 1 to {frames.MAX_MESSAGE_ID} characters (RPC-040)")
-        if self._ours.knows(message_id):
-            raise LocalProtocolError("the message id has been used before (RPC-041)")
+        message_id = self._new_id()
         text = _encode(request, (MessageType.CALL, message_id, action.name, request))
         self._advance(now)
         call = PendingCall(message_id, action.name, request, timeout)
         self._ours.add(OutboundCall(call, codec_of(action.response), text), self._now)
         return call
 
+    def _action_of(self, message: Request[Any] | Send) -> Action:
+        """The action of a message that we may send now."""
+        if self._closed:
+            raise SessionClosed("the connection has ended")
+        action = self._actions.of(type(message))
+        if action is None:
+            raise LocalProtocolError(f"{type(message).__name__} is not a request of OCPP {self.version}")
+        if not action.sent_by(self.role):
+            raise LocalProtocolError(f"a {self.role} does not send {action.name}")
+        return action
+
+    def _new_id(self) -> str:
+        message_id = self._message_ids()
+        if not 0 < len(message_id) <= frames.MAX_MESSAGE_ID:
+            raise LocalProtocolError(f"a message id has 1 to {frames.MAX_MESSAGE_ID} characters (RPC-040)")
+        if self._ours.knows(message_id):
+            raise LocalProtocolError("the message id has been used before (RPC-041)")
+        return message_id
+
     def _on_call_result(self, frame: CallResult, text: str | bytes) -> None:
         outbound = self._answered_call(frame.message_id, text)
         if outbound is not None:
-            self._ours.conclude(outbound, self._read_response(outbound.codec, frame.payload, text), self._now)
+            answer = self._read_response(outbound.codec, frame.payload, text)
+            self._conclude(outbound, answer, MessageType.CALLRESULT)
 
     def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
+        error = self._read_error(frame, MessageType.CALLERROR, text)
+        outbound = None if error is None else self._answered_call(frame.message_id, text)
+        if error is not None and outbound is not None:
+            self._conclude(outbound, error, MessageType.CALLERROR)
+
+    def _read_error(self, frame: CallError, message_type: MessageType, text: str | bytes) -> CallRefused | None:
+        """What the peer says went wrong; ``None`` when that is no proper message."""
         details = frames.read_details(frame.details, self.limits.max_depth)
         if details is None:
-            description = "the error details of a CALLERROR are a JSON object, not too deep"
-            self._malformed(
-                Malformed(Misbehaviour.NOT_A_FRAME, description, MessageType.CALLERROR, frame.message_id), text
-            )
-            return
-        outbound = self._answered_call(frame.message_id, text)
-        if outbound is not None:
-            self._ours.conclude(outbound, CallRefused(frame.code, frame.description, details), self._now)
+            description = f"the error details of a {message_type.name} are a JSON object, not too deep"
+            self._malformed(Malformed(Misbehaviour.NOT_A_FRAME, description, message_type, frame.message_id), text)
+            return None
+        return CallRefused(frame.code, frame.description, details)
+
+    def _conclude(self, outbound: OutboundCall, answer: Response | CallFailure, message_type: MessageType) -> None:
+        if isinstance(answer, InvalidResponse) and message_type is MessageType.CALLRESULT and self._results_are_refused:
+            # RPC-072. What came as a CALLERROR is never answered (RPC-063).
+            code, description = _verdict(answer.violations)
+            report = _report(answer.violations, self.version, self.limits)
+            self._send(self._error(outbound.call.message_id, code, description, report, CallResultError))
+        self._ours.conclude(outbound, answer, self._now)
 
     def _answered_call(self, message_id: str, text: str | bytes) -> OutboundCall | None:
         """The CALL that an answer belongs to. An answer that belongs to none changes nothing (RPC-066, F-95)."""
@@ -271,7 +309,6 @@ class Session:
         try:
             return codec.decode(payload)
         except PayloadError:
-            # Nothing is ever sent about an answer (RPC-063): the caller is told.
             return InvalidResponse(diagnose(codec.cls, payload), self._quote(text))
 
     # -- the peer's CALLs --
@@ -290,7 +327,8 @@ class Session:
             return False
         if type(response) is not inbound.response:
             raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.__name__}")
-        self._answer(inbound, _encode(response, (MessageType.CALLRESULT, call.message_id, response)))
+        text = _encode(response, (MessageType.CALLRESULT, call.message_id, response))
+        self._answer(inbound, text, may_be_refused=self._results_are_refused)
         return True
 
     def reject(
@@ -322,8 +360,8 @@ class Session:
         self._advance(now)
         return self._theirs.find(call)
 
-    def _answer(self, inbound: InboundCall, text: bytes) -> None:
-        self._theirs.finish(inbound, text)
+    def _answer(self, inbound: InboundCall, text: bytes, *, may_be_refused: bool = False) -> None:
+        self._theirs.finish(inbound, text, may_be_refused=may_be_refused)
         self._send(text)
         while (held := self._theirs.release()) is not None:
             self._on_call(*held)
@@ -339,8 +377,8 @@ class Session:
         elif self._theirs.is_in_progress(frame.message_id):
             # The first run answers both (RPC-067, F-94).
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=False))
-        elif (answered := self._theirs.answer_to(frame.message_id)) is not None:
-            self._repeat(frame, text, *answered)
+        elif (answered := self._theirs.answered(frame.message_id)) is not None:
+            self._repeat(frame, text, answered)
         elif frame.action not in self._answerable:
             self._refuse_action(frame, text)
         else:
@@ -367,10 +405,10 @@ class Session:
         self._bad_messages = 0
         self._events.append(call)
 
-    def _repeat(self, frame: Call, text: str | bytes, content: int, answer: bytes) -> None:
+    def _repeat(self, frame: Call, text: str | bytes, answered: AnsweredCall) -> None:
         """The id of an answered CALL: a retry gets the same answer, anything else is a mistake (F-93, F-94)."""
-        if content == hash(text):
-            self._send(answer)
+        if answered.content == hash(text):
+            self._send(answered.answer)
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=True))
             self._count_bad_message()  # a small question for a large answer, asked for ever
         else:
@@ -397,10 +435,40 @@ class Session:
 
     def _refuse_payload(self, frame: Call, request: type[Datatype], payload: msgspec.Raw, text: str | bytes) -> None:
         violations = diagnose(request, payload)
-        code = worst(violations)
-        # The sentence goes with the code: the first violation that has it.
-        description = str(next(violation for violation in violations if violation.code is code))
+        code, description = _verdict(violations)
         self._misbehaved(Misbehaviour.INVALID_PAYLOAD, description, text, frame.message_id, code, violations)
+
+    # -- what is not answered --
+
+    def _on_call_result_error(self, frame: CallResultError, text: str | bytes) -> None:
+        error = self._read_error(frame, MessageType.CALLRESULTERROR, text)
+        if error is None:
+            return
+        answered = self._theirs.answered(frame.message_id)
+        if answered is None or answered.call is None:
+            # RPC-073
+            description = "the refused response is none of ours"
+            self._misbehaved(Misbehaviour.UNSOLICITED_ANSWER, description, text, frame.message_id)
+        else:
+            self._events.append(ResultRefused(answered.call, error))
+
+    def _on_send(self, frame: SendFrame, text: str | bytes) -> None:
+        action = self._actions.get(frame.action)
+        if action is None or action.response is not None or not action.sent_by(self.role.peer):
+            reason = Misbehaviour.UNKNOWN_ACTION if action is None else Misbehaviour.WRONG_DIRECTION
+            self._misbehaved(reason, f"a {self.role.peer} does not send this in a SEND", text, frame.message_id)
+            return
+        try:
+            message = codec_of(action.request).decode(frame.payload)
+        except PayloadError:
+            violations = diagnose(action.request, frame.payload)
+            _, description = _verdict(violations)
+            reason = Misbehaviour.INVALID_PAYLOAD
+            self._misbehaved(reason, description, text, frame.message_id, violations=violations)
+        else:
+            assert isinstance(message, Send)
+            self._bad_messages = 0
+            self._events.append(SendReceived(frame.message_id, frame.action, message))
 
     def _malformed(self, what: Malformed, text: str | bytes) -> None:
         """A text that is not a message. Only a CALL, or what may have been one, is answered (RPC-063)."""
@@ -409,7 +477,8 @@ class Session:
             outbound = self._ours.take(message_id) if message_id is not None else None
             if outbound is not None:
                 violation = Violation("$", "type", ErrorCode.FORMAT_VIOLATION, what.description)
-                self._ours.conclude(outbound, InvalidResponse([violation], self._quote(text)), self._now)
+                answer = InvalidResponse([violation], self._quote(text))
+                self._conclude(outbound, answer, MessageType(what.message_type))
                 return
         elif what.reason is Misbehaviour.UNKNOWN_MESSAGE_TYPE:
             # RPC-068, RPC-069
@@ -450,14 +519,21 @@ class Session:
         Call: _on_call,
         CallResult: _on_call_result,
         CallError: _on_call_error,
+        CallResultError: _on_call_result_error,
+        SendFrame: _on_send,
     }
 
     # -- text --
 
     def _error(
-        self, message_id: str, code: ErrorCode, description: str, details: Mapping[str, Any] | None = None
+        self,
+        message_id: str,
+        code: ErrorCode,
+        description: str,
+        details: Mapping[str, Any] | None = None,
+        frame: type[CallError] = CallError,
     ) -> bytes:
-        """A CALLERROR, whatever the application put into it (F-101)."""
+        """A CALLERROR or CALLRESULTERROR, whatever the application put into it (F-101)."""
         try:
             raw = msgspec.json.encode(dict(details or {}))
         except Exception:  # noqa: BLE001 - whatever an application's object raises, the peer gets its answer
@@ -467,7 +543,7 @@ class Session:
             raw = b"{}"
         # RPC-091: at most 255 characters. A lone surrogate cannot be written.
         description = str(description)[: frames.MAX_DESCRIPTION].encode(errors="replace").decode()
-        return frames.encode(CallError(message_id, code.spelling(self.version), description, msgspec.Raw(raw)))
+        return frames.encode(frame(message_id, code.spelling(self.version), description, msgspec.Raw(raw)))
 
     def _send(self, text: bytes) -> None:
         if self._tap is not None:
@@ -494,6 +570,21 @@ class ChargePointSession(Session):
     def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the central system. See :func:`CentralSystemSession.call`."""
         return self._call(request, now, timeout)
+
+    def send(self, message: SendFromChargePoint, *, now: float) -> None:
+        """Tell the central system something at once, also while a CALL is unanswered; it never answers (RPC-056).
+
+        Raises:
+            InvalidMessage: the message breaks its schema.
+            SessionClosed: the connection has ended.
+            LocalProtocolError: the message is not of this version, or not for a SEND.
+        """
+        action = self._action_of(message)
+        if action.response is not None:
+            raise LocalProtocolError(f"{action.name} is sent in a CALL")
+        text = _encode(message, (MessageType.SEND, self._new_id(), action.name, message))
+        self._advance(now)
+        self._send(text)
 
 
 class CentralSystemSession(Session):
@@ -553,7 +644,13 @@ def _encode(message: Datatype, frame: tuple[Any, ...]) -> bytes:
         raise InvalidMessage(type(message).__name__, diagnose_message(message)) from None
 
 
-def _report(violations: tuple[Violation, ...], version: Version, limits: Limits) -> dict[str, Any]:
+def _verdict(violations: Sequence[Violation]) -> tuple[ErrorCode, str]:
+    """The code that goes for all of them, and the sentence that goes with it: that of the first that has it."""
+    code = worst(violations)
+    return code, str(next(violation for violation in violations if violation.code is code))
+
+
+def _report(violations: Sequence[Violation], version: Version, limits: Limits) -> dict[str, Any]:
     """The details of a CALLERROR about a payload: every violation, as far as the limit allows."""
     if not violations:
         return {}

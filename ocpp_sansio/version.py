@@ -6,7 +6,7 @@ imports it only when asked, so that ``import ocpp_sansio`` costs nothing for ver
 
 from __future__ import annotations
 
-from enum import Enum, unique
+from enum import Enum, IntEnum, unique
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -18,13 +18,26 @@ if TYPE_CHECKING:
 
     from .messages import Actions
 
-__all__ = ["Dialect", "NoMatch", "Version"]
+__all__ = ["Dialect", "MessageType", "NoMatch", "Version"]
+
+
+@unique
+class MessageType(IntEnum):
+    """The first element of a message."""
+
+    CALL = 2
+    CALLRESULT = 3
+    CALLERROR = 4
+    CALLRESULTERROR = 5
+    SEND = 6
 
 
 @attrs.frozen
 class Dialect:
     """How the RPC layer of one version differs from the others'. The machine reads these, never the version."""
 
+    message_types: frozenset[int]
+    """Those there are (RPC-030…034). Any other is unknown."""
     unreadable_id: str | None
     """The id of a CALLERROR about a message whose own cannot be read (RPC-064); ``None``: no answer (RPC-065)."""
     answers_unknown_message_type: bool
@@ -92,8 +105,19 @@ _BY_SUBPROTOCOL = {version.subprotocol: version for version in Version}
 
 _PACKAGES = {Version.V16: "ocpp_sansio.v16", Version.V201: "ocpp_sansio.v201", Version.V21: "ocpp_sansio.v21"}
 
+_CALLS = frozenset({MessageType.CALL, MessageType.CALLRESULT, MessageType.CALLERROR})
+
 _DIALECTS = {
-    Version.V16: Dialect(unreadable_id=None, answers_unknown_message_type=False, null_payload_is_empty=True),
-    Version.V201: Dialect(unreadable_id="-1", answers_unknown_message_type=True, null_payload_is_empty=False),
-    Version.V21: Dialect(unreadable_id="-1", answers_unknown_message_type=False, null_payload_is_empty=False),
+    Version.V16: Dialect(
+        message_types=_CALLS, unreadable_id=None, answers_unknown_message_type=False, null_payload_is_empty=True
+    ),
+    Version.V201: Dialect(
+        message_types=_CALLS, unreadable_id="-1", answers_unknown_message_type=True, null_payload_is_empty=False
+    ),
+    Version.V21: Dialect(
+        message_types=frozenset(MessageType),
+        unreadable_id="-1",
+        answers_unknown_message_type=False,
+        null_payload_is_empty=False,
+    ),
 }

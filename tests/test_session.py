@@ -776,7 +776,7 @@ def test_what_is_sent_without_an_answer_is_no_call():
     """RPC-034: NotifyPeriodicEventStream is a SEND, so nobody calls it, and as a CALL it is not known."""
     stream = v21.NotifyPeriodicEventStream(data=[], id=1, pending=0, basetime=datetime(2026, 1, 1, tzinfo=UTC))
     station = ChargePointSession(Version.V21, message_ids=numbered_ids("m"))
-    with pytest.raises(LocalProtocolError, match="not a request"):
+    with pytest.raises(LocalProtocolError, match="not sent in a CALL"):
         station.call(stream, now=0.0)
     session = CentralSystemSession(Version.V21, message_ids=numbered_ids("m"))
     assert [type(event) for event in receive(session, 2, "a", "NotifyPeriodicEventStream", {})] == [PeerMisbehaved]
