@@ -67,9 +67,9 @@ class Connection(Generic[S, W]):
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
         deadline = self._websocket.next_timeout()
         call_deadline = None if self._session is None else self._session.next_timeout()
-        if deadline is None or call_deadline is None:
-            return call_deadline if deadline is None else deadline
-        return min(deadline, call_deadline)
+        if call_deadline is None or (deadline is not None and deadline < call_deadline):
+            return deadline
+        return call_deadline
 
     @property
     def version(self) -> Version | None:
@@ -84,7 +84,7 @@ class Connection(Generic[S, W]):
     @property
     def reading_paused(self) -> bool:
         """Whether the peer sends more than it is given answers: stop reading until this is false again (F-98)."""
-        return self._websocket.reading_paused or (self._session is not None and self._session.reading_paused)
+        return (self._session or self._websocket).reading_paused
 
     @property
     def transport_done(self) -> bool:

@@ -50,7 +50,7 @@ class Library(Protocol):
         self._in_message = False
 
     def read(self, data: bytes) -> Exception | None:
-        """Take in bytes. Returns what the connection has failed of, see :meth:`Frames.receive_data`."""
+        """Take in bytes. Returns what :meth:`Frames.receive_data` returns."""
         self._in_frame = True
         self.receive_data(data)
         # Not kept: its traceback refers back to all that was at work (F-132).
@@ -91,13 +91,13 @@ class Frames:
 
     @property
     def library(self) -> Library:
-        """The library, awake: for all that is done to no text."""
+        """The library, awake."""
         if self._library is None:
             self._library = Library(self._side, self._on_frame, self._limits)
         return self._library
 
     def receive_data(self, data: bytes) -> Exception | None:
-        """Take in bytes. Returns what the connection has failed of: a breach of the protocol, or a bug of ours."""
+        """Take in bytes. Returns what has ended the connection: a breach of the protocol, or a bug of ours."""
         start = 0
         while self._library is None and start < len(data):
             text, start = self._read_text(data, start)
@@ -105,7 +105,7 @@ class Frames:
                 break
             try:
                 self.on_text(text)
-            except Exception as exc:  # noqa: BLE001 - it is reported above, as the library reports its own
+            except Exception as exc:  # noqa: BLE001 - the library does the same around `on_frame`
                 self.library.fail(CloseCode.INTERNAL_ERROR)
                 return exc
         if start == len(data):
@@ -113,7 +113,7 @@ class Frames:
         return self.library.read(data[start:])
 
     def _read_text(self, data: bytes, start: int) -> tuple[str | None, int]:
-        """The text in the frame that starts here, and where the next one starts; ``None``: the library shall see."""
+        """The text in the frame that starts here, and where the next one starts; no text: the library shall judge."""
         unread = None, start
         end = start + 2
         if data[start] != WHOLE_TEXT or end > len(data):

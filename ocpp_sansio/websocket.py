@@ -109,7 +109,8 @@ class WebSocket:
         self._receive = receive
         """What takes in bytes; changes as the connection proceeds."""
         self._events: list[Event] = []
-        self._transport_done = False
+        self.transport_done = False
+        """Whether ``data_to_send`` holds all that will ever be sent: send that and close the transport."""
 
         # The one deadline there is at a time, and what is done about it.
         self._deadline = math.inf
@@ -159,11 +160,6 @@ class WebSocket:
     def reading_paused(self) -> bool:
         """Whether a client keeps sending while its request is decided on: stop reading until this is false (F-56)."""
         return len(self._held) >= self._limits.max_handshake_size
-
-    @property
-    def transport_done(self) -> bool:
-        """Whether ``data_to_send`` holds all that will ever be sent: send that and close the transport."""
-        return self._transport_done
 
     # -- what happens --
 
@@ -267,7 +263,7 @@ class WebSocket:
 
     def _drop(self) -> None:
         """Nothing more is to be said or heard."""
-        self._transport_done = True
+        self.transport_done = True
         self._stop_waiting()
         self._frames.end()
 
