@@ -186,8 +186,10 @@ class Connection(Generic[S, W]):
         """A message is complete, while the WebSocket is still at work on the bytes it came in."""
         if self._session is None:  # it came right behind the handshake
             self._heed()
-        self._opened().receive_data(text, now=self._now)
-        self._speak()
+        session = self._opened()
+        session.receive_data(text, now=self._now)
+        if session.outbox or session.must_close is not None:
+            self._speak()
 
     def _heed(self) -> None:
         """Act on the events of the WebSocket, and pass them on."""

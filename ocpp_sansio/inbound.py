@@ -32,7 +32,7 @@ class InboundCall:
     deadline: float
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class AnsweredCall:
     """One that has been answered."""
 
@@ -48,34 +48,27 @@ class InboundCalls:
 
     def __init__(self, limits: Limits) -> None:
         self._limits: Final = limits
-        self._in_progress: dict[str, InboundCall] = {}
+        self.in_progress: dict[str, InboundCall] = {}
+        """Those that are with the application, by message id."""
         self._overdue: dict[str, CallReceived[Any]] = {}
         self._answered: dict[str, AnsweredCall] = {}
-        self._held: list[tuple[Call, str | bytes]] = []
+        self.held: list[tuple[Call, str | bytes]] = []
+        """Those that wait until others have been answered."""
         self._held_size = 0
 
     @property
     def deadline(self) -> float:
         """When the application has sat on one for too long."""
         # All have the same time-out, so the first that came is the first that is due.
-        return next(iter(self._in_progress.values())).deadline if self._in_progress else math.inf
-
-    @property
-    def any_held(self) -> bool:
-        """Whether some wait for the application."""
-        return bool(self._held)
+        return next(iter(self.in_progress.values())).deadline if self.in_progress else math.inf
 
     def has_room_for(self, message_id: str) -> bool:
         """Whether the application may have a CALL with this id: it is new, and there are not too many."""
         return (
-            len(self._in_progress) < self._limits.max_inbound_calls
-            and message_id not in self._in_progress
+            len(self.in_progress) < self._limits.max_inbound_calls
+            and message_id not in self.in_progress
             and message_id not in self._answered
         )
-
-    def is_in_progress(self, message_id: str) -> bool:
-        """Whether the application has a CALL with this id."""
-        return message_id in self._in_progress
 
     def answered(self, message_id: str) -> AnsweredCall | None:
         """The answered CALL with this id, if it is remembered."""
@@ -84,7 +77,7 @@ class InboundCalls:
     def begin(self, call: CallReceived[Any], response: type[Response], content: int, now: float) -> None:
         """Hand a CALL to the application."""
         deadline = now + (self._limits.answer_timeout or math.inf)
-        self._in_progress[call.message_id] = InboundCall(call, response, content, deadline)
+        self.in_progress[call.message_id] = InboundCall(call, response, content, deadline)
 
     def find(self, call: CallReceived[Any]) -> InboundCall | None:
         """A CALL that the application wants to answer; ``None`` when it was answered in its place (F-99).
@@ -92,7 +85,7 @@ class InboundCalls:
         Raises:
             LocalProtocolError: the application has answered it.
         """
-        inbound = self._in_progress.get(call.message_id)
+        inbound = self.in_progress.get(call.message_id)
         if inbound is not None and inbound.call is call:
             return inbound
         if self._overdue.get(call.message_id) is call:
@@ -103,14 +96,14 @@ class InboundCalls:
     def finish(self, inbound: InboundCall, answer: bytes, *, may_be_refused: bool) -> None:
         """Take a CALL from the application, and remember its answer in case it is repeated (RPC-042) or refused."""
         message_id = inbound.call.message_id
-        del self._in_progress[message_id]
+        del self.in_progress[message_id]
         self._answered[message_id] = AnsweredCall(inbound.content, answer, inbound.call if may_be_refused else None)
         if len(self._answered) > self._limits.max_replays:
             del self._answered[next(iter(self._answered))]
 
     def pop_overdue(self, now: float) -> InboundCall | None:
         """One that the application has sat on for too long; it is to be finished."""
-        inbound = next(iter(self._in_progress.values()), None)
+        inbound = next(iter(self.in_progress.values()), None)
         if inbound is None or inbound.deadline > now:
             return None
         self._overdue[inbound.call.message_id] = inbound.call
@@ -120,24 +113,21 @@ class InboundCalls:
 
     def hold(self, frame: Call, text: str | bytes) -> bool:
         """Keep a CALL until others have been answered. Bounded: what was read is read, but a peer may go on."""
-        if (
-            len(self._held) >= self._limits.max_held_calls
-            or self._held_size + len(text) > self._limits.max_message_size
-        ):
+        if len(self.held) >= self._limits.max_held_calls or self._held_size + len(text) > self._limits.max_message_size:
             return False
         self._held_size += len(text)
-        self._held.append((frame, text))
+        self.held.append((frame, text))
         return True
 
     def release(self) -> tuple[Call, str | bytes] | None:
         """The next CALL for the application, if that may have another one."""
-        if not self._held or len(self._in_progress) >= self._limits.max_inbound_calls:
+        if not self.held or len(self.in_progress) >= self._limits.max_inbound_calls:
             return None
-        frame, text = self._held.pop(0)
+        frame, text = self.held.pop(0)
         self._held_size -= len(text)
         return frame, text
 
     def lose(self) -> None:
         """The connection has ended: nobody waits for an answer."""
-        for table in (self._in_progress, self._overdue, self._answered, self._held):
+        for table in (self.in_progress, self._overdue, self._answered, self.held):
             table.clear()

@@ -40,19 +40,15 @@ class OutboundCalls:
         self._limits: Final = limits
         self._send = send
         self._report: Final = report
-        self._on_wire: OutboundCall | None = None
+        self.on_wire: OutboundCall | None = None
+        """The one that is unanswered."""
         self._queue: dict[PendingCall[Any], OutboundCall] = {}
         self._expired: dict[str, OutboundCall] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether no other one can be queued."""
-        return self._on_wire is not None and len(self._queue) >= self._limits.max_queued_calls
-
-    @property
-    def any_on_wire(self) -> bool:
-        """Whether one is unanswered."""
-        return self._on_wire is not None
+        return self.on_wire is not None and len(self._queue) >= self._limits.max_queued_calls
 
     def knows(self, message_id: str) -> bool:
         """Whether one with this id may still be answered."""
@@ -62,7 +58,7 @@ class OutboundCalls:
     @property
     def deadline(self) -> float:
         """When the one on the wire times out."""
-        return self._on_wire.deadline if self._on_wire else math.inf
+        return self.on_wire.deadline if self.on_wire else math.inf
 
     def add(self, outbound: OutboundCall, now: float) -> None:
         """Send it, or queue it behind the one on the wire."""
@@ -72,7 +68,7 @@ class OutboundCalls:
     def cancel(self, call: PendingCall[Any], now: float) -> None:
         """Give up on one, if it has had no outcome. On the wire it stays, until it is answered or times out."""
         queued = self._queue.pop(call, None)
-        on_wire = self._on_wire
+        on_wire = self.on_wire
         if queued is not None:
             self._fail(queued, CallCancelled())
         elif on_wire is not None and on_wire.call is call and not on_wire.settled:
@@ -84,7 +80,7 @@ class OutboundCalls:
         """The one that an answer with this id belongs to: on the wire, or expired. It is to be concluded."""
         if not self._is_on_wire(message_id):
             return self._expired.pop(message_id, None)
-        outbound, self._on_wire = self._on_wire, None
+        outbound, self.on_wire = self.on_wire, None
         return outbound
 
     def conclude(self, outbound: OutboundCall, answer: Response | CallFailure, now: float) -> None:
@@ -100,10 +96,10 @@ class OutboundCalls:
 
     def handle_timeout(self, now: float) -> None:
         """Time out the one on the wire if it is due, and know a late answer for one (RPC-057)."""
-        outbound = self._on_wire
+        outbound = self.on_wire
         if outbound is not None and outbound.deadline <= now:
             self._fail(outbound, CallTimedOut(outbound.call.timeout))
-            self._on_wire = None
+            self.on_wire = None
             self._expired[outbound.call.message_id] = outbound
             if len(self._expired) > self._limits.max_expired_calls:
                 del self._expired[next(iter(self._expired))]
@@ -111,22 +107,22 @@ class OutboundCalls:
 
     def lose(self) -> None:
         """The connection has ended: fail whatever has no outcome (RPC-131)."""
-        if self._on_wire is not None:
-            self._fail(self._on_wire, ConnectionLost(sent=True))
+        if self.on_wire is not None:
+            self._fail(self.on_wire, ConnectionLost(sent=True))
         for queued in self._queue.values():
             self._fail(queued, ConnectionLost(sent=False))
-        self._on_wire = None
+        self.on_wire = None
         self._queue.clear()
         self._expired.clear()
         self._send = _discard  # The session's own method: it would keep the session from being freed (F-132).
 
     def _is_on_wire(self, message_id: str) -> bool:
-        return self._on_wire is not None and self._on_wire.call.message_id == message_id
+        return self.on_wire is not None and self.on_wire.call.message_id == message_id
 
     def _send_next(self, now: float) -> None:
         """Put the next one on the wire if that is free. The time-out counts from here (RPC-054)."""
-        if self._on_wire is None and self._queue:
-            self._on_wire = outbound = self._queue.pop(next(iter(self._queue)))
+        if self.on_wire is None and self._queue:
+            self.on_wire = outbound = self._queue.pop(next(iter(self._queue)))
             outbound.deadline = now + outbound.call.timeout
             self._send(outbound.text)
 

@@ -131,9 +131,11 @@ class Session:
         self._tap = tap
         self._now = -math.inf
         self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
-        self._outbox: list[bytes] = []
+        self.outbox: list[bytes] = []
+        """The texts to send, as UTF-8, until ``bytes_to_send`` takes them."""
         self._closed = False
-        self._must_close: int | None = None
+        self.must_close: int | None = None
+        """The WebSocket close code to end the connection with, once the peer has gone too far."""
         self._ours = OutboundCalls(self.limits, self._send, self._events.append)
         self._theirs = InboundCalls(self.limits)
         self._bad_messages = 0
@@ -151,11 +153,13 @@ class Session:
 
     def bytes_to_send(self) -> list[bytes]:
         """The same as UTF-8, for a driver that frames text messages itself."""
-        outbox, self._outbox = self._outbox, []
+        outbox, self.outbox = self.outbox, []
         return outbox
 
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
+        if self._ours.on_wire is None and not self._theirs.in_progress:
+            return None
         deadline = min(self._ours.deadline, self._theirs.deadline)
         return deadline if deadline < math.inf else None
 
@@ -165,18 +169,13 @@ class Session:
 
         Not while a CALL of ours is unanswered: those in progress may be waiting for just that answer (F-100).
         """
-        return self._theirs.any_held and not self._ours.any_on_wire
-
-    @property
-    def must_close(self) -> int | None:
-        """The WebSocket close code to end the connection with, once the peer has gone too far."""
-        return self._must_close
+        return bool(self._theirs.held) and self._ours.on_wire is None
 
     # -- what happens --
 
     def receive_data(self, text: str | bytes, *, now: float) -> None:
         """Take in the text of one WebSocket message. Never raises for what the peer did."""
-        if self._closed or self._must_close is not None:
+        if self._closed or self.must_close is not None:
             return
         self._advance(now)
         if self._tap is not None:
@@ -193,7 +192,7 @@ class Session:
     def _receive_large(self, text: str | bytes) -> bool:
         """Read a CALL in one pass, if everything about it is in order. If not, nothing has happened yet."""
         frame = frames.decode_large(text)
-        if frame is None or not self._is_welcome(frame):
+        if frame is None or frame.action not in self._answerable or not self._theirs.has_room_for(frame.message_id):
             return False
         try:
             request = self._answerable[frame.action].read(frame.payload)
@@ -217,7 +216,7 @@ class Session:
         self._closed = True
         self._ours.lose()
         self._theirs.lose()
-        self._outbox.clear()
+        self.outbox.clear()
 
     # -- our CALLs --
 
@@ -322,7 +321,7 @@ class Session:
             InvalidMessage: the response breaks its schema; the CALL is still open.
             LocalProtocolError: the CALL has been answered, or the response is not of its action.
         """
-        inbound = self._open(call, now)
+        inbound = self._find(call, now)
         if inbound is None:
             return False
         if type(response) is not inbound.response:
@@ -347,13 +346,13 @@ class Session:
         Raises:
             LocalProtocolError: the CALL has been answered.
         """
-        inbound = self._open(call, now)
+        inbound = self._find(call, now)
         if inbound is None:
             return False
         self._answer(inbound, self._error(call.message_id, code, description, details))
         return True
 
-    def _open(self, call: CallReceived[Any], now: float) -> InboundCall | None:
+    def _find(self, call: CallReceived[Any], now: float) -> InboundCall | None:
         """The CALL as it waits for its answer; ``None`` when nobody waits any more."""
         if self._closed:
             return None
@@ -363,18 +362,18 @@ class Session:
     def _answer(self, inbound: InboundCall, text: bytes, *, may_be_refused: bool = False) -> None:
         self._theirs.finish(inbound, text, may_be_refused=may_be_refused)
         self._send(text)
-        while (held := self._theirs.release()) is not None:
+        while self._theirs.held and (held := self._theirs.release()) is not None:
             self._on_call(*held)
 
     def _on_call(self, frame: Call, text: str | bytes) -> None:
-        if self._is_welcome(frame):
+        if frame.action in self._answerable and self._theirs.has_room_for(frame.message_id):
             try:
                 request = self._answerable[frame.action].read(frame.payload)
             except UNREADABLE:
                 self._on_odd_call(frame, text)
             else:
                 self._begin(frame, request, text)
-        elif self._theirs.is_in_progress(frame.message_id):
+        elif frame.message_id in self._theirs.in_progress:
             # The first run answers both (RPC-067, F-94).
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=False))
         elif (answered := self._theirs.answered(frame.message_id)) is not None:
@@ -394,10 +393,6 @@ class Session:
             self._refuse_payload(frame, codec.cls, payload, text)
         else:
             self._begin(frame, request, text)
-
-    def _is_welcome(self, frame: Call) -> bool:
-        """Whether a CALL is for the application, new to it, and not more than it may have at a time."""
-        return frame.action in self._answerable and self._theirs.has_room_for(frame.message_id)
 
     def _begin(self, frame: Call, request: Request[Any], text: str | bytes) -> None:
         call = CallReceived(frame.message_id, frame.action, request)
@@ -420,7 +415,7 @@ class Session:
     def _hold(self, frame: Call, text: str | bytes) -> None:
         """The application has enough to do. What does not fit in what we hold ends the connection (F-98)."""
         if not self._theirs.hold(frame, text):
-            self._must_close = POLICY_VIOLATION
+            self.must_close = POLICY_VIOLATION
             self._misbehaved(Misbehaviour.TOO_MANY_CALLS, "too many CALLs are waiting", text, frame.message_id)
 
     def _refuse_action(self, frame: Call, text: str | bytes) -> None:
@@ -494,8 +489,8 @@ class Session:
         if self._bad_messages == 0 or self._now - self._bad_since > BAD_MESSAGE_WINDOW:
             self._bad_messages, self._bad_since = 0, self._now
         self._bad_messages += 1
-        if self._bad_messages > self.limits.max_bad_messages and self._must_close is None:
-            self._must_close = POLICY_VIOLATION
+        if self._bad_messages > self.limits.max_bad_messages and self.must_close is None:
+            self.must_close = POLICY_VIOLATION
             description = f"more than {self.limits.max_bad_messages} in a row"
             self._misbehaved(Misbehaviour.TOO_MANY_BAD_MESSAGES, description, b"")
 
@@ -548,7 +543,7 @@ class Session:
     def _send(self, text: bytes) -> None:
         if self._tap is not None:
             self._tap(Direction.OUT, text.decode(), self._now)
-        self._outbox.append(text)
+        self.outbox.append(text)
 
     def _quote(self, text: str | bytes) -> str:
         """The start of a text, for an event (F-60, F-69)."""
