@@ -49,14 +49,16 @@ def environment() -> dict[str, str]:
     return {**os.environ, **ALLOCATOR, "PYTHONHASHSEED": "0"}
 
 
-def allow_many_files(count: int) -> None:
-    """Raise the limit on open files as far as it goes."""
+def allow_many_files(count: int) -> int:
+    """Raise the limit on open files of this process, and of those it starts, up to this. How many it allows then."""
     if resource is None:
-        return
+        return count
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft == resource.RLIM_INFINITY or soft >= allowed:
+        return count if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def _build() -> str:

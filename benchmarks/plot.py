@@ -1,4 +1,7 @@
-"""The figures as one SVG, made of nothing but text: what everybody costs, and how cost grows."""
+"""The figures as SVG, made of nothing but text: what everybody costs, and how cost grows.
+
+A drawing has a paper of its own, light or dark as its reader's screen is.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import Any
 
 import attrs
 
+from .cases import growth
 from .cases.encode import PLAIN
 from .peers import FLOOR, OCPP, OURS
 from .results import Figure, Results
-from .servers import CONSTANT, OCPP_IN_LINE
+from .servers import CONSTANT
 
 WIDTH, HEIGHT = 560, 330
 """Of a panel."""
@@ -24,7 +28,6 @@ COLOURS = {
     FLOOR: "#7f8c8d",
     CONSTANT: "#7f8c8d",
     OCPP: "#4c78a8",
-    OCPP_IN_LINE: "#4c78a8",
     PLAIN: "#7ac5a8",
     "jsonschema-rs": "#e07b39",
     "cattrs": "#8a63a6",
@@ -32,7 +35,18 @@ COLOURS = {
 }
 OTHER = "#c2a23a"
 
+STYLE = """<style>
+.paper { fill: #ffffff } text { fill: #222222 } .note { fill: #777777 }
+line { stroke: #dddddd } .one { stroke: #999999 }
+@media (prefers-color-scheme: dark) {
+.paper { fill: #161b22 } text { fill: #e6e6e6 } .note { fill: #999999 }
+line { stroke: #343b45 } .one { stroke: #8b949e }
+}
+</style>"""
+
 Points = Mapping[str, Sequence[tuple[float, float]]]
+Draw = Callable[[Results], str | None]
+"""Draws a panel, if there is anything to draw."""
 
 
 @attrs.frozen
@@ -66,8 +80,9 @@ def _text(x: float, y: float, text: str, **attributes: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}"{style}>{escape(text)}</text>'
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str = "#dddddd") -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
+def _line(x1: float, y1: float, x2: float, y2: float, name: str = "") -> str:
+    kind = f' class="{name}"' if name else ""
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{kind}/>'
 
 
 def _dot(x: float, y: float, colour: str, radius: float = 4) -> str:
@@ -93,7 +108,7 @@ def _rows(title: str, subjects: Sequence[str], values: Mapping[str, Sequence[flo
     step = (HEIGHT - TOP - BOTTOM) / len(subjects)
     parts = [_text(14, 24, title, font_weight="bold"), *_legend(list(values))]
     for tick in x.ticks():
-        parts.append(_line(x(tick), TOP, x(tick), HEIGHT - BOTTOM, "#999999" if tick == 1 else "#dddddd"))
+        parts.append(_line(x(tick), TOP, x(tick), HEIGHT - BOTTOM, "one" if tick == 1 else ""))
         parts.append(_text(x(tick), HEIGHT - BOTTOM + 16, f"{_number(tick)}×", text_anchor="middle"))
     for index, subject in enumerate(subjects):
         y = TOP + (index + 0.5) * step
@@ -115,7 +130,7 @@ def _lines(title: str, below: str, unit: str, points: Points) -> str:
         parts.append(_text(x(tick), HEIGHT - BOTTOM + 16, _number(tick), text_anchor="middle"))
     for tick in y.ticks():
         parts.append(_line(70, y(tick), WIDTH - RIGHT, y(tick)))
-        parts.append(_text(64, y(tick) + 4, f"{_number(tick)} {unit}", text_anchor="end"))
+        parts.append(_text(64, y(tick) + 4, f"{_number(tick)}{unit}", text_anchor="end"))
     parts.append(_text((70 + WIDTH - RIGHT) / 2, HEIGHT - 6, below, text_anchor="middle"))
     for name, line in points.items():
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
@@ -128,7 +143,7 @@ def _lines(title: str, below: str, unit: str, points: Points) -> str:
 # -- panels --
 
 
-def _costs(case: str, floor: str, title: str) -> Callable[[Results], str | None]:
+def _costs(case: str, floor: str, title: str) -> Draw:
     """What each contender costs on each subject, by what the floor costs."""
 
     def draw_costs(results: Results) -> str | None:
@@ -146,42 +161,59 @@ def _costs(case: str, floor: str, title: str) -> Callable[[Results], str | None]
     return draw_costs
 
 
-def _growth(case: str, title: str, below: str, unit: str, per: float) -> Callable[[Results], str | None]:
-    """How each contender's cost grows with a number that is the subjects' name."""
+def _growth(case: str, title: str, below: str, unit: str, value: Callable[[float], float]) -> Draw:
+    """What becomes of each contender as a number grows that is the subjects' name."""
 
     def draw_growth(results: Results) -> str | None:
         names = results.contenders(case)
         points: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
         for series in results:
             if series.case == case:
-                points[series.contender].append((float(series.subject), Figure.of(series.samples).median / per))
+                points[series.contender].append((float(series.subject), value(Figure.of(series.samples).median)))
         return _lines(title, below, unit, points) if OURS in names else None
 
     return draw_growth
 
 
-PANELS = (
-    _costs("decode", FLOOR, "Decode and validate ÷ orjson.loads of the same bytes"),
-    _costs("encode", FLOOR, "Validate and encode ÷ orjson.dumps of the same dict"),
-    _growth("growth, decode", "Decode and validate a MeterValues request", "sampled values", "µs", 1000),
-    _growth("growth, server", "Server CPU per Heartbeat", "stations", "µs", 1000),
-    _growth("growth, memory", "Server memory per idle connection", "connections", "KiB", 1024),
-)
+PANELS: Mapping[str, Draw] = {
+    "decode": _costs("decode", FLOOR, "Decode and validate ÷ orjson.loads of the same bytes"),
+    "encode": _costs("encode", FLOOR, "Validate and encode ÷ orjson.dumps of the same dict"),
+    "growth-decode": _growth(
+        growth.DECODE, "Decode and validate a MeterValues request", "sampled values", " µs", lambda ns: ns / 1000
+    ),
+    "growth-server": _growth(
+        growth.SERVER, "Heartbeats a second that one processor serves", "stations", "/s", lambda ns: 1e9 / ns
+    ),
+    "growth-memory": _growth(
+        growth.MEMORY, "Server memory per idle connection", "connections", " KiB", lambda size: size / 1024
+    ),
+}
+"""By the name of the file in docs/."""
 
 
 def draw(results: Results, environment: dict[str, Any]) -> str:
     """All panels that there are figures for, two in a row."""
-    panels = [drawn for panel in PANELS if (drawn := panel(results)) is not None]
+    return _paper([drawn for panel in PANELS.values() if (drawn := panel(results)) is not None], environment)
+
+
+def drawings(results: Results, environment: dict[str, Any]) -> dict[str, str]:
+    """Each of them on a paper of its own, by name."""
+    return {
+        name: _paper([drawn], environment) for name, panel in PANELS.items() if (drawn := panel(results)) is not None
+    }
+
+
+def _paper(panels: Sequence[str], environment: dict[str, Any]) -> str:
     columns = min(2, max(1, len(panels)))
     width, height = columns * WIDTH, math.ceil(len(panels) / columns) * HEIGHT + 26
     placed = [
         f'<g transform="translate({index % columns * WIDTH} {index // columns * HEIGHT})">{panel}</g>'
         for index, panel in enumerate(panels)
     ]
-    note = f"{environment['python']}, {environment['build']}; {environment['system']}; python -m benchmarks"
+    note = f"{environment['python']}, {environment['build']}; {environment['system']}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="system-ui, sans-serif" font-size="12" fill="#222222">'
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
-        f"{''.join(placed)}{_text(14, height - 10, note, fill='#777777')}</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'font-family="system-ui, sans-serif" font-size="12">{STYLE}'
+        f'<rect class="paper" width="{width}" height="{height}"/>'
+        f"{''.join(placed)}{_text(14, height - 10, note, **{'class': 'note'})}</svg>\n"
     )

@@ -1,24 +1,19 @@
-"""What a run has shown: as tables for a terminal, as Markdown, and as JSON."""
+"""What a run has shown, as tables for a terminal."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
+import attrs
 from rich.console import Console
 from rich.table import Table
 
-from .cases.layers import CODEC, CONNECTION, JSON, SESSION, WEBSOCKETS
-from .cases.layers import SUBJECTS as LAYER_SUBJECTS
+from .cases import growth, layers
 from .peers import FLOOR, OURS
+from .record import Record
 from .results import Figure, Results
 from .servers import CONSTANT
 from .targets import TARGETS, Target, Verdict
-
-FORMAT = 1
-"""Of the JSON. A higher number when a key changes its meaning."""
 
 MARKS = {
     Verdict.AIM: "[green]✓✓ aim[/]",
@@ -28,12 +23,12 @@ MARKS = {
     None: "[dim]not measured[/]",
 }
 
-FLOORS = {
+FLOORS: Mapping[str, str | None] = {
     "decode": FLOOR,
     "encode": FLOOR,
     "diagnosis": FLOOR,
     "inbound": FLOOR,
-    "layers": JSON,
+    "layers": layers.JSON,
     "construct": OURS,
     "size": OURS,
     "imports": "attrs, cattrs",
@@ -41,9 +36,16 @@ FLOORS = {
     "adapters": CONSTANT,
     "connect": CONSTANT,
     "memory": CONSTANT,
+    growth.DECODE: FLOOR,
+    growth.SERVER: CONSTANT,
+    growth.MEMORY: None,
     "instructions": FLOOR,
 }
-"""What each case's figures are a ratio to. Where nobody is a floor, we are."""
+"""What each case's figures are a ratio to. Where nobody is a floor, we are. ``None``: no ratio, for each was taken once
+only, and what has no spread cannot be told from chance."""
+
+
+# -- figures in words --
 
 
 def number(value: float) -> str:
@@ -53,11 +55,13 @@ def number(value: float) -> str:
 
 def amount(value: float, unit: str) -> str:
     """Of time or memory."""
-    if unit == "ns":
-        for factor, name in ((1e6, "ms"), (1e3, "µs")):
-            if value >= factor:
-                return f"{number(value / factor)} {name}"
+    for factor, name in LARGER_UNITS.get(unit, ()):
+        if value >= factor:
+            return f"{number(value / factor)} {name}"
     return f"{number(value)} {unit}".strip()
+
+
+LARGER_UNITS = {"ns": ((1e6, "ms"), (1e3, "µs")), "B": ((1024, "KiB"),)}
 
 
 def ratio(figure: Figure) -> str:
@@ -72,23 +76,111 @@ def _rough(value: float) -> str:
     return f"{value:.1g}" if value < 10 else f"{value:.0f}"
 
 
+def microseconds(figure: Figure) -> str:
+    """A difference of times with its spread; one within its spread is not told."""
+    half = figure.spread / 2000
+    if abs(figure.median) <= figure.spread:
+        return f"≈ 0 ±{half:.1f} µs"
+    return f"{figure.median / 1000:.1f} ±{half:.1f} µs"
+
+
 def bound(target: Target, value: float) -> str:
     """What a figure must be, or should be."""
     return f"{'≤' if target.less_is_better else '≥'} {number(value)}"
 
 
+def shown(target: Target, figure: Figure | None) -> str:
+    """A target's figure."""
+    if figure is None:
+        return ""
+    return ratio(figure) if target.unit == "×" else f"{number(figure.median)}{target.unit}"
+
+
+# -- what tables are made of, here and in Markdown --
+
+
+@attrs.frozen
+class Cells:
+    """A table: the titles of its columns, and its rows, each with a title of its own."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def case_cells(results: Results, case: str) -> Cells:
+    """What each contender takes, as a ratio to the floor."""
+    floor = FLOORS[case]
+    if floor is None:
+        return _cells(results, case, case, absolute=results.contenders(case))
+    contenders = [name for name in results.contenders(case) if name != floor]
+    return _cells(results, case, f"{case}: × {floor}", absolute=[floor], relative=contenders)
+
+
+def _cells(results: Results, case: str, title: str, *, absolute: Sequence[str], relative: Sequence[str] = ()) -> Cells:
+    def row(subject: str) -> Iterator[str]:
+        yield subject.replace("_", " ")
+        for name in absolute:
+            series = results.get(case, name, subject)
+            yield "" if series is None else amount(Figure.of(series.samples).median, series.unit)
+        for name in relative:
+            figure = results.ratio(case, name, absolute[0], [subject])
+            yield "" if figure is None else ratio(figure)
+
+    return Cells(title, ["", *absolute, *relative], [[*row(each)] for each in results.subjects(case)])
+
+
+SERVER = "server"
+
+LAYERS = (
+    ("the OCPP frame, read and written", ("layers", layers.FRAME), None),
+    ("both payloads: JSON, types, validation", ("layers", layers.CODEC), ("layers", layers.FRAME)),
+    ("the session: state machine, events", ("layers", layers.SESSION), ("layers", layers.CODEC)),
+    ("the connection: WebSocket, limits, deadlines", ("layers", layers.CONNECTION), ("layers", layers.SESSION)),
+    ("the asyncio adapter, dispatch to the handler", ("layers", layers.ADAPTER), ("layers", layers.CONNECTION)),
+    ("all of it in one process", ("layers", layers.ADAPTER), None),
+    ("event loop and kernel: a server with a constant answer", (SERVER, CONSTANT), None),
+    ("a server, 50 stations", (SERVER, OURS), None),
+    ("for comparison: orjson, untyped, both ways", ("layers", layers.JSON), None),
+    ("for comparison: websockets, without JSON", ("layers", layers.WEBSOCKETS), None),
+)
+"""Of each row its title, and whose time it shows, or how much more of it than somebody else's."""
+
+
+def layer_cells(results: Results) -> Cells:
+    """Where the microseconds of one inbound call go."""
+
+    def cell(upper: tuple[str, str], lower: tuple[str, str] | None, subject: str) -> str:
+        figure = results.figure(*upper, subject) if lower is None else results.difference(upper, lower, subject)
+        return "" if figure is None else microseconds(figure)
+
+    subjects = layers.SUBJECTS
+    rows = [[title, *(cell(upper, lower, each) for each in subjects)] for title, upper, lower in LAYERS]
+    return Cells(
+        "one inbound call: where its time goes",
+        ["", *(each.replace("_", " ") for each in subjects)],
+        [row for row in rows if any(row[1:])],
+    )
+
+
+def figures(results: Results) -> Iterator[tuple[Target, Figure | None]]:
+    return ((target, target.find(results)) for target in TARGETS)
+
+
 # -- tables --
 
 
-def show(results: Results, environment: dict[str, Any], console: Console) -> None:
+def show(record: Record, console: Console) -> None:
     """Everything, the most important last: that is where one looks in a terminal."""
+    results, environment = record.results, record.environment
     for case in results.cases():
-        floor = FLOORS.get(case)
-        if floor is not None:
-            console.print(_case_table(results, case, floor))
-    if results.get("layers", CONNECTION, LAYER_SUBJECTS[0]) is not None:
-        console.print(_layer_table(results))
-    console.print(_target_table(results))
+        if case in FLOORS:
+            console.print(_table(case_cells(results, case)))
+    if "layers" in results.cases():
+        console.print(_table(layer_cells(results)))
+    console.print(_target_table(record))
+    for remark in results.remarks:
+        console.print(remark, style="yellow")
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     console.print(f"{environment['python']}, {environment['compiler']}, {environment['build']}")
     console.print(f"{environment['system']}, {environment['processors']} processors; {packages}", highlight=False)
@@ -98,129 +190,43 @@ def show(results: Results, environment: dict[str, Any], console: Console) -> Non
     )
 
 
-def _case_table(results: Results, case: str, floor: str) -> Table:
-    contenders = [name for name in results.contenders(case) if name != floor]
-    table = Table(title=f"{case}: × {floor}", title_justify="left", title_style="bold")
-    table.add_column("")
-    table.add_column(floor, justify="right", style="dim")
-    for name in contenders:
-        table.add_column(name, justify="right")
-    for subject in results.subjects(case):
-        series = results.get(case, floor, subject)
-        base = "" if series is None else amount(Figure.of(series.samples).median, series.unit)
-        ratios = [results.ratio(case, name, floor, [subject]) for name in contenders]
-        table.add_row(subject, base, *("" if each is None else ratio(each) for each in ratios))
+def _table(cells: Cells) -> Table:
+    table = _empty(cells.title, cells.head)
+    for row in cells.rows:
+        table.add_row(*row)
     return table
 
 
-def _layer_table(results: Results) -> Table:
-    """Where the microseconds of one inbound call go: what each layer adds to the one below."""
-    table = Table(title="layers: what each one adds", title_justify="left", title_style="bold")
-    table.add_column("")
-    for subject in LAYER_SUBJECTS:
-        table.add_column(subject, justify="right")
-    for title, upper, lower in (
-        ("JSON to untyped objects and back", JSON, None),
-        ("types, validation, dispatch (codec)", CODEC, JSON),
-        ("state machine (session)", SESSION, CODEC),
-        ("WebSocket, deadlines, limits (connection)", CONNECTION, SESSION),
-        ("of which websockets alone", WEBSOCKETS, None),
-    ):
-        cells: list[str] = []
-        for subject in LAYER_SUBJECTS:
-            whole = results.figure("layers", upper, subject)
-            below = Figure(0, 0, 0) if lower is None else results.figure("layers", lower, subject)
-            cells.append("" if whole is None or below is None else f"{(whole.median - below.median) / 1000:.1f} µs")
-        table.add_row(title, *cells)
+def _empty(title: str, head: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in head:
+        table.add_column(column, justify="right" if column else "left")
     return table
 
 
-def _target_table(results: Results) -> Table:
-    table = Table(title="The speed", title_justify="left", title_style="bold")
+def _target_table(record: Record) -> Table:
+    several = len(record.runs) > 1
+    table = _empty("The speed", ["", "figure", "must", "aim", *["held"] * several])
     table.add_column("")
-    for column in ("figure", "must", "aim"):
-        table.add_column(column, justify="right")
-    table.add_column("")
-    for target, figure in _figures(results):
+    for target, figure in figures(record.results):
         verdict = None if figure is None else target.verdict(figure)
-        table.add_row(
-            target.title, _cell(target, figure), bound(target, target.must), bound(target, target.aim), MARKS[verdict]
-        )
+        held = [f"{record.held(target)} of {len(record.runs)}"] * several
+        bounds = bound(target, target.must), bound(target, target.aim)
+        table.add_row(target.title, shown(target, figure), *bounds, *held, MARKS[verdict])
     return table
-
-
-def _cell(target: Target, figure: Figure | None) -> str:
-    if figure is None:
-        return ""
-    return ratio(figure) if target.unit == "×" else f"{number(figure.median)}{target.unit}"
-
-
-def _figures(results: Results) -> Iterator[tuple[Target, Figure | None]]:
-    return ((target, target.find(results)) for target in TARGETS)
-
-
-def markdown(results: Results) -> str:
-    """The table of the README."""
-    lines = ["| | figure | must | aim |", "|---|---:|---:|---:|"]
-    for target, figure in _figures(results):
-        if figure is not None:
-            bounds = f"{bound(target, target.must)} | {bound(target, target.aim)}"
-            lines.append(f"| {target.title} | {_cell(target, figure)} | {bounds} |")
-    return "\n".join(lines)
-
-
-# -- JSON --
-
-
-def as_json(results: Results, environment: dict[str, Any], *, quick: bool) -> dict[str, Any]:
-    """The same figures, under keys that stay."""
-    return {
-        "format": FORMAT,
-        "quick": quick,
-        "environment": environment,
-        "targets": {target.key: _target_json(target, figure) for target, figure in _figures(results)},
-        "series": [
-            {
-                "case": series.case,
-                "contender": series.contender,
-                "subject": series.subject,
-                "unit": series.unit,
-                **_figure_json(Figure.of(series.samples)),
-                "samples": list(series.samples),
-            }
-            for series in results
-        ],
-    }
-
-
-def _figure_json(figure: Figure) -> dict[str, float]:
-    return {"median": figure.median, "low": figure.low, "high": figure.high}
-
-
-def _target_json(target: Target, figure: Figure | None) -> dict[str, Any]:
-    return {
-        "title": target.title,
-        "unit": target.unit.strip(),
-        "must": target.must,
-        "aim": target.aim,
-        "figure": None if figure is None else _figure_json(figure),
-        "verdict": None if figure is None else target.verdict(figure).value,
-    }
 
 
 # -- comparison --
 
 
-def compare(results: Results, earlier: Path, console: Console) -> None:
+def compare(results: Results, earlier: Record, name: str, console: Console) -> None:
     """This run beside an earlier one. Each figure is a ratio within its own run, so the two may be of two machines."""
-    before = json.loads(earlier.read_text())["targets"]
-    table = Table(title=f"against {earlier.name}", title_justify="left", title_style="bold")
-    for column in ("", "before", "now", "change"):
-        table.add_column(column, justify="right" if column else "left")
-    for target, figure in _figures(results):
-        old = before.get(target.key, {}).get("figure")
+    before = earlier.results
+    table = _empty(f"against {name}", ["", "before", "now", "change"])
+    for target, figure in figures(results):
+        old = target.find(before)
         if figure is not None and old is not None:
-            table.add_row(target.title, *_change(target, Figure(**old), figure))
+            table.add_row(target.title, *_change(target, old, figure))
     console.print(table)
 
 

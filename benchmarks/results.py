@@ -62,10 +62,22 @@ class Figure:
 
 
 class Results:
-    """All series of a run."""
+    """All series of a run, and what has to be said about them."""
 
-    def __init__(self, series: Iterable[Series] = ()) -> None:
+    def __init__(self, series: Iterable[Series] = (), remarks: Iterable[str] = ()) -> None:
         self._series = {each.key: each for each in series}
+        self.remarks = list(remarks)
+
+    @classmethod
+    def together(cls, runs: Sequence[Results]) -> Results:
+        """All samples of several runs as if they had been taken in one. Those taken in turn stay side by side."""
+        samples: dict[tuple[str, str, str], list[float]] = {}
+        units: dict[tuple[str, str, str], str] = {}
+        for series in (series for run in runs for series in run):
+            samples.setdefault(series.key, []).extend(series.samples)
+            units[series.key] = series.unit
+        remarks = dict.fromkeys(remark for run in runs for remark in run.remarks)
+        return cls((Series(*key, units[key], taken) for key, taken in samples.items()), remarks)
 
     def add(self, series: Series) -> None:
         self._series[series.key] = series
@@ -88,6 +100,13 @@ class Results:
     def figure(self, case: str, contender: str, subject: str) -> Figure | None:
         series = self.get(case, contender, subject)
         return None if series is None else Figure.of(series.samples)
+
+    def difference(self, upper: tuple[str, str], lower: tuple[str, str], subject: str) -> Figure | None:
+        """What one contender takes more than another, each given with its case. ``None``: not both were measured."""
+        above, below = self.get(*upper, subject), self.get(*lower, subject)
+        if above is None or below is None:
+            return None
+        return Figure.of([a - b for a, b in zip(above.samples, below.samples, strict=False)])
 
     def ratio(self, case: str, above: str, below: str, subjects: Sequence[str]) -> Figure | None:
         """One contender by another; over several subjects, the geometric mean. ``None``: not all was measured."""

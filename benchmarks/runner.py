@@ -12,7 +12,7 @@ from .cases import Case
 from .results import Results, Series
 
 Progress = Callable[[Case, float], None]
-"""Told how much of which case is done, from 0 to 1."""
+"""Told how much of which case is done: 0 when it begins, up to 1."""
 
 
 class CaseFailed(Exception):
@@ -24,23 +24,21 @@ def run(cases: Sequence[Case], *, quick: bool, peers: frozenset[str], progress: 
     results = Results()
     for case in cases:
         progress(case, 0.0)
-        for series in _run(case, quick, peers, progress):
-            results.add(series)
-        progress(case, 1.0)
+        _run(case, quick, peers, progress, results)
     return results
 
 
-def _run(case: Case, quick: bool, peers: frozenset[str], progress: Progress) -> list[Series]:
+def _run(case: Case, quick: bool, peers: frozenset[str], progress: Progress, results: Results) -> None:
     command = [sys.executable, "-m", f"{__package__}.worker", case.name, *["--quick"] * quick, *sorted(peers)]
-    measured: list[Series] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=host.environment()) as worker:
         assert worker.stdout is not None
         for line in worker.stdout:
-            told = json.loads(line)
-            if "series" in told:
-                measured.append(Series(**told["series"]))
-            else:
-                progress(case, told["done"])
+            match json.loads(line):
+                case {"done": done}:
+                    progress(case, done)
+                case {"remark": remark}:
+                    results.remarks.append(remark)
+                case {"series": series}:
+                    results.add(Series(**series))
     if worker.returncode != 0:
-        raise CaseFailed(case.name)
-    return measured
+        raise CaseFailed(f"the case {case.name} broke down")

@@ -27,6 +27,11 @@ class Verdict(Enum):
     """The spread reaches to both sides of what must be, or the figure is better than it can be."""
     MISSED = "MISSED"
 
+    @property
+    def held(self) -> bool:
+        """Whether what must be is."""
+        return self in (Verdict.AIM, Verdict.MUST)
+
 
 @attrs.frozen
 class Target:

@@ -11,17 +11,17 @@ ACCEPT = "AMBH24brOKysC4aKC5DDPAi7aFE="
 MASK = bytes.fromhex("5ac3917e")
 
 
-def request(identity: str) -> bytes:
+def request(identity: str, subprotocol: str) -> bytes:
     """The opening request of a charge point."""
     return (
         f"GET /ocpp/{identity} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+        f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
     ).encode()
 
 
 RESPONSE = (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    f"Sec-WebSocket-Accept: {ACCEPT}\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+    f"Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
 ).encode()
 
 

@@ -24,6 +24,7 @@ def main() -> None:
         quick="--quick" in arguments,
         peers=frozenset(arguments) - {"--quick"},
         progress=lambda done: _tell(done=done),
+        remark=lambda remark: _tell(remark=remark),
     )
     for series in CASES[name].measure(setup):
         _tell(series=series.as_dict())

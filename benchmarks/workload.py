@@ -1,5 +1,7 @@
 """The frames that everything is measured on: one file per frame, exactly as it goes over the wire.
 
+The folder a file is in is the OCPP version it belongs to. Its name is unique over all versions: figures go by it.
+
 They are what a charge point sends on an ordinary day: the usual optional properties are there, the rare ones are not,
 for a frame with every property set would hide what an ordinary one costs.
 """
@@ -13,8 +15,8 @@ from typing import Any
 import attrs
 import orjson
 
-from ocpp_sansio import v16
-from ocpp_sansio.messages import Datatype
+from ocpp_sansio import Version
+from ocpp_sansio.messages import Action, Datatype
 
 FOLDER = Path(__file__).parent / "workload"
 
@@ -30,6 +32,7 @@ class Frame:
     """One message of the workload."""
 
     name: str
+    version: Version
     data: bytes = attrs.field(repr=False)
 
     @cached_property
@@ -49,13 +52,16 @@ class Frame:
         return self.elements[-1]
 
     @cached_property
-    def action(self) -> str:
+    def action_name(self) -> str:
         return self.elements[2] if self.is_call else "".join(map(str.title, self.name.split("_")[:-1]))
 
     @property
+    def action(self) -> Action:
+        return self.version.actions[self.action_name]
+
+    @property
     def message_class(self) -> type[Datatype]:
-        action = v16.ACTIONS[self.action]
-        return action.request if self.is_call else action.response
+        return self.action.request if self.is_call else self.action.response
 
     @property
     def is_small(self) -> bool:
@@ -77,7 +83,8 @@ class Frame:
 @cache
 def frames() -> dict[str, Frame]:
     """The whole workload by name, from the smallest to the largest."""
-    found = [Frame(path.stem, path.read_bytes().strip()) for path in FOLDER.glob("*.json")]
+    files = FOLDER.glob("*/*.json")
+    found = [Frame(file.stem, Version(file.parent.name), file.read_bytes().strip()) for file in files]
     return {frame.name: frame for frame in sorted(found, key=lambda frame: len(frame.data))}
 
 
@@ -93,7 +100,8 @@ def meter_values(samples: int) -> Frame:
             {"timestamp": timestamp, "sampledValue": sampled[start : start + 10]} for start in range(0, samples, 10)
         ],
     }
-    return Frame(f"meter_values_{samples}_request", orjson.dumps([*template.elements[:-1], payload]))
+    data = orjson.dumps([*template.elements[:-1], payload])
+    return Frame(f"meter_values_{samples}_request", template.version, data)
 
 
 def spoilt(frame: Frame) -> Frame:
@@ -103,4 +111,4 @@ def spoilt(frame: Frame) -> Frame:
     last["sampledValue"][-1]["unit"] = "Volts"
     last["sampledValue"][0]["quality"] = "good"
     del last["timestamp"]
-    return Frame(f"{frame.name}_invalid", orjson.dumps([*frame.elements[:-1], payload]))
+    return Frame(f"{frame.name}_invalid", frame.version, orjson.dumps([*frame.elements[:-1], payload]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..arena import churn
 from ..results import Series
-from ..servers import CONSTANT, OCPP_IN_LINE, OURS, OURS_SYNC, OURS_TRIO, WEBSOCKETS
+from ..servers import CONSTANT, OCPP, OURS, OURS_SYNC, OURS_TRIO, WEBSOCKETS
 from ..workload import frames
 from . import Setup
 from .server import contenders
@@ -17,7 +17,7 @@ def measure(setup: Setup) -> Iterable[Series]:
     return churn(
         "connect",
         "connection",
-        contenders((CONSTANT, WEBSOCKETS, OURS, OURS_TRIO, OURS_SYNC, OCPP_IN_LINE), setup),
+        contenders((CONSTANT, WEBSOCKETS, OURS, OURS_TRIO, OURS_SYNC, OCPP), setup),
         frames()["heartbeat_request"],
         rounds=rounds,
         seconds=seconds,

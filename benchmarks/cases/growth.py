@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .. import host, peers
+from .. import peers
 from ..arena import contest
 from ..clock import Contender, Progress, compete, part
 from ..results import Series
-from ..servers import CONSTANT, OCPP_IN_LINE, OURS
+from ..servers import CONSTANT, OCPP, OURS
 from ..workload import frames, meter_values
 from . import Setup
-from .memory import per_connection
+from .memory import per_connection, within_limit
 from .server import contenders
+
+DECODE, SERVER, MEMORY = "growth, decode", "growth, server", "growth, memory"
 
 VALUES = (1, 3, 10, 30, 100, 300, 1000)
 STATIONS = (1, 5, 20, 50, 150, 500)
@@ -26,33 +28,38 @@ def _decoding(setup: Setup, progress: Progress) -> Iterable[Series]:
         for frame in (meter_values(values),)
         for peer in peers.available(setup.peers)
     ]
-    return compete("growth, decode", contenders, setup.effort, progress)
+    return compete(DECODE, contenders, setup.effort, progress)
 
 
 def _serving(setup: Setup, progress: Progress) -> Iterable[Series]:
     for index, stations in enumerate(STATIONS):
         yield from contest(
-            "growth, server",
+            SERVER,
             str(stations),
-            contenders((CONSTANT, OURS, OCPP_IN_LINE), setup),
+            contenders((CONSTANT, OURS, OCPP), setup),
             frames()["heartbeat_request"],
             stations=stations,
-            rounds=5,
+            rounds=5 if setup.quick else 9,
             seconds=0.1 if setup.quick else 0.3,
             progress=part(progress, index, len(STATIONS)),
         )
 
 
 def _holding(setup: Setup, progress: Progress) -> Iterable[Series]:
-    names = contenders((CONSTANT, OURS, OCPP_IN_LINE), setup)
+    steps = within_limit(CONNECTIONS, setup)
+    names = contenders((CONSTANT, OURS, OCPP), setup)
     for index, name in enumerate(names):
-        for connections, added in zip(CONNECTIONS, per_connection(name, CONNECTIONS), strict=True):
-            yield Series("growth, memory", name, str(connections), "B", [added])
+        held = 0
+        try:
+            for connections, added in zip(steps, per_connection(name, steps), strict=True):
+                yield Series(MEMORY, name, str(connections), "B", [added])
+                held = connections
+        except (RuntimeError, OSError):
+            setup.remark(f"{MEMORY}: {name} broke down beyond {held:,} connections")
         progress((index + 1) / len(names))
 
 
 def measure(setup: Setup) -> Iterable[Series]:
-    host.allow_many_files(2 * CONNECTIONS[-1])
     parts = (_decoding, _serving, _holding)
     for index, measure_part in enumerate(parts):
         yield from measure_part(setup, part(setup.progress, index, len(parts)))

@@ -13,22 +13,29 @@ from collections.abc import Iterable
 
 from .. import host, peers
 from ..results import Series
-from ..workload import frames
 from . import Setup
 
 SUBJECTS = ("heartbeat_request", "meter_values_1_request", "meter_values_80_request")
 CONTENDERS = {peers.OURS: "ours", peers.FLOOR: "floor"}
 WARM_UP, BATCH = 50, 100
 
+WORK = {
+    "decode": "work, arguments = {module}.decoder(frame), [frame.data]",
+    "encode": "work, message = {module}.encoder(frame); arguments = [message]",
+    "inbound": "work, arguments = {module}.route(frame), frame.numbered(64)",
+}
+"""What is counted, as the case of that name times it."""
+
 PROGRAM = """\
 import gc, sys
+from itertools import cycle, islice
 from benchmarks.peers import {module}
 from benchmarks.workload import frames
 gc.disable()
 frame = frames()[{subject!r}]
-decode, data = {module}.decoder(frame), frame.data
-for _ in range(int(sys.argv[1])):
-    decode(data)
+{work}
+for argument in islice(cycle(arguments), int(sys.argv[1])):
+    work(argument)
 """
 
 
@@ -43,9 +50,10 @@ def _count(program: str, calls: int) -> int:
 def measure(setup: Setup) -> Iterable[Series]:
     if shutil.which("valgrind") is None:
         raise SystemExit("instructions are counted by valgrind, which is not installed")
-    pairs = [(subject, name) for subject in SUBJECTS if subject in frames() for name in CONTENDERS]
-    for index, (subject, name) in enumerate(pairs):
-        program = PROGRAM.format(module=CONTENDERS[name], subject=subject)
+    counts = [(what, subject, name) for what in WORK for subject in SUBJECTS for name in CONTENDERS]
+    for index, (what, subject, name) in enumerate(counts):
+        module = CONTENDERS[name]
+        program = PROGRAM.format(module=module, subject=subject, work=WORK[what].format(module=module))
         counted = _count(program, WARM_UP + BATCH) - _count(program, WARM_UP)
-        setup.progress((index + 1) / len(pairs))
-        yield Series("instructions", name, subject, "instructions", [counted / BATCH])
+        setup.progress((index + 1) / len(counts))
+        yield Series("instructions", name, f"{what} {subject}", "instructions", [counted / BATCH])

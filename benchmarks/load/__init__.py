@@ -66,7 +66,7 @@ class Load:
         self.is_compiled: bool = program is not None
         self._folder = tempfile.TemporaryDirectory(prefix="ocpp-sansio-load-")
         folder = Path(self._folder.name)
-        (folder / "request").write_bytes(request("#" * DIGITS))
+        (folder / "request").write_bytes(request("#" * DIGITS, frame.version.subprotocol))
         (folder / "message").write_bytes(frame.with_id("#" * DIGITS))
         command = [str(program)] if program is not None else PYTHON
         arguments = [str(port), str(folder / "request"), str(folder / "message")]

@@ -1,8 +1,13 @@
-"""attrs classes with validators, structured by cattrs."""
+"""attrs classes with validators, structured by cattrs.
+
+The classes are frozen. What is inside a message has therefore been validated when it was made, and before a message
+leaves ``attrs.validate`` only has to look at its own fields.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -12,7 +17,6 @@ import attrs
 import cattrs
 import cattrs.gen
 import orjson
-from attrs.validators import and_, ge, le, max_len, min_len
 
 from ocpp_sansio.messages import Datatype
 from ocpp_sansio.schema import Kind, Property
@@ -23,26 +27,53 @@ from .mirror import Mirror
 NAME = "cattrs"
 
 
-def _in_tenths(_: object, field: Any, value: float) -> None:
-    if Decimal(repr(value)).normalize().as_tuple().exponent < -1:  # type: ignore[operator]
-        raise ValueError(f"{field.name} has more than one decimal")
+def _has_tenths_at_most(value: float) -> bool:
+    return Decimal(repr(value)).normalize().as_tuple().exponent >= -1  # type: ignore[operator]
 
 
-def _validators(kind: Kind) -> list[Any]:
-    return [
-        make(bound) for make, bound in (
-            (max_len, kind.max_length), (max_len, kind.max_items), (min_len, kind.min_items),
-            (ge, kind.minimum), (le, kind.maximum), (lambda _: _in_tenths, kind.decimals),
-        ) if bound is not None
-    ]  # fmt: skip
+def _rules(kind: Kind) -> Iterator[Callable[[Any], bool]]:
+    if kind.max_length is not None:
+        yield lambda value: len(value) <= kind.max_length
+    if kind.items is not None:
+        least, most, is_valid = kind.min_items or 0, kind.max_items or math.inf, _is_valid(kind.items)
+        yield lambda value: least <= len(value) <= most and all(map(is_valid, value))
+    if kind.minimum is not None or kind.maximum is not None:
+        low = -math.inf if kind.minimum is None else kind.minimum
+        high = math.inf if kind.maximum is None else kind.maximum
+        yield lambda value: low <= value <= high
+    if kind.decimals is not None:
+        yield _has_tenths_at_most
+    if kind.type is datetime:
+        yield lambda value: value.tzinfo is not None
+
+
+def _is_valid(kind: Kind) -> Callable[[Any], bool]:
+    """Whether a value is of exactly the right type (to ``isinstance``, a bool is an int) and keeps all rules."""
+    cls = list if kind.items is not None else mirror.type_of(kind)
+    classes, rules = (float, int) if cls is float else (cls,), (*_rules(kind),)
+    match rules:
+        case ():
+            return lambda value: type(value) in classes
+        case (rule,):
+            return lambda value: type(value) in classes and rule(value)
+        case _:
+            return lambda value: type(value) in classes and all(rule(value) for rule in rules)
 
 
 def _field(prop: Property) -> Any:
-    check: Any = and_(*_validators(prop.kind)) if _validators(prop.kind) else None
-    kind = mirror.type_of(prop.kind)
+    is_valid, cls = _is_valid(prop.kind), mirror.type_of(prop.kind)
+
+    def check(_: object, field: Any, value: Any) -> None:
+        if not is_valid(value):
+            raise ValueError(field.name)
+
+    def check_if_there(_: object, field: Any, value: Any) -> None:
+        if value is not None and not is_valid(value):
+            raise ValueError(field.name)
+
     if prop.required:
-        return attrs.field(type=kind, validator=check)
-    return attrs.field(default=None, type=kind | None, validator=check and attrs.validators.optional(check))
+        return attrs.field(type=cls, validator=check)
+    return attrs.field(default=None, type=cls | None, validator=check_if_there)
 
 
 def _build(cls: type[Datatype], found: tuple[Property, ...]) -> type[Any]:
@@ -55,36 +86,18 @@ def _build(cls: type[Datatype], found: tuple[Property, ...]) -> type[Any]:
     return made
 
 
-def _strictly(cls: type[Any]) -> Callable[[Any, Any], Any]:
-    """cattrs would take "3" for 3."""
-
-    def structure(value: Any, _: Any) -> Any:
-        if type(value) is not cls:
-            raise TypeError(f"not {cls.__name__}")
-        return value
-
-    return structure
-
-
-def _read_moment(text: str, _: Any) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no time zone")
-    return moment
-
-
 converter = cattrs.Converter(detailed_validation=False)
-for _scalar in (str, int, bool):
-    converter.register_structure_hook(_scalar, _strictly(_scalar))
-converter.register_structure_hook(datetime, _read_moment)
+# cattrs would take "3" for 3; the validators know better. By predicate, for an enum of strings is a str as well.
+converter.register_structure_hook_func(lambda cls: cls in (str, int, float, bool), lambda value, _: value)
 converter.register_structure_hook_func(
     lambda cls: isinstance(cls, type) and issubclass(cls, StrEnum), lambda value, cls: cls(value)
 )
+converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
 mirror = Mirror(_build)
 
 
 def decoder(frame: Frame) -> Callable[[bytes], object]:
-    classes = {frame.action if frame.is_call else frame.message_id: mirror[frame.message_class]}
+    classes = {frame.action_name if frame.is_call else frame.message_id: mirror[frame.message_class]}
     structure = converter.structure
 
     def decode(data: bytes) -> object:

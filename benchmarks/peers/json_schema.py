@@ -9,22 +9,27 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from ocpp_sansio import Version
+
 from ..workload import Frame
 
 NAME = "jsonschema-rs"
 
-SCHEMAS = files("ocpp.v16") / "schemas"
+
+def _schema(frame: Frame) -> Any:
+    """Requests have a suffix since 2.0 only."""
+    request = "" if frame.version is Version.V16 else "Request"
+    name = f"{frame.action_name}{request if frame.is_call else 'Response'}.json"
+    folder = files(f"ocpp.v{str(frame.version).replace('.', '')}") / "schemas"
+    return orjson.loads((folder / name).read_bytes().removeprefix(b"\xef\xbb\xbf"))
 
 
 def _validator(frame: Frame) -> Any:
-    name = frame.action if frame.is_call else f"{frame.action}Response"
-    return jsonschema_rs.validator_for(
-        orjson.loads((SCHEMAS / f"{name}.json").read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    )
+    return jsonschema_rs.validator_for(_schema(frame))
 
 
 def decoder(frame: Frame) -> Callable[[bytes], object]:
-    validators = {frame.action if frame.is_call else frame.message_id: _validator(frame).validate}
+    validators = {frame.action_name if frame.is_call else frame.message_id: _validator(frame).validate}
 
     def decode(data: bytes) -> object:
         elements = orjson.loads(data)

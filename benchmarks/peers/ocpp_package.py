@@ -1,7 +1,14 @@
 """The ``ocpp`` package: dataclasses, official JSON schemas, snake case and back.
 
-A whole call goes through it in two ways: as it comes, validating in the event loop's thread pool, and with its switch
-set to validate in line, which costs less.
+It is used as its documentation does it: handlers are methods that take keyword arguments and return one of its
+``call_result`` dataclasses, and its schema validation is on, both ways. Where it leaves a choice, the cheaper one is
+taken:
+
+* A handler may be a coroutine or a plain method; these are plain methods, as ours are.
+* Its switch ``ocpp.messages.ASYNC_VALIDATION`` sends every validation to a thread of the event loop's pool, or keeps
+  it in the loop. It comes switched on. Off costs less or the same, so that is what bears its name here and what we are
+  compared with; a second contender shows it as it comes.
+* It logs every message; here its logger is silenced, so that no text is put together.
 """
 
 from __future__ import annotations
@@ -10,47 +17,61 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import ocpp.messages
 from ocpp.charge_point import camel_to_snake_case, remove_nones, serialize_as_dict, snake_to_camel_case
 from ocpp.messages import Call, CallResult, pack, unpack
 from ocpp.routing import on
-from ocpp.v16 import ChargePoint, call, call_result
+
+from ocpp_sansio import Version
 
 from ..clock import Contender
 from ..workload import Frame
 
 NAME = "ocpp"
+IN_THREADS = f"{NAME}, validating in threads"
 
 logging.getLogger("ocpp").setLevel(logging.CRITICAL)
 validate = ocpp.messages._validate_payload
 
 
+def validate_in_threads(switch: bool) -> None:
+    ocpp.messages.ASYNC_VALIDATION = switch
+
+
+def package(version: Version) -> Any:
+    """Its part for one OCPP version."""
+    return import_module(f"ocpp.v{str(version).replace('.', '')}")
+
+
 def _class(frame: Frame) -> Any:
-    return getattr(call if frame.is_call else call_result, frame.action)
+    module = package(frame.version)
+    return getattr(module.call if frame.is_call else module.call_result, frame.action_name)
 
 
 def decoder(frame: Frame) -> Callable[[bytes], object]:
-    cls = _class(frame)
+    cls, action, version = _class(frame), None if frame.is_call else frame.action_name, str(frame.version)
 
     def decode(data: bytes) -> object:
         message = unpack(data)
-        if not frame.is_call:
-            message.action = frame.action
-        validate(message, "1.6")
+        if action is not None:
+            message.action = action
+        validate(message, version)
         return cls(**camel_to_snake_case(message.payload))
 
     return decode
 
 
 def encoder(frame: Frame) -> tuple[Callable[[Any], str], Any]:
-    message_id, action = frame.message_id, frame.action
+    message_id, action, version = frame.message_id, frame.action_name, str(frame.version)
 
     def encode(message: Any) -> str:
         payload = snake_to_camel_case(remove_nones(serialize_as_dict(message)))
         enveloped = Call(message_id, action, payload) if frame.is_call else CallResult(message_id, payload, action)
-        validate(enveloped, "1.6")
+        validate(enveloped, version)
         return pack(enveloped)
 
     return encode, _class(frame)(**camel_to_snake_case(frame.payload))
@@ -60,16 +81,22 @@ def constructor(frame: Frame) -> tuple[Callable[..., Any], dict[str, Any]]:
     return _class(frame), camel_to_snake_case(frame.payload)
 
 
-class Station(ChargePoint):
-    """A central system's end, as the package's documentation builds one."""
+@cache
+def station_class(version: Version) -> Any:
+    """A central system's end of a connection."""
+    module = package(version)
+    result = module.call_result
 
-    @on("Heartbeat")
-    def on_heartbeat(self):
-        return call_result.Heartbeat(current_time=datetime.now(UTC).isoformat())
+    class Station(module.ChargePoint):  # type: ignore[misc, name-defined]
+        @on("Heartbeat")
+        def on_heartbeat(self):
+            return result.Heartbeat(current_time=datetime.now(UTC).isoformat())
 
-    @on("MeterValues")
-    def on_meter_values(self, connector_id, meter_value, **rest):
-        return call_result.MeterValues()
+        @on("MeterValues")
+        def on_meter_values(self, **payload):
+            return result.MeterValues()
+
+    return Station
 
 
 class _Memory:
@@ -83,13 +110,13 @@ class _Memory:
 
 
 def routes(frame: Frame) -> Iterator[Contender]:
-    for name, in_thread in ((NAME, True), (f"{NAME}, validating in line", False)):
-        yield Contender(name, frame.name, _route(in_thread), frame.numbered(64), in_bulk=True)
+    for name, in_threads in ((NAME, False), (IN_THREADS, True)):
+        yield Contender(name, frame.name, _route(frame, in_threads), frame.numbered(64), in_bulk=True)
 
 
-def _route(in_thread: bool) -> Callable[[Iterable[bytes]], None]:
+def _route(frame: Frame, in_threads: bool) -> Callable[[Iterable[bytes]], None]:
     connection = _Memory()
-    station = Station("CP1", connection)
+    station = station_class(frame.version)("CP1", connection)
     loop = asyncio.new_event_loop()
 
     async def answer_all(requests: Iterable[bytes]) -> None:
@@ -98,7 +125,7 @@ def _route(in_thread: bool) -> Callable[[Iterable[bytes]], None]:
             assert connection.sent.startswith("[3,")
 
     def answer(requests: Iterable[bytes]) -> None:
-        ocpp.messages.ASYNC_VALIDATION = in_thread
+        validate_in_threads(in_threads)
         loop.run_until_complete(answer_all(requests))
 
     return answer

@@ -61,7 +61,7 @@ mirror = Mirror(_build)
 
 
 def decoder(frame: Frame) -> Callable[[bytes], object]:
-    readers = {frame.action if frame.is_call else frame.message_id: mirror[frame.message_class].model_validate}
+    readers = {frame.action_name if frame.is_call else frame.message_id: mirror[frame.message_class].model_validate}
 
     def decode(data: bytes) -> object:
         elements = orjson.loads(data)

@@ -8,9 +8,11 @@ from typing import Any
 
 from ocpp_sansio import CentralSystem, v16
 
+from ..workload import frames
+
 logging.getLogger("ocpp_transports").setLevel(logging.ERROR)
 
-csms = CentralSystem(versions=["1.6"], accept_before_boot=True)
+csms = CentralSystem(versions={frame.version for frame in frames().values()}, accept_before_boot=True)
 
 
 @csms.on(v16.HeartbeatRequest)

@@ -8,6 +8,8 @@ import logging
 import websockets.asyncio.server
 from websockets.typing import Subprotocol
 
+from ocpp_sansio import Version
+
 from ..wire import RESPONSE, client_frame_length, server_frame
 from .report import listening
 
@@ -57,8 +59,9 @@ async def _echo(connection: websockets.asyncio.server.ServerConnection) -> None:
 
 
 async def _websockets() -> None:
+    subprotocols = [Subprotocol(version.subprotocol) for version in Version]
     async with websockets.asyncio.server.serve(
-        _echo, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], compression=None, backlog=1024
+        _echo, "127.0.0.1", 0, subprotocols=subprotocols, compression=None, backlog=1024
     ) as server:
         listening(next(iter(server.sockets)).getsockname()[1])
         await server.serve_forever()
