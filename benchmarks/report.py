@@ -73,7 +73,7 @@ def ratio(figure: Figure) -> str:
 
 
 def _rough(value: float) -> str:
-    return f"{value:.1g}" if value < 10 else f"{value:.0f}"
+    return f"{value:.1g}" if value < 9.5 else f"{value:.0f}"
 
 
 def microseconds(figure: Figure) -> str:

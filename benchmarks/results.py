@@ -102,11 +102,15 @@ class Results:
         return None if series is None else Figure.of(series.samples)
 
     def difference(self, upper: tuple[str, str], lower: tuple[str, str], subject: str) -> Figure | None:
-        """What one contender takes more than another, each given with its case. ``None``: not both were measured."""
+        """What one contender takes more than another, each given with its case. ``None``: not both were measured.
+
+        Taken as a share of what the first one takes, sample by sample, for the reason that ratios are.
+        """
         above, below = self.get(*upper, subject), self.get(*lower, subject)
         if above is None or below is None:
             return None
-        return Figure.of([a - b for a, b in zip(above.samples, below.samples, strict=False)])
+        whole = statistics.median(above.samples)
+        return Figure.of([whole * (1 - b / a) for a, b in zip(above.samples, below.samples, strict=False)])
 
     def ratio(self, case: str, above: str, below: str, subjects: Sequence[str]) -> Figure | None:
         """One contender by another; over several subjects, the geometric mean. ``None``: not all was measured."""

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -87,11 +86,11 @@ def _build(cls: type[Datatype], found: tuple[Property, ...]) -> type[Any]:
 
 
 converter = cattrs.Converter(detailed_validation=False)
-# cattrs would take "3" for 3; the validators know better. By predicate, for an enum of strings is a str as well.
-converter.register_structure_hook_func(lambda cls: cls in (str, int, float, bool), lambda value, _: value)
-converter.register_structure_hook_func(
-    lambda cls: isinstance(cls, type) and issubclass(cls, StrEnum), lambda value, cls: cls(value)
-)
+# cattrs would take "3" for 3; the validators know better.
+for _scalar in (int, float, bool):
+    converter.register_structure_hook(_scalar, lambda value, _: value)
+# An enum of strings is found here as well.
+converter.register_structure_hook(str, lambda value, cls: value if cls is str else cls(value))
 converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
 mirror = Mirror(_build)
 
