@@ -39,10 +39,10 @@ FLOORS: Mapping[str, str | None] = {
     growth.DECODE: FLOOR,
     growth.SERVER: CONSTANT,
     growth.MEMORY: None,
-    "instructions": FLOOR,
+    "instructions": None,
 }
-"""What each case's figures are a ratio to. Where nobody is a floor, we are. ``None``: no ratio, for each was taken once
-only, and what has no spread cannot be told from chance."""
+"""What each case's figures are a ratio to. Where nobody is a floor, we are. ``None``: no ratio, for there is one sample
+of each, and of what has no spread nobody can tell whether it differs."""
 
 
 # -- figures in words --
