@@ -8,7 +8,7 @@ from .. import servers
 from ..arena import contest
 from ..clock import part
 from ..results import Series
-from ..servers import CONSTANT, OCPP, OCPP_IN_THREADS, OURS, WEBSOCKETS
+from ..servers import CONSTANT, OCPP, OCPP_IN_LINE, OURS, WEBSOCKETS
 from ..workload import frames
 from . import Setup
 
@@ -18,7 +18,7 @@ SUBJECTS = ("heartbeat_request", "meter_values_80_request")
 
 def contenders(names: Iterable[str], setup: Setup) -> list[str]:
     """Those that can run here and are wanted; ours and the floors always are."""
-    unwanted = set() if setup.wants("ocpp") else {OCPP, OCPP_IN_THREADS}
+    unwanted = set() if setup.wants("ocpp") else {OCPP, OCPP_IN_LINE}
     return [name for name in names if servers.is_available(name) and name not in unwanted]
 
 
@@ -28,7 +28,7 @@ def measure(setup: Setup) -> Iterable[Series]:
         yield from contest(
             "server",
             subject,
-            contenders((CONSTANT, WEBSOCKETS, OURS, OCPP, OCPP_IN_THREADS), setup),
+            contenders((CONSTANT, WEBSOCKETS, OURS, OCPP, OCPP_IN_LINE), setup),
             frames()[subject],
             stations=STATIONS,
             rounds=rounds,

@@ -13,6 +13,7 @@ from ocpp_sansio import CentralSystemSession, Limits, Response, Version, numbere
 from ocpp_sansio.codec import codec_of
 from ocpp_sansio.frames import LARGE, Call, CallResult, decode_large
 from ocpp_sansio.frames import decode as decode_frame
+from ocpp_sansio.frames import encode as encode_frame
 
 from ..clock import Contender
 from ..workload import Frame
@@ -97,7 +98,7 @@ def with_payloads(frame: Frame) -> Callable[[bytes], bytes]:
 
     def answer(data: bytes) -> bytes:
         decode(data)
-        return encode_frame(CallResult("00000000", msgspec.Raw(encode(respond()))))
+        return encode((3, "00000000", respond()))
 
     return answer
 

@@ -21,7 +21,7 @@ from .. import host, peers
 
 CONSTANT, WEBSOCKETS = "asyncio, constant answer", "websockets"
 OURS, OURS_TRIO, OURS_SYNC = peers.OURS, f"{peers.OURS}, trio", f"{peers.OURS}, sync"
-OCPP, OCPP_IN_THREADS = peers.OCPP, f"{peers.OCPP}, validating in threads"
+OCPP, OCPP_IN_LINE = peers.OCPP, f"{peers.OCPP}, validating in line"
 
 SERVERS: Final[Mapping[str, str]] = {
     CONSTANT: "floors:serve_constant",
@@ -30,9 +30,9 @@ SERVERS: Final[Mapping[str, str]] = {
     OURS_TRIO: "ours_trio:serve",
     OURS_SYNC: "ours_sync:serve",
     OCPP: "ocpp_package:serve",
-    OCPP_IN_THREADS: "ocpp_package:serve_in_threads",
+    OCPP_IN_LINE: "ocpp_package:serve_in_line",
 }
-NEEDS: Final = {OURS_TRIO: "trio", OCPP: "ocpp", OCPP_IN_THREADS: "ocpp"}
+NEEDS: Final = {OURS_TRIO: "trio", OCPP: "ocpp", OCPP_IN_LINE: "ocpp"}
 
 
 def is_available(name: str) -> bool:

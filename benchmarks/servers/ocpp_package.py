@@ -39,11 +39,11 @@ async def _serve() -> None:
 
 
 def serve() -> None:
-    """Validating in the event loop, which costs less."""
-    validate_in_threads(False)
+    """As it comes: every validation makes a detour to a thread."""
     asyncio.run(_serve())
 
 
-def serve_in_threads() -> None:
-    """As it comes: every validation makes a detour to a thread."""
+def serve_in_line() -> None:
+    """Validating in the event loop, which costs less."""
+    validate_in_threads(False)
     asyncio.run(_serve())
