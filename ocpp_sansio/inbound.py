@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from .codec import Codec
 from .errors import LocalProtocolError
 from .events import CallReceived
 from .frames import Call
@@ -25,8 +26,8 @@ class InboundCall:
     """One CALL that is with the application."""
 
     call: CallReceived[Any]
-    response: type[Response]
-    """The class of what answers it."""
+    response: Codec[Response]
+    """Writes what answers it."""
     content: int
     """A keyed hash of its text, which tells a repetition from another CALL with its id. A peer cannot aim at it."""
     deadline: float
@@ -74,7 +75,7 @@ class InboundCalls:
         """The answered CALL with this id, if it is remembered."""
         return self._answered.get(message_id)
 
-    def begin(self, call: CallReceived[Any], response: type[Response], content: int, now: float) -> None:
+    def begin(self, call: CallReceived[Any], response: Codec[Response], content: int, now: float) -> None:
         """Hand a CALL to the application."""
         deadline = now + (self._limits.answer_timeout or math.inf)
         self.in_progress[call.message_id] = InboundCall(call, response, content, deadline)

@@ -158,10 +158,14 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
+        return None if self.deadline == math.inf else self.deadline
+
+    @property
+    def deadline(self) -> float:
+        """The same, with ``math.inf`` for never."""
         if self._ours.on_wire is None and not self._theirs.in_progress:
-            return None
-        deadline = min(self._ours.deadline, self._theirs.deadline)
-        return deadline if deadline < math.inf else None
+            return math.inf
+        return min(self._ours.deadline, self._theirs.deadline)
 
     @property
     def reading_paused(self) -> bool:
@@ -239,7 +243,7 @@ class Session:
         if self._ours.is_full:
             raise QueueFull(f"{self.limits.max_queued_calls} calls are waiting already")
         message_id = self._new_id()
-        text = _encode(request, (MessageType.CALL, message_id, action.name, request))
+        text = _encode(codec_of(type(request)), (MessageType.CALL, message_id, action.name, request))
         self._advance(now)
         call = PendingCall(message_id, action.name, request, timeout)
         self._ours.add(OutboundCall(call, codec_of(action.response), text), self._now)
@@ -324,9 +328,9 @@ class Session:
         inbound = self._find(call, now)
         if inbound is None:
             return False
-        if type(response) is not inbound.response:
-            raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.__name__}")
-        text = _encode(response, (MessageType.CALLRESULT, call.message_id, response))
+        if type(response) is not inbound.response.cls:
+            raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.cls.__name__}")
+        text = _encode(inbound.response, (MessageType.CALLRESULT, call.message_id, response))
         self._answer(inbound, text, may_be_refused=self._results_are_refused)
         return True
 
@@ -577,7 +581,7 @@ class ChargePointSession(Session):
         action = self._action_of(message)
         if action.response is not None:
             raise LocalProtocolError(f"{action.name} is sent in a CALL")
-        text = _encode(message, (MessageType.SEND, self._new_id(), action.name, message))
+        text = _encode(codec_of(type(message)), (MessageType.SEND, self._new_id(), action.name, message))
         self._advance(now)
         self._send(text)
 
@@ -609,16 +613,16 @@ _EMPTY: Final = msgspec.Raw(b"{}")
 
 @attrs.frozen
 class _Answerable:
-    """What a peer may ask: how to read the request, and the class of what answers it."""
+    """What a peer may ask: how to read the request, and how to write what answers it."""
 
     codec: Codec[Any]
     read: Callable[[msgspec.Raw], Any]
-    response: type[Response]
+    response: Codec[Response]
 
     @classmethod
     def of(cls, request: type[Datatype], response: type[Response]) -> _Answerable:
         codec = codec_of(request)
-        return cls(codec, codec.read, response)
+        return cls(codec, codec.read, codec_of(response))
 
 
 @cache
@@ -631,12 +635,12 @@ def _answerable(version: Version, role: Role) -> dict[str, _Answerable]:
     }
 
 
-def _encode(message: Datatype, frame: tuple[Any, ...]) -> bytes:
-    """A frame with a message of ours in it."""
+def _encode(codec: Codec[Any], frame: tuple[Any, ...]) -> bytes:
+    """A frame with a message of ours in it, the last element."""
     try:
-        return codec_of(type(message)).encode(frame)
+        return codec.encode(frame)
     except PayloadError:
-        raise InvalidMessage(type(message).__name__, diagnose_message(message)) from None
+        raise InvalidMessage(codec.cls.__name__, diagnose_message(frame[-1])) from None
 
 
 def _verdict(violations: Sequence[Violation]) -> tuple[ErrorCode, str]:

@@ -108,12 +108,13 @@ class WebSocket:
         self._phase = _Phase.HANDSHAKE
         self._receive = receive
         """What takes in bytes; changes as the connection proceeds."""
-        self._events: list[Event] = []
+        self.events: list[Event] = []
+        """Those that :meth:`next_event` has not given out yet."""
         self.transport_done = False
         """Whether ``data_to_send`` holds all that will ever be sent: send that and close the transport."""
 
         # The one deadline there is at a time, and what is done about it.
-        self._deadline = math.inf
+        self.deadline = math.inf
         self._on_deadline: Callable[[Any], None] = WebSocket._on_no_handshake
 
         # The handshake.
@@ -141,7 +142,7 @@ class WebSocket:
 
     def next_event(self) -> Event | None:
         """The next event; ``None`` when there is nothing left."""
-        return self._events.pop(0) if self._events else None
+        return self.events.pop(0) if self.events else None
 
     def data_to_send(self) -> bytes:
         """The bytes to send now. Given out once."""
@@ -149,7 +150,7 @@ class WebSocket:
 
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
-        return None if self._deadline == math.inf else self._deadline
+        return None if self.deadline == math.inf else self.deadline
 
     @property
     def is_open(self) -> bool:
@@ -190,8 +191,8 @@ class WebSocket:
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: act on every deadline that is due. An extra call does nothing."""
         self._advance(now)
-        while self._deadline <= self._now:
-            self._deadline = math.inf
+        while self.deadline <= self._now:
+            self.deadline = math.inf
             self._on_deadline(self)
 
     def send_text(self, text: bytes) -> None:
@@ -224,11 +225,11 @@ class WebSocket:
         """Have something done so many seconds later, in place of what was to be done at the deadline so far."""
         self._stop_waiting()
         if seconds is not None:
-            self._deadline = since + seconds
+            self.deadline = since + seconds
             self._on_deadline = otherwise
 
     def _stop_waiting(self) -> None:
-        self._deadline = math.inf
+        self.deadline = math.inf
         self._pinged = False
 
     def _open(self, version: Version | None, flaw: str, rest: bytes) -> None:
@@ -242,7 +243,7 @@ class WebSocket:
             self.close(CloseCode.PROTOCOL_ERROR, flaw, now=self._now)
         else:
             self._await_silence()
-            self._events.append(ConnectionOpened(version))
+            self.events.append(ConnectionOpened(version))
         self._receive(self, rest)
 
     def _give_up(self, reason: str) -> None:
@@ -259,7 +260,7 @@ class WebSocket:
         self._receive = WebSocket._ignore
         self._held = b""
         self._stop_waiting()
-        self._events.append(event)
+        self.events.append(event)
 
     def _drop(self) -> None:
         """Nothing more is to be said or heard."""
@@ -375,7 +376,7 @@ class WebSocket:
         self._failed(code, Misbehaviour.WEBSOCKET_VIOLATION, str(exc))
 
     def _failed(self, code: CloseCode, what: Misbehaviour, description: str, text: str = "") -> None:
-        self._events.append(PeerMisbehaved(what, description, text))
+        self.events.append(PeerMisbehaved(what, description, text))
         self._finish(code, description, by_peer=False)
         self._drop()
 
@@ -467,7 +468,7 @@ class ServerWebSocket(WebSocket):
             complete = self._head.feed(data)
             if complete is not None:
                 head, rest = complete
-                self._events.append(self._examine(head))
+                self.events.append(self._examine(head))
                 self._last_words = response(HTTPStatus.SERVICE_UNAVAILABLE, "", ())
                 self._receive = ServerWebSocket._hold
                 self._hold(rest)

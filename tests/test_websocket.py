@@ -42,7 +42,7 @@ OPENED = ConnectionOpened(Version.V16)
 def telling(open_websocket: Callable[[Callable[[str], None]], Any]) -> Any:
     """A WebSocket whose texts are told among its events, where they came."""
     websocket = open_websocket(print)
-    websocket._frames.on_text = websocket._events.append
+    websocket._frames.on_text = websocket.events.append
     return websocket
 
 
