@@ -2,8 +2,9 @@
 
 This package opens no socket, starts no thread, reads no clock. ``ocpp_transports`` has the adapters that do.
 
-The messages are packages of their own, one per version: ``from ocpp_sansio import v16``. The connections come with the
-WebSocket library, which is as much to import as all the rest: that is done when one of them is asked for.
+The messages are packages of their own, one per version: ``from ocpp_sansio import v16``, ``v201`` or ``v21``. The
+connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them is
+asked for.
 """
 
 from importlib import import_module
@@ -46,7 +47,20 @@ from .events import (
 )
 from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
 from .limits import Limits
-from .messages import Action, Actions, Datatype, FromCentralSystem, FromChargePoint, Request, Response, Role
+from .messages import (
+    Action,
+    Actions,
+    CustomData,
+    Datatype,
+    FromCentralSystem,
+    FromChargePoint,
+    Request,
+    Response,
+    Role,
+    Send,
+    SendFromChargePoint,
+)
+from .schema import in_force
 from .session import CentralSystemSession, ChargePointSession, Direction, Session, Tap, numbered_ids
 from .version import NoMatch, Version
 
@@ -88,6 +102,7 @@ __all__ = [
     "ConnectionRefused",
     "ConnectionRequested",
     "Credentials",
+    "CustomData",
     "Datatype",
     "Decision",
     "Direction",
@@ -113,11 +128,14 @@ __all__ = [
     "Request",
     "Response",
     "Role",
+    "Send",
+    "SendFromChargePoint",
     "Session",
     "SessionClosed",
     "Tap",
     "Version",
     "Violation",
+    "in_force",
     "numbered_ids",
     "validate",
 ]

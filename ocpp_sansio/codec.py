@@ -13,6 +13,7 @@ What is wrong with a refused payload is none of its business: :mod:`ocpp_sansio.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,6 +38,15 @@ class PayloadError(ValueError):
 UNREADABLE: Final = (ValueError, RecursionError)
 
 _write = msgspec.json.Encoder(enc_hook=write_open).encode
+
+
+def _finite(number: str) -> float | NumberText:
+    """A number; or, of one that is out of range, what cannot be written, in case nothing replaces it (F-62, F-66)."""
+    value = float(number)
+    return value if math.isfinite(value) else NumberText(number)
+
+
+_read_plainly = msgspec.json.Decoder(float_hook=_finite).decode
 
 
 class Codec(Generic[M]):
@@ -75,9 +85,9 @@ class Codec(Generic[M]):
             pass
         # The typed decoder judges every occurrence of a key; what counts is what a reader of the object sees (F-66).
         try:
-            message = msgspec.convert(msgspec.json.decode(payload), self.cls, dec_hook=read_open)
+            message = self._decoder.decode(_write(_read_plainly(payload)))
             self._count_decimals(parse(payload))
-        except UNREADABLE:
+        except (*UNREADABLE, TypeError):
             raise PayloadError from None
         return message
 

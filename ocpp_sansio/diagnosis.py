@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import cache
@@ -33,7 +33,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from .codec import UNREADABLE, NumberText, PayloadError, codec_of, has_decimals, parse
 from .errors import ErrorCode, InvalidMessage, Violation
-from .messages import Datatype, Timestamp
+from .messages import MAX_DEPTH, CustomData, Datatype, Json, Timestamp, VendorData, is_shallow
 from .schema import Kind, kind_of, properties, without_none
 
 __all__ = ["diagnose", "diagnose_message", "validate", "worst"]
@@ -135,18 +135,20 @@ def _hook_for(declared: Any) -> _Hook:
         return _object_hook(kind.type)
     if kind.type is list:
         return _list_hook(kind, _item_type(declared))
-    return _SCALAR_HOOKS[kind.type](kind)
+    return _HOOKS[kind.type](kind)
 
 
 def _object_hook(cls: type[Datatype]) -> _Hook:
     """For an object of the payload, or for an instance of the class on its way out."""
     names: dict[str, Any] = {prop.name: override(rename=prop.wire_name) for prop in properties(cls)}
-    structure = make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True, **names)
+    closed = cls.__struct_config__.forbid_unknown_fields
+    structure = make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=closed, **names)
 
     def hook(value: Any, _: Any) -> Any:
         if isinstance(value, dict):
             try:
-                return msgspec.convert(value, cls)  # Most objects of a broken payload are sound: no need to walk them.
+                # Most objects of a broken payload are sound: no need to walk them.
+                return msgspec.convert(value, cls, dec_hook=_open)
             except ValueError:
                 return structure(cast("dict[str, Any]", value), cls)
         if type(value) is cls:
@@ -241,16 +243,23 @@ def _number_hook(kind: Kind) -> _Hook:
     def hook(value: Any, _: Any) -> Any:
         if not isinstance(value, (int, float, NumberText)) or isinstance(value, bool):
             raise _wrong_type("a number", value)
-        written = value.text if isinstance(value, NumberText) else str(value)
-        number = float(written)
-        if not math.isfinite(number):
-            raise _Broken("maximum", "must be a finite number of 64 bits")
-        _refuse_out_of_bounds(kind, number)
-        if kind.decimals is not None and not has_decimals(written, kind.decimals):
+        _refuse_out_of_bounds(kind, _finite(value))
+        if kind.decimals is not None and not has_decimals(_written(value), kind.decimals):
             raise _Broken("multipleOf", f"may have {kind.decimals} fraction digit at most")
         return value
 
     return hook
+
+
+def _written(value: NumberText | float) -> str:
+    return value.text if isinstance(value, NumberText) else str(value)
+
+
+def _finite(value: NumberText | float) -> float:
+    number = float(_written(value))
+    if not math.isfinite(number):
+        raise _Broken("maximum", "must be a finite number of 64 bits")
+    return number
 
 
 def _refuse_out_of_bounds(kind: Kind, number: float) -> None:
@@ -301,12 +310,74 @@ def _refuse_unwritable(moment: datetime) -> None:
         raise _Broken("format", "is not a date in UTC") from None
 
 
-_SCALAR_HOOKS: Final[dict[type, Callable[[Kind], _Hook]]] = {
+def _custom_data_hook(_kind: Kind) -> _Hook:
+    vendor_hook = _converter.get_structure_hook(VendorData)
+
+    def hook(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict | CustomData):
+            raise _wrong_type("an object", value)
+        content = dict(cast("Mapping[str, Any]", value))
+        broken: list[Exception] = []
+        try:
+            vendor_hook(content, VendorData)
+        except ClassValidationError as error:
+            broken.extend(error.exceptions)
+        try:
+            _refuse_other_than_json({name: inside for name, inside in content.items() if name != "vendorId"})
+        except _Broken as error:
+            broken.append(error)
+        if broken:
+            raise ClassValidationError("broken customData", broken, VendorData)  # pyright: ignore[reportCallIssue]
+        return content
+
+    return hook
+
+
+def _json_hook(_kind: Kind) -> _Hook:
+    def hook(value: Any, _: Any) -> Any:
+        _refuse_other_than_json(value)
+        return value
+
+    return hook
+
+
+def _refuse_other_than_json(value: Any) -> None:
+    """Whatever the two ends have agreed on, it has to be JSON, and finite (F-62, F-65, F-67)."""
+    if not is_shallow(value, MAX_DEPTH):
+        raise _Broken("json", f"is nested in more than {MAX_DEPTH} levels")
+    nodes = [value]
+    for node in nodes:  # which grows meanwhile
+        if isinstance(node, dict):
+            nodes += [*node, *node.values()]
+        elif isinstance(node, list):
+            nodes += node
+        elif _is_string(node):
+            _refuse_surrogates(node)
+        elif isinstance(node, NumberText | float):
+            _finite(node)
+        elif node.__class__ not in _JSON_TYPES:
+            raise _wrong_type("JSON", node)
+
+
+def _open(cls: type[Any], value: Any) -> Any:
+    """What is left open is judged by the same hooks where msgspec does the walking."""
+    try:
+        return _converter.structure(value, cls)
+    except BaseValidationError as error:
+        raise ValueError from error
+
+
+_SCALAR_HOOKS: Final[dict[type[Any], Callable[[Kind], _Hook]]] = {
     str: _string_hook,
     int: _integer_hook,
     float: _number_hook,
     bool: _boolean_hook,
     datetime: _timestamp_hook,
+}
+_HOOKS: Final[dict[Any, Callable[[Kind], _Hook]]] = {
+    **_SCALAR_HOOKS,
+    CustomData: _custom_data_hook,
+    Json: _json_hook,
 }
 
 # cattrs finds the hooks of the built-in scalars and of enums before it asks any factory, so those are replaced by name.

@@ -196,8 +196,13 @@ class CustomData(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._properties)
 
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return self._properties == other._properties if isinstance(other, CustomData) else NotImplemented
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}.of({self._properties!r})"
+        return f"CustomData.of({self._properties!r})"
 
 
 def read_open(cls: type[Any], value: Any) -> Any:

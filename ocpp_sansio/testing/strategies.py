@@ -19,7 +19,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from ocpp_sansio.codec import codec_of
-from ocpp_sansio.messages import Datatype
+from ocpp_sansio.messages import CustomData, Datatype, Json
 from ocpp_sansio.schema import Kind, kind_of, properties
 
 __all__ = ["Mutation", "messages", "mutations", "payloads"]
@@ -28,17 +28,27 @@ M = TypeVar("M", bound=Datatype)
 
 JsonObject = dict[str, Any]
 
+Inside = Callable[[type[Datatype | CustomData]], st.SearchStrategy[JsonObject]]
+
 
 def messages(cls: type[M]) -> st.SearchStrategy[M]:
     """Valid instances of a message class or data type."""
     return payloads(cls).map(lambda payload: codec_of(cls).decode(msgspec.json.encode(payload)))
 
 
-def payloads(cls: type[Datatype]) -> st.SearchStrategy[JsonObject]:
-    """Valid JSON objects of a message class or data type."""
-    required = {prop.wire_name: _values(prop.kind) for prop in properties(cls) if prop.required}
-    optional = {prop.wire_name: _values(prop.kind) for prop in properties(cls) if not prop.required}
-    return st.fixed_dictionaries(required, optional=optional)
+def payloads(cls: type[Datatype | CustomData], *, inside: Inside | None = None) -> st.SearchStrategy[JsonObject]:
+    """Valid JSON objects of a message class or data type.
+
+    Args:
+        cls: the class.
+        inside: makes the objects inside; if not given, this function does. Drawing them from among some that were made
+            before is far faster where many classes have the same ones.
+    """
+    inside = inside or payloads
+    required = {prop.wire_name: _values(prop.kind, inside) for prop in properties(cls) if prop.required}
+    optional = {prop.wire_name: _values(prop.kind, inside) for prop in properties(cls) if not prop.required}
+    known = st.fixed_dictionaries(required, optional=optional)
+    return st.tuples(_OTHERS, known).map(lambda both: both[0] | both[1]) if cls is CustomData else known
 
 
 @attrs.frozen
@@ -53,9 +63,17 @@ class Mutation:
 
 
 @st.composite
-def mutations(draw: st.DrawFn, cls: type[Datatype]) -> Mutation:
-    """Valid payloads of a class, broken in one place. Each rule that can be broken is broken about as often."""
-    payload = draw(payloads(cls))
+def mutations(
+    draw: st.DrawFn, cls: type[Datatype], *, valid: st.SearchStrategy[JsonObject] | None = None
+) -> Mutation:
+    """Valid payloads of a class, broken in one place. Each rule that can be broken is broken about as often.
+
+    Args:
+        draw: given by hypothesis.
+        cls: the class.
+        valid: makes the valid payloads; if not given, :func:`payloads` does.
+    """
+    payload = draw(payloads(cls) if valid is None else valid)
     by_rule: dict[str, list[_Break]] = {}
     for breakage in _breaks(kind_of(cls), payload, ()):
         by_rule.setdefault(breakage.rule, []).append(breakage)
@@ -66,12 +84,21 @@ def mutations(draw: st.DrawFn, cls: type[Datatype]) -> Mutation:
     return Mutation(_replaced(payload, breakage.steps, breakage.value), _json_path(breakage.steps), rule)
 
 
-# What an unknown property says makes no difference.
+_TEXT: Final = st.characters(codec="utf-8")
+
+# What an unknown property says makes no difference, and what an untyped one says is nobody's business.
 _ANYTHING: Final = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(st.characters(codec="utf-8"), max_size=10),
-    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(_TEXT, max_size=10),
+    ),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(_TEXT, max_size=5), inside, max_size=3),
     max_leaves=5,
 )
+_OTHERS: Final = st.dictionaries(st.text(_TEXT, max_size=10), _ANYTHING, max_size=2)
 
 # -- valid values --
 
@@ -79,22 +106,21 @@ LONGEST_TEXT: Final = 40
 """Characters of most texts that may be longer. The longest that is allowed is tried as well."""
 LONGEST_LIST: Final = 3
 
-_TEXT: Final = st.characters(codec="utf-8")
 
-
-def _values(kind: Kind) -> st.SearchStrategy[Any]:
-    if issubclass(kind.type, Datatype):
-        return payloads(kind.type)
+def _values(kind: Kind, inside: Inside) -> st.SearchStrategy[Any]:
+    if issubclass(kind.type, Datatype | CustomData):
+        return inside(kind.type)
+    if kind.items is not None:
+        return _lists(kind, _values(kind.items, inside))
     if issubclass(kind.type, StrEnum):
         return st.sampled_from([member.value for member in kind.type])
     return _STRATEGIES[kind.type](kind)
 
 
-def _lists(kind: Kind) -> st.SearchStrategy[list[Any]]:
-    assert kind.items is not None
+def _lists(kind: Kind, items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     fewest = kind.min_items or 0
     most = LONGEST_LIST if kind.max_items is None else min(LONGEST_LIST, kind.max_items)
-    return st.lists(_values(kind.items), min_size=fewest, max_size=max(fewest, most))
+    return st.lists(items, min_size=fewest, max_size=max(fewest, most))
 
 
 def _strings(kind: Kind) -> st.SearchStrategy[str]:
@@ -130,11 +156,15 @@ def _range(kind: Kind) -> tuple[int, int]:
     return lowest, highest
 
 
-def _booleans(_: Kind) -> st.SearchStrategy[bool]:
+def _anything(_kind: Kind) -> st.SearchStrategy[Any]:
+    return _ANYTHING
+
+
+def _booleans(_kind: Kind) -> st.SearchStrategy[bool]:
     return st.booleans()
 
 
-def _timestamps(_: Kind) -> st.SearchStrategy[str]:
+def _timestamps(_kind: Kind) -> st.SearchStrategy[str]:
     """RFC 3339, with any number of fraction digits and any offset. Within years that are safe in every time zone."""
     moments = st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)).map(lambda moment: moment.isoformat()[:19])  # noqa: DTZ001 (the offset comes as text)
     fractions = st.one_of(st.just(""), st.from_regex(r"\.[0-9]{1,9}", fullmatch=True))
@@ -142,13 +172,13 @@ def _timestamps(_: Kind) -> st.SearchStrategy[str]:
     return st.tuples(moments, fractions, offsets).map("".join)
 
 
-_STRATEGIES: Final[dict[type[Any], Callable[[Kind], st.SearchStrategy[Any]]]] = {
-    list: _lists,
+_STRATEGIES: Final[dict[Any, Callable[[Kind], st.SearchStrategy[Any]]]] = {
     str: _strings,
     int: _integers,
     float: _numbers,
     bool: _booleans,
     datetime: _timestamps,
+    Json: _anything,
 }
 
 # -- one thing wrong --
@@ -172,7 +202,7 @@ def _breaks(kind: Kind, value: Any, steps: _Steps) -> Iterator[_Break]:
     for wrong in _wrong_types(kind):
         if steps:  # What is not an object is no payload at all.
             yield _Break("type", steps, wrong)
-    if issubclass(kind.type, Datatype):
+    if issubclass(kind.type, Datatype | CustomData):
         yield from _object_breaks(kind.type, value, steps)
     elif kind.items is not None:
         yield from _list_breaks(kind, value, steps)
@@ -181,10 +211,10 @@ def _breaks(kind: Kind, value: Any, steps: _Steps) -> Iterator[_Break]:
             yield _Break(rule, steps, wrong)
 
 
-def _object_breaks(cls: type[Datatype], value: JsonObject, steps: _Steps) -> Iterator[_Break]:
+def _object_breaks(cls: type[Datatype | CustomData], value: JsonObject, steps: _Steps) -> Iterator[_Break]:
     known = {prop.wire_name for prop in properties(cls)}
     for name in ("vendorExtension", *(name.upper() for name in sorted(known))):  # Names are case-sensitive.
-        if name not in known:
+        if name not in known and cls is not CustomData:
             yield _Break("additionalProperties", (*steps, name), "")
     for prop in properties(cls):
         if prop.required:
@@ -242,6 +272,8 @@ _NOT_TIMESTAMPS: Final = (
 
 
 def _wrong_types(kind: Kind) -> list[Any]:
+    if kind.type is Json:
+        return []
     declared = next((base for base in (StrEnum, Datatype) if issubclass(kind.type, base)), kind.type)
     return [None, *(value for value, fits in _SPECIMENS if declared not in fits)]
 
@@ -253,7 +285,7 @@ _SPECIMENS: Final[tuple[tuple[Any, tuple[type, ...]], ...]] = (
     (1.5, (float,)),
     (True, (bool,)),
     ([], (list,)),
-    ({}, (Datatype,)),
+    ({}, (Datatype, CustomData)),
 )
 
 
