@@ -135,6 +135,8 @@ def _hook_for(declared: Any) -> _Hook:
         return _object_hook(kind.type)
     if kind.type is list:
         return _list_hook(kind, _item_type(declared))
+    if issubclass(kind.type, StrEnum):  # with a default: cattrs knows it no more
+        return lambda value, _: _enum_hook(value, kind.type)
     return _HOOKS[kind.type](kind)
 
 

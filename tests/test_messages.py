@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocpp_sansio import v16
+from ocpp_sansio import v16, v21, v201
 from ocpp_sansio.messages import Action, Actions, Datatype, FromChargePoint, Request, Response, Role
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -32,8 +32,10 @@ PROFILE = v16.ChargingProfile(
 REMOTE_START = v16.RemoteStartTransactionRequest(id_tag="abc", charging_profile=PROFILE)
 
 CLASSES = [
-    *(getattr(v16, name) for name in v16.datatypes.__all__ if name != "IdToken"),
-    *(cls for action in v16.ACTIONS.values() for cls in (action.request, action.response)),
+    value
+    for version in (v16, v201, v21)
+    for value in vars(version).values()
+    if isinstance(value, type) and issubclass(value, Datatype)
 ]
 
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from ocpp_sansio.messages import Datatype, Integer, Tenths, Timestamp
-from ocpp_sansio.schema import Kind, Property, kind_of, kinds_within, properties, without_none
+from ocpp_sansio import v21, v201
+from ocpp_sansio.codec import codec_of
+from ocpp_sansio.messages import CustomData, Datatype, Default, Integer, Json, Natural, Tenths, Timestamp
+from ocpp_sansio.schema import Kind, Property, in_force, kind_of, kinds_within, properties, without_none
 from ocpp_sansio.v16 import IdTagInfo, Phase
 
 
@@ -31,6 +33,11 @@ class Example(Datatype, kw_only=True):
         (Integer, Kind(type=int, minimum=-(2**31), maximum=2**31 - 1)),
         (Tenths, Kind(type=float, decimals=1)),
         (Timestamp, Kind(type=datetime)),
+        (Natural, Kind(type=int, minimum=0, maximum=2**31 - 1)),
+        (CustomData, Kind(type=CustomData)),
+        (Json, Kind(type=Json)),
+        (Annotated[str, Meta(max_length=20), Default("Wh")], Kind(type=str, max_length=20)),
+        (Annotated[Phase, Default(Phase.L1)] | None, Kind(type=Phase)),
         (list[Integer], Kind(type=list, items=kind_of(Integer))),
         (
             Annotated[list[str], Meta(min_length=1, max_length=3)],
@@ -55,6 +62,63 @@ def test_properties_have_both_names_and_know_whether_they_are_required():
         Property("first_name", "firstName", required=True, kind=Kind(type=str, max_length=20)),
         Property("infos", "infos", required=False, kind=Kind(type=list, items=Kind(type=IdTagInfo))),
     )
+
+
+def test_of_custom_data_the_property_that_all_vendors_have_in_common_is_known():
+    assert properties(CustomData) == (
+        Property("vendor_id", "vendorId", required=True, kind=Kind(type=str, max_length=255)),
+    )
+
+
+def test_what_is_absent_may_mean_something():
+    """SCH-029: its 27 nodes are these properties. Some are in several schemas, or of an enum that several share."""
+    defaults = {
+        (cls.__name__, prop.wire_name): prop.default
+        for cls in vars(v201).values()
+        if isinstance(cls, type) and issubclass(cls, Datatype)
+        for prop in properties(cls)
+        if prop.default is not None
+    }
+    assert defaults == {
+        ("APN", "useOnlyPreferredNetwork"): False,
+        ("GetVariableData", "attributeType"): v201.Attribute.ACTUAL,
+        ("GetVariableResult", "attributeType"): v201.Attribute.ACTUAL,
+        ("NotifyCustomerInformationRequest", "tbc"): False,
+        ("NotifyDisplayMessagesRequest", "tbc"): False,
+        ("NotifyEventRequest", "tbc"): False,
+        ("NotifyMonitoringReportRequest", "tbc"): False,
+        ("NotifyReportRequest", "tbc"): False,
+        ("ReportChargingProfilesRequest", "tbc"): False,
+        ("SampledValue", "context"): v201.ReadingContext.SAMPLE_PERIODIC,
+        ("SampledValue", "location"): v201.Location.OUTLET,
+        ("SampledValue", "measurand"): v201.Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+        ("SetMonitoringData", "transaction"): False,
+        ("SetVariableData", "attributeType"): v201.Attribute.ACTUAL,
+        ("SetVariableResult", "attributeType"): v201.Attribute.ACTUAL,
+        ("TransactionEventRequest", "offline"): False,
+        ("UnitOfMeasure", "multiplier"): 0,
+        ("UnitOfMeasure", "unit"): "Wh",
+        ("VariableAttribute", "constant"): False,
+        ("VariableAttribute", "mutability"): v201.Mutability.READ_WRITE,
+        ("VariableAttribute", "persistent"): False,
+        ("VariableAttribute", "type"): v201.Attribute.ACTUAL,
+    }
+
+
+def test_the_value_in_force_is_the_own_one_or_the_default():
+    unit = v21.UnitOfMeasure(unit="kWh")
+    assert (in_force(unit, "unit"), in_force(unit, "multiplier"), in_force(unit, "custom_data")) == ("kWh", 0, None)
+    assert unit.multiplier is None
+    assert in_force(v21.SampledValue(value=1), "location") is v21.Location.OUTLET
+    with pytest.raises(AttributeError):
+        in_force(unit, "factor")
+
+
+def test_a_default_is_not_sent_for_what_was_left_out():
+    codec = codec_of(v21.UnitOfMeasure)
+    assert codec.decode("{}") == v21.UnitOfMeasure()
+    assert codec.encode(v21.UnitOfMeasure()) == b"{}"
+    assert codec.encode(v21.UnitOfMeasure(multiplier=0)) == b'{"multiplier":0}'
 
 
 def test_the_kinds_within_a_class_are_found_at_any_depth():

@@ -772,6 +772,12 @@ def test_a_tap_sees_every_text_in_both_directions():
     ]
 
 
+def test_a_number_out_of_range_that_a_later_key_replaces_is_none_of_our_business():
+    """F-62, F-66: the last of two equal keys counts, for the codec and for the diagnosis."""
+    [call] = receive(central_system(), '[2,"a","Authorize",{"idTag":1e400,"idTag":"TAG"}]')
+    assert call.request == authorize()
+
+
 def test_what_is_sent_without_an_answer_is_no_call():
     """RPC-034: NotifyPeriodicEventStream is a SEND, so nobody calls it, and as a CALL it is not known."""
     stream = v21.NotifyPeriodicEventStream(data=[], id=1, pending=0, basetime=datetime(2026, 1, 1, tzinfo=UTC))

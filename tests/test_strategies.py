@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from msgspec import Meta
 
-from ocpp_sansio import v16
+from ocpp_sansio import v16, v21, v201
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.messages import Datatype, Integer, Tenths
 from ocpp_sansio.testing.strategies import messages, mutations, payloads
@@ -40,7 +41,15 @@ def exists(strategy: Any, condition: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "cls", [Bounded, v16.SendLocalListRequest, v16.SetChargingProfileRequest, v16.ChargingSchedule]
+    "cls",
+    [
+        Bounded,
+        v16.SendLocalListRequest,
+        v16.SetChargingProfileRequest,
+        v16.ChargingSchedule,
+        v201.DataTransferRequest,
+        v21.TariffConditions,
+    ],
 )
 def test_messages_are_instances_that_can_be_sent(cls):
     @settings(max_examples=30)
@@ -69,6 +78,10 @@ def test_payloads_are_valid_json(cls):
     [
         (v16.AuthorizeRequest, lambda p: len(p["idTag"]) == 20),
         (v16.AuthorizeRequest, lambda p: p["idTag"] == ""),
+        (v201.HeartbeatRequest, lambda p: len(p.get("customData", ())) == 3),
+        (v201.HeartbeatRequest, lambda p: len(p.get("customData", {}).get("vendorId", "")) == 255),
+        (v201.DataTransferRequest, lambda p: isinstance(p.get("data"), list)),
+        (v201.DataTransferRequest, lambda p: "data" in p and p["data"] is None),
         (v16.AuthorizeRequest, lambda p: not p["idTag"].isascii()),
         (v16.CancelReservationRequest, lambda p: p["reservationId"] == 2**31 - 1),
         (v16.CancelReservationRequest, lambda p: p["reservationId"] == -(2**31)),
@@ -108,6 +121,8 @@ def test_mutations_break_something(cls):
         (v16.ChangeAvailabilityRequest, {"additionalProperties", "enum", "maximum", "minimum", "required", "type"}),
         (v16.HeartbeatResponse, {"additionalProperties", "format", "required", "type"}),
         (v16.ChargingSchedulePeriod, {"additionalProperties", "maximum", "minimum", "multipleOf", "required", "type"}),
+        (v201.HeartbeatRequest, {"additionalProperties", "maxLength", "required", "type"}),
+        (v201.DataTransferResponse, {"additionalProperties", "enum", "maxLength", "required", "type"}),
         (
             Bounded,
             {"additionalProperties", "maxItems", "maximum", "minItems", "minimum", "multipleOf", "required", "type"},
@@ -132,6 +147,9 @@ def test_every_rule_of_a_class_gets_broken(cls, rules):
         (v16.AuthorizeRequest, "$.idTag", "required"),
         (v16.AuthorizeRequest, "$.vendorExtension", "additionalProperties"),
         (v16.AuthorizeRequest, "$.IDTAG", "additionalProperties"),
+        (v201.HeartbeatRequest, "$.customData.vendorId", "required"),
+        (v201.HeartbeatRequest, "$.customData.vendorId", "maxLength"),
+        (v201.HeartbeatRequest, "$.customData", "type"),
         (v16.MeterValuesRequest, "$.meterValue[0].sampledValue[0].value", "required"),
         (v16.ChargingProfile, "$.chargingSchedule.chargingSchedulePeriod[0].limit", "multipleOf"),
     ],
@@ -176,5 +194,25 @@ def test_a_mutation_leaves_no_trace_in_the_payload_it_was_made_from():
             assert "idTag" not in mutation.payload
         else:
             assert "idTag" in mutation.payload
+
+    check()
+
+
+def test_the_objects_inside_can_be_drawn_from_elsewhere():
+    evse = {"id": 7}
+
+    @settings(max_examples=20)
+    @given(payloads(v21.TriggerMessageRequest, inside=lambda _: st.just(evse)))
+    def check(payload):
+        assert payload.get("evse", evse) is evse
+
+    check()
+
+
+def test_what_is_broken_can_be_given():
+    @settings(max_examples=20)
+    @given(mutations(v16.AuthorizeRequest, valid=st.just({"idTag": "given"})))
+    def check(mutation):
+        assert mutation.rule != "additionalProperties" or mutation.payload["idTag"] == "given"
 
     check()

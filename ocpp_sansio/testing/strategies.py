@@ -63,9 +63,7 @@ class Mutation:
 
 
 @st.composite
-def mutations(
-    draw: st.DrawFn, cls: type[Datatype], *, valid: st.SearchStrategy[JsonObject] | None = None
-) -> Mutation:
+def mutations(draw: st.DrawFn, cls: type[Datatype], *, valid: st.SearchStrategy[JsonObject] | None = None) -> Mutation:
     """Valid payloads of a class, broken in one place. Each rule that can be broken is broken about as often.
 
     Args:

@@ -6,7 +6,17 @@ from typing import assert_type
 
 import attrs
 
-from ocpp_sansio import CentralSystem, CentralSystemSession, ChargePointHandlers, ChargePointSession, PendingCall, v16
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemSession,
+    ChargePointHandlers,
+    ChargePointSession,
+    CustomData,
+    PendingCall,
+    v16,
+    v21,
+    v201,
+)
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -25,6 +35,16 @@ def values(request: v16.StatusNotificationRequest) -> None:
     assert_type(request.info, str | None)
     assert_type(request.status, v16.ChargePointStatus)
     assert_type(v16.ACTIONS["Reset"].name, str)
+
+
+def later_versions(station: ChargePointSession, csms: CentralSystemSession) -> None:
+    assert_type(station.call(v201.HeartbeatRequest(), now=0.0), PendingCall[v201.HeartbeatResponse])
+    reset = v21.ResetRequest(type=v21.Reset.ON_IDLE, custom_data=CustomData("com.example", reason="none"))
+    assert_type(csms.call(reset, now=0.0), PendingCall[v21.ResetResponse])
+    assert_type(reset.evse_id, int | None)
+    assert_type(reset.custom_data, CustomData | None)
+    v201.DataTransferRequest(vendor_id="v", data=[{"any": 1}])
+    assert_type(v21.UnitOfMeasure().multiplier, int | None)
 
 
 def as_attrs(request: v16.StatusNotificationRequest) -> None:

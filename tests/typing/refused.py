@@ -2,7 +2,16 @@
 
 # pyright: strict
 
-from ocpp_sansio import CentralSystem, CentralSystemSession, ChargePointHandlers, ChargePointSession, PendingCall, v16
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemSession,
+    ChargePointHandlers,
+    ChargePointSession,
+    PendingCall,
+    v16,
+    v21,
+    v201,
+)
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -17,6 +26,15 @@ def central_system(session: CentralSystemSession) -> None:
     session.call(v16.AuthorizeRequest(id_tag="abc"), now=0.0)  # refused: the same
 
 
+def later_versions(
+    station: ChargePointSession, csms: CentralSystemSession, stream: v21.NotifyPeriodicEventStream
+) -> None:
+    station.call(stream, now=0.0)  # refused: a SEND, which has no response
+    csms.call(stream, now=0.0)  # refused: the same
+    call: PendingCall[v201.HeartbeatResponse] = station.call(v21.HeartbeatRequest(), now=0.0)  # refused: of 2.1
+    del call
+
+
 def clear(_: object, request: v16.ClearCacheRequest) -> v16.ClearCacheResponse:
     raise NotImplementedError(request)
 
@@ -26,6 +44,7 @@ def handlers(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
     csms.on(v16.ClearCacheRequest)  # refused: a central system's request
     charge_point.on(v16.ResetRequest)(clear)  # refused: another request and response
     charge_point.on(v16.HeartbeatRequest)  # refused: a charge point's request
+    csms.on(v21.NotifyPeriodicEventStream)  # refused: a SEND, which nobody answers
 
 
 def values(request: v16.StatusNotificationRequest) -> None:
@@ -35,3 +54,4 @@ def values(request: v16.StatusNotificationRequest) -> None:
     v16.AuthorizeRequest("abc")  # refused: by name only
     v16.AuthorizeRequest(idTag="abc")  # refused: the wire name
     print(request.timestamp.year)  # refused: may be None
+    v201.HeartbeatRequest(custom_data={"vendorId": "v"})  # refused: a dict is not CustomData
