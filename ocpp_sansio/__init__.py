@@ -3,8 +3,8 @@
 This package opens no socket, starts no thread, reads no clock. ``ocpp_transports`` has the adapters that do.
 
 The messages are packages of their own, one per version: ``from ocpp_sansio import v16``, ``v201`` or ``v21``. The
-connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them is
-asked for.
+connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them
+is asked for.
 """
 
 from importlib import import_module

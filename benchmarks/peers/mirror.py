@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from ocpp_sansio.messages import Datatype
+from ocpp_sansio.messages import CustomData, Datatype
 from ocpp_sansio.schema import Kind, Property, properties
 
 Build = Callable[[type[Datatype], tuple[Property, ...]], type[Any]]
@@ -28,4 +28,6 @@ class Mirror:
         """The kind's type without its constraints."""
         if kind.items is not None:
             return list[self.type_of(kind.items)]
+        if kind.type is CustomData:
+            return dict  # whatever is in it; no frame of the workload has one
         return self[kind.type] if issubclass(kind.type, Datatype) else kind.type
