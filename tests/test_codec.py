@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocpp_sansio import v16
-from ocpp_sansio.codec import PayloadError, codec_of, has_decimals, preload
+from ocpp_sansio import v16, v21
+from ocpp_sansio.codec import Codec, PayloadError, codec_of, has_decimals, preload
 from ocpp_sansio.messages import Datatype, Integer, Tenths, Timestamp
 from ocpp_sansio.testing.strategies import messages, payloads
 
@@ -165,6 +165,11 @@ def test_f66_of_a_repeated_key_the_last_one_counts(first):
 def test_f66_an_escaped_key_is_the_same_key():
     assert decode(r'{"text":1,"\u0074ext":"last"}').text == "last"
     assert decode(r'{"\u0074ext":"first","text":"last"}').text == "last"
+
+
+def test_preloading_knows_messages_without_a_response():
+    preload(v21.ACTIONS)
+    assert type(codec_of(v21.NotifyPeriodicEventStream)) is Codec
 
 
 def test_f66_decimals_are_counted_in_the_last_one_too():
