@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocpp_sansio import v16
+from ocpp_sansio import v16, v201
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.diagnosis import CODES, MAX_NAME, MAX_REPORTED, diagnose, diagnose_message, validate, worst
 from ocpp_sansio.errors import ErrorCode, InvalidMessage, Violation
@@ -415,3 +415,13 @@ def test_members_of_string_enums_are_strings_in_messages():
 
 def test_a_valid_text_beyond_ascii_beside_a_fault_is_no_fault():
     assert found({"text": "é", "count": "1"}) == [("$.count", "type")]
+
+
+def test_an_enum_with_a_default_is_judged_like_any_other():
+    """SCH-029."""
+    payload = '{"value": 1, "location": "Moon", "context": null}'
+    violations = diagnose(v201.SampledValue, payload)
+    assert {(violation.path, violation.rule) for violation in violations} == {
+        ("$.location", "enum"),
+        ("$.context", "type"),
+    }
