@@ -17,12 +17,14 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from .messages import Actions, Datatype, Json, Request, Send, read_open, write_open
 from .schema import Kind, Property, kind_of, kinds_within, properties
+from .writer import compile_writer
 
 __all__ = ["Codec", "PayloadError", "codec_of", "preload"]
 
@@ -52,8 +54,6 @@ _read_plainly = msgspec.json.Decoder(float_hook=_finite).decode
 class Codec(Generic[M]):
     """Reads and writes the payloads of one message class. Get one from :func:`codec_of`."""
 
-    __slots__ = ("_counts_decimals", "_decoder", "_kind", "_read_frame", "_timestamps", "cls", "read")
-
     read: Callable[[bytes | str | msgspec.Raw], M]
     """The message a payload stands for, if nothing about the payload is out of the ordinary: the shortest way.
 
@@ -70,8 +70,7 @@ class Codec(Generic[M]):
         self._counts_decimals = any(kind.decimals is not None for kind in kinds)
         self.read = self._read_exactly if self._counts_decimals else self._decoder.decode
         inside = [prop for kind in kinds if issubclass(kind.type, Datatype) for prop in properties(kind.type)]
-        names = [b'"%b":"' % name.encode() for name in _timestamp_names(inside)]
-        self._timestamps = [(name, len(name) + _SECONDS) for name in names]
+        self._timestamps = [b'"%b":"' % name.encode() for name in _timestamp_names(inside)]
 
     def decode(self, payload: bytes | str | msgspec.Raw) -> M:
         """The message a payload stands for.
@@ -91,14 +90,26 @@ class Codec(Generic[M]):
             raise PayloadError from None
         return message
 
-    def encode(self, value: M | tuple[Any, ...]) -> bytes:
-        """A message as JSON in UTF-8, or a whole frame: a tuple whose last element is the message.
+    @cached_property
+    def encode(self) -> Callable[[M | tuple[Any, ...]], bytes]:
+        """Write a message as JSON in UTF-8, or a whole frame: a tuple whose last element is the message.
 
-        Timestamps have the form of RPC-102.
+        Timestamps have the form of RPC-102. It is compiled when it is first asked for, as one end sends only about half
+        of the messages there are.
 
         Raises:
             PayloadError: the message breaks its schema or holds a value of another type than declared (F-71).
         """
+        return compile_writer(
+            self.cls,
+            write=_write,
+            tidy=self._tidy,
+            judge=self.encode_with_proof,
+            refusal=PayloadError,
+        )
+
+    def encode_with_proof(self, value: M | tuple[Any, ...]) -> bytes:
+        """What :attr:`encode` does, the long way, on which nothing is taken for granted."""
         reread = self._read_frame if type(value) is tuple else self._decoder.decode
         try:
             text = _write(value)
@@ -108,14 +119,17 @@ class Codec(Generic[M]):
                 raise PayloadError
             if self._counts_decimals and _may_be_uneven(text):
                 self._count_decimals(parse(text)[-1] if type(value) is tuple else parse(text))
-            for name, length in self._timestamps:
-                at = text.find(name)
-                if at >= 0:
-                    text = _tidy(text, name, at + length)
+            return self._tidy(text)
         except PayloadError:
             raise
         except Exception as error:  # An object that never belonged here may do anything when asked.
             raise PayloadError from error
+
+    def _tidy(self, text: bytes) -> bytes:
+        for name in self._timestamps:
+            at = text.find(name)
+            if at >= 0:
+                text = _tidy(text, name, at + len(name) + _SECONDS)
         return text
 
     def _read_exactly(self, payload: bytes | str | msgspec.Raw) -> M:
