@@ -157,9 +157,9 @@ def codec_of(cls: type[M]) -> Codec[M]:
 def preload(actions: Actions) -> None:
     """Build the codecs of a whole version now, rather than one by one as its messages come by."""
     for action in actions.values():
-        codec_of(action.request)
-        if action.response is not None:
-            codec_of(action.response)
+        for cls in (action.request, action.response):
+            if cls is not None:
+                _ = codec_of(cls).encode
 
 
 # -- numbers in tenths --

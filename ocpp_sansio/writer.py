@@ -1,13 +1,13 @@
-"""Writes messages that are plainly valid, without reading them back: source code for each message class, compiled.
+"""Writes messages that are plainly valid without reading them back: source code for each message class, compiled.
 
-The proof that a message is valid is to read back what was written (:meth:`ocpp_sansio.codec.Codec.encode_with_proof`),
-which takes several times as long as to write it. But nearly every message holds exactly what its class declares, and
-that one glance at each value can tell. Straight code glances fastest; it is made from the declaration, as attrs makes
-an ``__init__``, and from nothing else: no text of a peer gets into it.
+The proof that a message is valid is to read back what was written, which takes several times as long as to write it.
+But nearly every message holds exactly what its class declares, and one glance at each value can tell. Straight code
+glances fastest; it is made from the declaration, as attrs makes an ``__init__``, and from nothing else: nothing that a
+peer or an application says gets into it.
 
-This module knows when to say yes. It must not know when to say no, nor why: whatever it does not recognise at once, be
-it a subclass, the text of an enum's member, another time zone, a tuple for a list, or a kind or a bound that is new to
-it, is put before the judge. So it can be ignorant, but not wrong.
+This module knows when to say yes. It must not know when to say no: whatever it does not recognise at once, be it a
+subclass, the text of an enum's member, another time zone, a tuple for a list, or a kind or a bound that is new to it,
+goes to the judge. So it may be ignorant, but never wrong.
 """
 
 from __future__ import annotations
@@ -34,61 +34,67 @@ def compile_writer(
     judge: Callable[[Any], bytes],
     refusal: type[Exception],
 ) -> Callable[[Any], bytes]:
-    """A function that does for a message of this class, or a frame with one, what the judge does.
+    """A function that does what the judge does, at once if the message is plainly valid.
 
     Args:
         cls: the message class.
-        write: message → JSON.
-        tidy: cuts the timestamps of a text off after the milliseconds (RPC-102).
-        judge: does all of it, and refuses what is not valid.
-        refusal: what the judge raises.
+        write: a message, or a frame with one, as JSON.
+        tidy: shortens the timestamps of such a text to milliseconds (RPC-102).
+        judge: does both, and refuses a message that is not valid.
+        refusal: what the judge raises; nothing else is raised.
     """
     types: dict[type, str] = {}
-    checks = [*_checks(Kind(type=cls), "message", types)]
-    is_call = issubclass(cls, Request)
-    lines = [
-        "def encode(value):",
-        *_indented(
-            "try:",
-            *_indented(
-                "if type(value) is tuple:",
-                f"    kind, message_id, {'action, ' * is_call}message = value",
-                "    if type(kind) is not int and (type(kind) is bool or not isinstance(kind, int)) "
-                f"or type(message_id) is not str{' or type(action) is not str' * is_call}: return judge(value)",
-                "else:",
-                "    message = value",
-                *(
-                    ["surplus = finer = 0", *checks, "text = write(value)", *_CUT]
-                    if datetime in types
-                    else [*checks, "return write(value)"]
-                ),
-            ),
-            "except refusal:",
-            "    raise",
-            "except Exception:",  # Half of a surrogate pair, a property that was never set, a tuple that is no frame.
-            "    return judge(value)",
-        ),
-    ]
-    names = {name: known for known, name in types.items()} | {
-        "ENDS": _ENDS,
-        "UTC": UTC,
-        "judge": judge,
-        "refusal": refusal,
-        "tidy": tidy,
-        "write": write,
-    }
-    exec(compile("\n".join(lines), f"<writer of {cls.__name__}>", "exec"), names)  # noqa: S102 (see above)
+    body = [*_checks(Kind(type=cls), "message", types)]
+    body = ["surplus = finer = 0", *body, "text = write(value)", *_SHORTEN] if datetime in types else [*body, _WRITE]
+    texts = ["message_id", *["action"] * issubclass(cls, Request)]
+    source = _FRAME.format(
+        texts=", ".join(texts),
+        doubts=" or ".join(f"type({text}) is not str" for text in texts),
+        body="\n".join(_indented(*body, levels=2)),
+    )
+    names: dict[str, Any] = {name: known for known, name in types.items()}
+    names |= {"ENDS": _ENDS, "UTC": UTC, "judge": judge, "refusal": refusal, "tidy": tidy, "write": write}
+    exec(compile(source, f"<writer of {cls.__name__}>", "exec"), names)  # noqa: S102 (see above what it is made from)
     encode: Callable[[Any], bytes] = names["encode"]
     return encode
 
 
+# A frame is made by the session: little is to be doubted, and its type may be an enum's member. What is raised is about
+# half of a surrogate pair, a property that was never set, or a tuple that is no frame.
+_FRAME: Final = """
+def encode(value):
+    try:
+        if type(value) is tuple:
+            kind, {texts}, message = value
+            if type(kind) is not int and (type(kind) is bool or not isinstance(kind, int)): return judge(value)
+            if {doubts}: return judge(value)
+        else:
+            message = value
+{body}
+    except refusal:
+        raise
+    except Exception:
+        return judge(value)
+"""
+_WRITE: Final = "return write(value)"
+# Every timestamp has six fraction digits or none. If those with a fraction all end in the same three, most often 000,
+# these are searched for and left out, unless there are more of them than timestamps: some string ends like that, too.
+_SHORTEN: Final = (
+    "if not surplus: return text",
+    "if surplus > 3 and finer: return tidy(text)",
+    """shorter = text.replace(ENDS[finer], b'Z"')""",
+    "return shorter if len(text) - len(shorter) == surplus else tidy(text)",
+)
+_ENDS: Final = [b'%03dZ"' % microseconds for microseconds in range(1000)]
+
+
 def _checks(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
-    """Lines that put the message before the judge unless a value is plainly of this kind, and count late timestamps.
+    """Lines that send the message to the judge unless a value is plainly of its kind, and count the surplus digits.
 
     Args:
         kind: of the value.
-        value: the variable it is in. All others that the lines assign to begin with its name.
-        types: the names of the types in the lines; more are added here.
+        value: the variable that holds it. Whatever is assigned in between has a longer name that begins with this one.
+        types: the names of the types in these lines; new ones are added.
     """
     yield f"if {' or '.join(_doubts(kind, value, types))}: return judge(value)"
     if kind.type is datetime:
@@ -105,31 +111,28 @@ def _checks(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
 
 
 def _doubts(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
-    """Expressions, one of which is true unless a value is plainly of this kind."""
+    """Expressions; none of them is true if a value is plainly of its kind."""
     if not _is_plain(kind.type):
         yield "True"
         return
-    name = types.setdefault(kind.type, f"{kind.type.__name__}_{len(types)}")
-    yield f"type({value}) is not {name}"
-    if kind.type in _PECULIAR:
-        yield _PECULIAR[kind.type].format(value=value)
+    yield f"type({value}) is not {types.setdefault(kind.type, f'{kind.type.__name__}_{len(types)}')}"
+    yield from (doubt.format(value=value) for doubt in _PECULIAR.get(kind.type, ()))
     for bound, limit in attrs.asdict(kind, recurse=False).items():
         if bound not in {"type", "items"} and limit is not None:
             yield _OUT_OF_BOUNDS.get(bound, "True").format(value=value, limit=limit)
 
 
-def _is_plain(known: type[Any]) -> bool:
-    """Whether that a value is of exactly this type tells that it is written as what it is."""
-    if issubclass(known, Datatype):
-        # None is left out if it is the default; else it would be written.
-        return all(default in (None, msgspec.NODEFAULT) for default in known.__struct_defaults__)
-    return known in _PLAIN or issubclass(known, StrEnum)
+def _is_plain(declared: type[Any]) -> bool:
+    """Whether an instance of exactly this type is written as what it is, but for what is inside it."""
+    if issubclass(declared, Datatype):  # None is left out only where it is the default.
+        return all(default in (None, msgspec.NODEFAULT) for default in declared.__struct_defaults__)
+    return declared in _PLAIN or issubclass(declared, StrEnum)
 
 
 _PLAIN: Final = frozenset({str, int, float, bool, datetime, list})
-_PECULIAR: Final[dict[type, str]] = {
-    float: "{value} - {value}",  # not a number, or infinite
-    datetime: "{value}.tzinfo is not UTC",
+_PECULIAR: Final[dict[type, tuple[str, ...]]] = {
+    float: ("{value} - {value}",),  # infinite or not a number: neither leaves nothing when taken from itself
+    datetime: ("{value}.tzinfo is not UTC",),
 }
 _OUT_OF_BOUNDS: Final = {
     "min_items": "len({value}) < {limit}",
@@ -137,19 +140,11 @@ _OUT_OF_BOUNDS: Final = {
     "max_length": "len({value}) > {limit}",
     "minimum": "{value} < {limit}",
     "maximum": "{value} > {limit}",
-    # The float next to a decimal fraction is written as that fraction: the shortest text that stands for the float. Of a
-    # quotient of whole numbers that is the float one gets.
+    # Of all floats the one nearest to a short decimal fraction is written as that fraction; dividing two whole numbers
+    # gives the nearest. So what comes back from being rounded and divided has no more decimals than it may (RPC-105).
     "decimals": "not {value}.is_integer() and {value} != ({value} * 1e{limit} + 0.5) // 1 / 1e{limit}",
 }
 
 
-_CUT: Final = (
-    "if not surplus: return text",
-    "if surplus > 3 and finer: return tidy(text)",
-    """shorter = text.replace(ENDS[finer], b'Z"')""",
-    "return shorter if len(text) - len(shorter) == surplus else tidy(text)",
-)
-_ENDS: Final = [b'%03dZ"' % finer for finer in range(1000)]
-
-def _indented(*lines: str) -> Iterator[str]:
-    return (f"    {line}" for line in lines)
+def _indented(*lines: str, levels: int = 1) -> Iterator[str]:
+    return (levels * "    " + line for line in lines)

@@ -28,6 +28,8 @@ WORLD = set(
 """What lets a module reach out: sockets, loops, threads, clocks, randomness, files, processes."""
 
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__", "breakpoint"}
+COMPILES = "ocpp_sansio.writer"
+"""The one module that runs source code, which it makes from the declarations of the message classes alone."""
 WALL_CLOCKS = {"now", "utcnow", "today"}
 
 
@@ -47,10 +49,12 @@ def test_no_module_imports_a_way_to_the_world(path: Path) -> None:
     assert not {name for name in imported if name in WORLD or name.partition(".")[0] in WORLD}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_no_module_calls_what_needs_no_import(path: Path) -> None:
+@pytest.mark.parametrize(("name", "path"), [*zip(NAMES, MODULES, strict=True)], ids=NAMES)
+def test_no_module_calls_what_needs_no_import(name: str, path: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
-    assert not {func.id for func in calls if isinstance(func, ast.Name)} & IMPURE_CALLS
+    assert {func.id for func in calls if isinstance(func, ast.Name)} & IMPURE_CALLS == (
+        {"exec"} if name == COMPILES else set()
+    )
     assert not [
         ast.unparse(func)
         for func in calls
