@@ -7,6 +7,8 @@ what msgspec cannot be told:
   whether the text holds any number that could break the rule.
 * Of a key that occurs twice, the last one counts (F-66), even if the first one broke the schema.
 * Timestamps are written in UTC and to the millisecond at most (RPC-102).
+* A message made by hand is as valid as one that was read. Reading back proves it; where a glance is enough,
+  :mod:`ocpp_sansio.writer` spares that.
 
 What is wrong with a refused payload is none of its business: :mod:`ocpp_sansio.diagnosis` says that.
 """
@@ -109,7 +111,7 @@ class Codec(Generic[M]):
         )
 
     def encode_with_proof(self, value: M | tuple[Any, ...]) -> bytes:
-        """What :attr:`encode` does, the long way, on which nothing is taken for granted."""
+        """Do what :attr:`encode` does, taking nothing for granted: it turns to this in doubt."""
         reread = self._read_frame if type(value) is tuple else self._decoder.decode
         try:
             text = _write(value)

@@ -59,8 +59,8 @@ def compile_writer(
     return encode
 
 
-# A frame is made by the session: little is to be doubted, and its type may be an enum's member. What is raised is about
-# half of a surrogate pair, a property that was never set, or a tuple that is no frame.
+# The type of a frame may be an enum's member, of which JSON keeps the number. What is raised here is about half of a
+# surrogate pair, or a tuple that is no frame.
 _FRAME: Final = """
 def encode(value):
     try:
