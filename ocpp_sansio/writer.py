@@ -46,12 +46,8 @@ def compile_writer(
     types: dict[type, str] = {}
     body = [*_checks(Kind(type=cls), "message", types)]
     body = ["surplus = finer = 0", *body, "text = write(value)", *_SHORTEN] if datetime in types else [*body, _WRITE]
-    texts = ["message_id", *["action"] * issubclass(cls, Request)]
-    source = _FRAME.format(
-        texts=", ".join(texts),
-        doubts=" or ".join(f"type({text}) is not str" for text in texts),
-        body="\n".join(_indented(*body, levels=2)),
-    )
+    action = "action, " * issubclass(cls, Request)
+    source = _FRAME.format(action=action, body="\n".join(_indented(*body, levels=2)))
     names: dict[str, Any] = {name: known for known, name in types.items()}
     names |= {"ENDS": _ENDS, "UTC": UTC, "judge": judge, "refusal": refusal, "tidy": tidy, "write": write}
     exec(compile(source, f"<writer of {cls.__name__}>", "exec"), names)  # noqa: S102 (see above what it is made from)
@@ -59,15 +55,14 @@ def compile_writer(
     return encode
 
 
-# The type of a frame may be an enum's member, of which JSON keeps the number. What is raised here is about half of a
-# surrogate pair, or a tuple that is no frame.
+# Of a frame, type and action are the session's own; the id may come from the application. What is raised here is about
+# half of a surrogate pair, or a tuple that is no frame.
 _FRAME: Final = """
 def encode(value):
     try:
         if type(value) is tuple:
-            kind, {texts}, message = value
-            if type(kind) is not int and (type(kind) is bool or not isinstance(kind, int)): return judge(value)
-            if {doubts}: return judge(value)
+            kind, message_id, {action}message = value
+            if type(message_id) is not str: return judge(value)
         else:
             message = value
 {body}

@@ -184,14 +184,11 @@ def odd_messages(draw: st.DrawFn, cls: type[Datatype]) -> Any:
 
 FRAMES = st.one_of(
     st.just(()),
-    st.just(()),  # more often than not: a frame that is none is refused, whatever is in the message
-    st.tuples(st.just(2), st.just("id"), st.just("Action")),
-    st.tuples(st.just(3), st.just("id")),
-    st.tuples(
-        st.sampled_from([2, Two.CALL, True, 2.0, "2", Whole(2), None, 2**70]), ANYTHING | TEXTS, ANYTHING | TEXTS
-    ),
-    st.tuples(st.sampled_from([3, Two.CALL, False, 3.5]), ANYTHING | TEXTS),
+    st.tuples(st.sampled_from([2, Two.CALL]), ANYTHING | TEXTS, st.just("Action")),
+    st.tuples(st.just(3), ANYTHING | TEXTS),
+    st.tuples(st.just(3), TEXTS),
 )
+"""What comes before the message in a frame. Type and action are the session's own, the id may be anybody's."""
 
 
 def check_odd_message(cls: type[Datatype], message: Any, head: tuple[Any, ...]) -> None:
