@@ -20,7 +20,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from .messages import Datatype, Request
+from .messages import Datatype, Request, Send
 from .schema import Kind, properties
 
 __all__ = ["compile_writer"]
@@ -46,7 +46,7 @@ def compile_writer(
     types: dict[type, str] = {}
     body = [*_checks(Kind(type=cls), "message", types)]
     body = ["surplus = finer = 0", *body, "text = write(value)", *_SHORTEN] if datetime in types else [*body, _WRITE]
-    action = "action, " * issubclass(cls, Request)
+    action = "action, " * issubclass(cls, Request | Send)
     source = _FRAME.format(action=action, body="\n".join(_indented(*body, levels=2)))
     names: dict[str, Any] = {name: known for known, name in types.items()}
     names |= {"ENDS": _ENDS, "UTC": UTC, "judge": judge, "refusal": refusal, "tidy": tidy, "write": write}
