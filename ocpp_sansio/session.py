@@ -276,9 +276,11 @@ class Session:
 
     def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
         error = self._read_error(frame, MessageType.CALLERROR, text)
-        outbound = None if error is None else self._answered_call(frame.message_id, text)
-        if error is not None and outbound is not None:
-            self._conclude(outbound, error, MessageType.CALLERROR)
+        if error is None:
+            return
+        outbound = self._answered_call(frame.message_id, text)
+        if outbound is not None:
+            self._ours.conclude(outbound, error, self._now)
 
     def _read_error(self, frame: CallError, message_type: MessageType, text: str | bytes) -> CallRefused | None:
         """What the peer says went wrong; ``None`` when that is no proper message."""
@@ -423,10 +425,10 @@ class Session:
             self._misbehaved(Misbehaviour.TOO_MANY_CALLS, "too many CALLs are waiting", text, frame.message_id)
 
     def _refuse_action(self, frame: Call, text: str | bytes) -> None:
-        """An action of the version that only we may send is not supported; any other is not known at all (RPC-070)."""
+        """An action of the version that the peer may not call is not supported; any other is not known (RPC-070)."""
         if frame.action in self._actions:
             reason, code = Misbehaviour.WRONG_DIRECTION, ErrorCode.NOT_SUPPORTED
-            description = f"a {self.role.peer} does not send this action"
+            description = f"a {self.role.peer} does not send this in a CALL"
         else:
             reason, code = Misbehaviour.UNKNOWN_ACTION, ErrorCode.NOT_IMPLEMENTED
             description = f"OCPP {self.version} has no such action"
@@ -475,7 +477,7 @@ class Session:
         if what.message_type in (MessageType.CALLRESULT, MessageType.CALLERROR):
             outbound = self._ours.take(message_id) if message_id is not None else None
             if outbound is not None:
-                violation = Violation("$", "type", ErrorCode.FORMAT_VIOLATION, what.description)
+                violation = Violation("$", "type", ErrorCode.RPC_FRAMEWORK_ERROR, what.description)  # RPC-071
                 answer = InvalidResponse([violation], self._quote(text))
                 self._conclude(outbound, answer, MessageType(what.message_type))
                 return
