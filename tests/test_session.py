@@ -40,7 +40,9 @@ from ocpp_sansio import (
     numbered_ids,
     v16,
     v21,
+    v201,
 )
+from ocpp_sansio.events import ResultRefused, SendReceived
 from tests.corpus.malformed import MALFORMED
 
 HEARTBEAT = v16.HeartbeatRequest()
@@ -58,12 +60,12 @@ def accepted() -> v16.AuthorizeResponse:
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 
 
-def charge_point(**options) -> ChargePointSession:
-    return ChargePointSession("1.6", message_ids=numbered_ids("m"), **options)
+def charge_point(version="1.6", **options) -> ChargePointSession:
+    return ChargePointSession(version, message_ids=numbered_ids("m"), **options)
 
 
-def central_system(**options) -> CentralSystemSession:
-    return CentralSystemSession("1.6", message_ids=numbered_ids("m"), **options)
+def central_system(version="1.6", **options) -> CentralSystemSession:
+    return CentralSystemSession(version, message_ids=numbered_ids("m"), **options)
 
 
 def sent(session) -> list:
@@ -756,6 +758,391 @@ def test_unsolicited_answers_leave_nothing_behind():
     assert isinstance(received, CallReceived)
 
 
+# -- SEND (2.1) --
+
+STREAM = {"data": [{"t": 0.5, "v": "1"}], "id": 1, "pending": 0, "basetime": NOON}
+
+
+def stream(pending: int = 0) -> v21.NotifyPeriodicEventStream:
+    data = [v21.StreamDataElement(t=0.5, v="1")]
+    basetime = datetime(2024, 5, 17, 12, tzinfo=UTC)
+    return v21.NotifyPeriodicEventStream(data=data, id=1, pending=pending, basetime=basetime)
+
+
+def test_a_send_waits_for_no_call_and_no_call_for_a_send():
+    """RPC-034, RPC-056, F-97."""
+    session = charge_point("2.1")
+    session.send(stream(), now=0)
+    first, second = (session.call(v21.HeartbeatRequest(), now=0) for _ in range(2))
+    session.send(stream(pending=1), now=0)
+    assert sent(session) == [
+        [6, "m1", "NotifyPeriodicEventStream", STREAM],
+        [2, "m2", "Heartbeat", {}],
+        [6, "m4", "NotifyPeriodicEventStream", STREAM | {"pending": 1}],
+    ]
+    assert receive(session, 3, "m2", {"currentTime": NOON})[0].call is first
+    session.send(stream(), now=0)
+    assert [message[:2] for message in sent(session)] == [[2, "m3"], [6, "m5"]]
+    assert receive(session, 3, "m3", {"currentTime": NOON})[0].call is second
+    assert session.next_timeout() is None
+
+
+def test_a_send_is_typed_and_nothing_answers_it():
+    """RPC-063, F-108: nor is one that comes again a repetition of anything."""
+    session = central_system("2.1")
+    for _ in range(2):
+        assert receive(session, 6, "a", "NotifyPeriodicEventStream", STREAM) == [
+            SendReceived("a", "NotifyPeriodicEventStream", stream())
+        ]
+    assert (sent(session), session.next_timeout()) == ([], None)
+
+
+def test_a_send_passes_calls_that_the_application_has_no_time_for():
+    """RPC-056."""
+    session = central_system("2.1", limits=Limits(max_inbound_calls=1))
+    for message_id in "abc":
+        receive(session, 2, message_id, "Heartbeat", {})
+    assert [type(event) for event in receive(session, 6, "d", "NotifyPeriodicEventStream", STREAM)] == [SendReceived]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[6,"a","NoSuchAction",{}]', Misbehaviour.UNKNOWN_ACTION),
+        ('[6,"a","notifyPeriodicEventStream",{}]', Misbehaviour.UNKNOWN_ACTION),
+        ('[6,"a","Heartbeat",{}]', Misbehaviour.WRONG_DIRECTION),
+        ('[6,"a","Reset",{"type":"Immediate"}]', Misbehaviour.WRONG_DIRECTION),
+        ('[6,"a","NotifyPeriodicEventStream",{}]', Misbehaviour.INVALID_PAYLOAD),
+        ('[6,"a","NotifyPeriodicEventStream",null]', Misbehaviour.INVALID_PAYLOAD),
+        ('[6,"a","NotifyPeriodicEventStream",[]]', Misbehaviour.INVALID_PAYLOAD),
+        ('[6,"a","NotifyPeriodicEventStream"]', Misbehaviour.NOT_A_FRAME),
+        ('[6,"a","NotifyPeriodicEventStream",{},{}]', Misbehaviour.NOT_A_FRAME),
+        ('[6,"a",{},{}]', Misbehaviour.NOT_A_FRAME),
+        ('[6,"a"]', Misbehaviour.NOT_A_FRAME),
+        ("[6]", Misbehaviour.NOT_A_FRAME),
+        ('[6,1,"NotifyPeriodicEventStream",{}]', Misbehaviour.BAD_MESSAGE_ID),
+        ('[6,"","NotifyPeriodicEventStream",{}]', Misbehaviour.BAD_MESSAGE_ID),
+        (f'[6,"{"x" * 37}","NotifyPeriodicEventStream",{{}}]', Misbehaviour.BAD_MESSAGE_ID),
+        ('[6,"a","NotifyPeriodicEventStream",{"data":[', Misbehaviour.NOT_JSON),
+        ('[6,"a","NotifyPeriodicEventStream",{}]]', Misbehaviour.NOT_JSON),
+    ],
+)
+def test_nothing_answers_a_send_whatever_is_wrong_with_it(text, reason):
+    """RPC-063, F-108."""
+    session = central_system("2.1")
+    [event] = receive(session, text)
+    assert (event.reason, event.answered, event.text) == (reason, None, text)
+    assert sent(session) == []
+
+
+def test_a_charge_point_is_sent_no_send():
+    """RPC-034: the one there is goes the other way."""
+    session = charge_point("2.1")
+    [event] = receive(session, 6, "a", "NotifyPeriodicEventStream", STREAM)
+    assert event.reason is Misbehaviour.WRONG_DIRECTION
+    assert sent(session) == []
+
+
+def test_an_invalid_send_is_told_with_every_violation():
+    session = central_system("2.1")
+    [event] = receive(session, 6, "a", "NotifyPeriodicEventStream", STREAM | {"id": -1, "data": [], "surplus": 1})
+    assert {(violation.path, violation.rule) for violation in event.violations} == {
+        ("$.id", "minimum"),
+        ("$.data", "minItems"),
+        ("$.surplus", "additionalProperties"),
+    }
+    assert event.message_id == "a"
+    assert event.description.startswith("$.id: ")
+
+
+@pytest.mark.parametrize(("version", "answer"), [("1.6", []), ("2.0.1", [[4, "a", "MessageTypeNotSupported"]])])
+def test_before_2_1_a_send_is_of_an_unknown_type(version, answer):
+    """RPC-068, RPC-069."""
+    session = central_system(version)
+    [event] = receive(session, 6, "a", "NotifyPeriodicEventStream", STREAM)
+    assert event.reason is Misbehaviour.UNKNOWN_MESSAGE_TYPE
+    assert [message[:3] for message in sent(session)] == answer
+    assert [type(event) for event in receive(session, '[6,"a","NotifyPeriodicEventStream",{')] == [PeerMisbehaved]
+    assert sent(session) == []
+
+
+def test_a_send_keeps_the_session_open_like_any_other_usable_message():
+    session = central_system("2.1", limits=Limits(max_bad_messages=1))
+    for _ in range(5):
+        receive(session, "x")
+        receive(session, 6, "a", "NotifyPeriodicEventStream", STREAM)
+    assert session.must_close is None
+
+
+@pytest.mark.parametrize("answer", [[3, "m1", {}], [4, "m1", "InternalError", "", {}], [5, "m1", "x", "", {}]])
+def test_an_answer_to_a_send_belongs_to_nothing(answer):
+    """RPC-066."""
+    session = charge_point("2.1")
+    session.send(stream(), now=0)
+    sent(session)
+    [event] = receive(session, *answer)
+    assert event.reason is Misbehaviour.UNSOLICITED_ANSWER
+    assert sent(session) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "message", "why"),
+    [
+        ("2.1", v21.HeartbeatRequest(), "sent in a CALL"),
+        ("2.1", v21.ResetRequest(type=v21.Reset.IMMEDIATE), "does not send"),
+        ("2.1", v201.HeartbeatRequest(), "not a request of OCPP 2.1"),
+        ("2.0.1", stream(), "not a request of OCPP 2.0.1"),
+        ("1.6", stream(), "not a request of OCPP 1.6"),
+        ("2.1", v21.StreamDataElement(t=0, v="1"), "not a request"),
+    ],
+)
+def test_what_belongs_in_no_send_is_refused(version, message, why):
+    session = charge_point(version)
+    with pytest.raises(LocalProtocolError, match=why):
+        session.send(message, now=0)
+    assert session.data_to_send() == []
+
+
+def test_an_invalid_send_raises_with_the_path_and_sends_nothing():
+    session = charge_point("2.1")
+    with pytest.raises(InvalidMessage, match=r"\$\.pending"):
+        session.send(stream(pending=-1), now=0)
+    assert session.data_to_send() == []
+
+
+def test_after_the_end_nothing_is_sent():
+    session = charge_point("2.1")
+    session.send(stream(), now=0)
+    session.connection_lost(now=0)
+    with pytest.raises(SessionClosed):
+        session.send(stream(), now=0)
+    assert session.data_to_send() == []
+
+
+def test_the_id_of_a_send_is_new_as_well():
+    """RPC-041."""
+    session = ChargePointSession("2.1", message_ids=lambda: "same")
+    session.call(v21.HeartbeatRequest(), now=0)
+    with pytest.raises(LocalProtocolError, match="used before"):
+        session.send(stream(), now=0)
+
+
+def test_what_is_sent_without_an_answer_is_no_call():
+    """RPC-034, RPC-070."""
+    with pytest.raises(LocalProtocolError, match="not sent in a CALL"):
+        charge_point("2.1").call(stream(), now=0)
+    session = central_system("2.1")
+    [event] = receive(session, 2, "a", "NotifyPeriodicEventStream", STREAM)
+    assert event.description == "a charge point does not send this in a CALL"
+    assert [message[:3] for message in sent(session)] == [[4, "a", "NotSupported"]]
+
+
+# -- CALLRESULTERROR (2.1) --
+
+INVALID_RESULTS = [
+    ('[3,"m1",{"status":"Maybe"}]', "PropertyConstraintViolation", "$.status"),
+    ('[3,"m1",{}]', "OccurrenceConstraintViolation", "$.status"),
+    ('[3,"m1",{"status":1}]', "TypeConstraintViolation", "$.status"),
+    ('[3,"m1",{"status":"Accepted","surplus":1}]', "FormatViolation", "$.surplus"),
+    ('[3,"m1",[]]', "FormatViolation", "$"),
+    ('[3,"m1",null]', "FormatViolation", "$"),
+    ('[3,"m1"]', "RpcFrameworkError", "$"),
+    ('[3,"m1",{"status":"Accepted"},{}]', "RpcFrameworkError", "$"),
+    ('[3,"m1",{"status":"Accepted"', "RpcFrameworkError", "$"),
+]
+invalid_results = pytest.mark.parametrize(("text", "code", "path"), INVALID_RESULTS)
+
+
+@invalid_results
+def test_an_invalid_result_is_refused_once_and_before_anything_else_is_sent(text, code, path):
+    """RPC-033, RPC-072."""
+    session = central_system("2.1")
+    call, _ = (session.call(v21.ClearCacheRequest(), now=0) for _ in range(2))
+    sent(session)
+    [failed] = receive(session, text)
+    assert failed.call is call
+    assert [violation.path for violation in failed.error.violations] == [path]
+    refusal, following = sent(session)
+    assert refusal[:3] == [5, "m1", code]
+    assert refusal[3].startswith(f"{path}: ")
+    assert [(each["path"], each["code"]) for each in refusal[4]["violations"]] == [(path, code)]
+    assert following == [2, "m2", "ClearCache", {}]
+
+    [event] = receive(session, text)
+    assert event.reason in (Misbehaviour.UNSOLICITED_ANSWER, Misbehaviour.NOT_A_FRAME, Misbehaviour.NOT_JSON)
+    assert sent(session) == []
+
+
+@invalid_results
+def test_an_invalid_result_that_comes_late_is_refused_as_well(text, code, path):
+    """RPC-057, RPC-072: it was wrong all the same. The outcome stands."""
+    session = central_system("2.1")
+    call = session.call(v21.ClearCacheRequest(), now=0, timeout=1)
+    session.handle_timeout(now=1)
+    session.call(v21.ClearCacheRequest(), now=1)
+    sent(session), events(session)
+    [late] = receive(session, text, now=2)
+    assert (type(late), late.call) == (LateResponse, call)
+    assert [violation.path for violation in late.answer.violations] == [path]
+    assert [message[:3] for message in sent(session)] == [[5, "m1", code]]
+
+
+@invalid_results
+def test_an_invalid_result_of_a_cancelled_call_is_refused_as_well(text, code, path):
+    session = central_system("2.1")
+    call = session.call(v21.ClearCacheRequest(), now=0)
+    session.cancel(call, now=0)
+    sent(session), events(session)
+    assert [type(event) for event in receive(session, text)] == [LateResponse]
+    assert [message[:3] for message in sent(session)] == [[5, "m1", code]]
+
+
+@invalid_results
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_before_2_1_an_invalid_result_is_nobody_s_business_but_the_caller_s(version, text, code, path):
+    """RPC-072."""
+    session = central_system(version)
+    session.call({"1.6": v16, "2.0.1": v201}[version].ClearCacheRequest(), now=0)
+    sent(session)
+    assert [type(event) for event in receive(session, text)] == [CallFailed]
+    assert sent(session) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ('[3,"m1",{"status":"Accepted"}]', CallSucceeded),
+        ('[4,"m1","NoSuchCode","",{}]', CallFailed),
+        ('[4,"m1","InternalError","",[]]', CallFailed),
+        ('[4,"m1","InternalError"]', CallFailed),
+        ('[4,"m1",1,"",{}]', CallFailed),
+        ('[4,"m1","InternalError","",{', CallFailed),
+        ('[3,"other",{"status":"Maybe"}]', PeerMisbehaved),
+        ('[3,"other"]', PeerMisbehaved),
+        ('[3,"other",{', PeerMisbehaved),
+        ('[3,1,{"status":"Maybe"}]', PeerMisbehaved),
+        ('[5,"m1","InternalError","",{}]', PeerMisbehaved),
+        ('[5,"m1","InternalError"]', PeerMisbehaved),
+        ('[5,"m1","InternalError","",{', PeerMisbehaved),
+    ],
+)
+def test_nothing_but_an_invalid_result_of_our_call_is_refused(text, outcome):
+    """RPC-063, RPC-066, RPC-073, F-102. A CALLRESULTERROR is no answer to the CALL that has its id (RPC-043)."""
+    session = central_system("2.1")
+    call = session.call(v21.ClearCacheRequest(), now=0)
+    sent(session)
+    assert [type(event) for event in receive(session, text)] == [outcome]
+    assert sent(session) == []
+    if outcome is PeerMisbehaved:
+        assert [event.call for event in receive(session, 3, "m1", {"status": "Accepted"})] == [call]
+
+
+def test_a_refusal_lists_violations_up_to_the_limit():
+    session = central_system("2.1", limits=Limits(max_reported_violations=1))
+    session.call(v21.ClearCacheRequest(), now=0)
+    sent(session)
+    receive(session, 3, "m1", {"a": 1, "b": 2})
+    [[*_, details]] = sent(session)
+    assert (len(details["violations"]), details["more"]) == (1, 2)
+
+
+def answered(session, message_id: str = "a") -> CallReceived:
+    """A CALL that the session has answered with a response."""
+    [received] = receive(session, 2, message_id, "Heartbeat", {})
+    session.respond(received, v21.HeartbeatResponse(current_time=datetime(2024, 5, 17, 12, tzinfo=UTC)), now=0)
+    sent(session)
+    return received
+
+
+def test_a_refused_response_is_told_with_the_call_it_answered():
+    """RPC-033, RPC-073: and with what the peer says about it, whatever its code (RPC-090)."""
+    session = central_system("2.1")
+    call = answered(session)
+    assert receive(session, 5, "a", "NoSuchCode", "x" * 300, {"why": [1]}) == [
+        ResultRefused(call, CallRefused("NoSuchCode", "x" * 300, {"why": [1]}))
+    ]
+    assert sent(session) == []
+
+
+def test_a_response_that_was_sent_twice_can_be_refused_twice():
+    """RPC-042."""
+    session = central_system("2.1")
+    call = answered(session)
+    for _ in range(2):
+        assert receive(session, 5, "a", "FormatViolation", "", {}) == [
+            ResultRefused(call, CallRefused("FormatViolation"))
+        ]
+        assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=True)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[5,"b","InternalError","",{}]',
+        '[5,"open","InternalError","",{}]',
+        '[5,"rejected","InternalError","",{}]',
+        '[5,"overdue","InternalError","",{}]',
+        '[5,"forgotten","InternalError","",{}]',
+        '[5,"a","InternalError","",[]]',
+        '[5,"a","InternalError","",null]',
+        '[5,"a","InternalError","",{"a":' + "[" * 40 + "]" * 40 + "}]",
+        '[5,"a",1,"",{}]',
+        '[5,"a","InternalError","",{},1]',
+        '[5,"a","InternalError"]',
+        '[5,"a"',
+        '[5,1,"InternalError","",{}]',
+    ],
+)
+def test_a_refusal_of_what_was_no_response_or_that_is_no_message_is_ignored(text):
+    """RPC-073, F-95, F-102."""
+    session = central_system("2.1", limits=Limits(max_replays=3, answer_timeout=60))
+    answered(session, "forgotten")
+    receive(session, 2, "overdue", "Heartbeat", {})
+    session.handle_timeout(now=60)
+    events(session)
+    [rejected] = receive(session, 2, "rejected", "Heartbeat", {}, now=60)
+    session.reject(rejected, ErrorCode.INTERNAL_ERROR, now=60)
+    answered(session)
+    receive(session, 2, "open", "Heartbeat", {}, now=60)
+    sent(session)
+    assert [type(event) for event in receive(session, text, now=60)] == [PeerMisbehaved]
+    assert sent(session) == []
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_before_2_1_no_response_is_refused(version):
+    session = central_system(version)
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    response = {"1.6": v16, "2.0.1": v201}[version].HeartbeatResponse(current_time=datetime(2024, 5, 17, tzinfo=UTC))
+    session.respond(received, response, now=0)
+    [event] = receive(session, 5, "a", "InternalError", "", {})
+    assert event.reason is Misbehaviour.UNKNOWN_MESSAGE_TYPE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [text for text, _, _ in INVALID_RESULTS]
+    + ['[4,"m1","x","",[]]', '[5,"m1","x","",{}]', '[5,"m1","x"]', '[6,"m1","x",{}]', '[2,"m1","Heartbeat",[]]', "[2"],
+)
+def test_two_ends_never_answer_each_other_for_ever(text):
+    """F-102: whatever one is made to believe the other has said, they fall silent."""
+    station, csms = charge_point("2.1"), central_system("2.1")
+    csms.call(v21.ClearCacheRequest(), now=0)
+    station.call(v21.HeartbeatRequest(), now=0)
+    csms.receive_data(text, now=0)
+    said = []
+    for _ in range(10):
+        for end, peer in ((csms, station), (station, csms)):
+            for message in end.data_to_send():
+                said.append(json.loads(message)[0])
+                peer.receive_data(message, now=0)
+            for event in events(peer):
+                if isinstance(event, CallReceived):
+                    peer.reject(event, ErrorCode.INTERNAL_ERROR, now=0)
+    assert station.data_to_send() == csms.data_to_send() == []
+    assert len(said) <= 5  # two CALLs, their two answers, and one word about the text
+
+
 # -- for the driver --
 
 
@@ -778,15 +1165,17 @@ def test_a_number_out_of_range_that_a_later_key_replaces_is_none_of_our_business
     assert call.request == authorize()
 
 
-def test_what_is_sent_without_an_answer_is_no_call():
-    """RPC-034: NotifyPeriodicEventStream is a SEND, so nobody calls it, and as a CALL it is not known."""
-    stream = v21.NotifyPeriodicEventStream(data=[], id=1, pending=0, basetime=datetime(2026, 1, 1, tzinfo=UTC))
-    station = ChargePointSession(Version.V21, message_ids=numbered_ids("m"))
-    with pytest.raises(LocalProtocolError, match="not sent in a CALL"):
-        station.call(stream, now=0.0)
-    session = CentralSystemSession(Version.V21, message_ids=numbered_ids("m"))
-    assert [type(event) for event in receive(session, 2, "a", "NotifyPeriodicEventStream", {})] == [PeerMisbehaved]
-    assert [message[:3] for message in sent(session)] == [[4, "a", "NotSupported"]]
+def test_a_tap_sees_a_send_and_a_refusal():
+    seen = []
+    station = charge_point("2.1", tap=lambda *what: seen.append(what))
+    station.send(stream(), now=1)
+    station.call(v21.HeartbeatRequest(), now=1)
+    station.receive_data('[3,"m2",null]', now=2)
+    out = [(Direction.OUT, text, now) for text, now in zip(station.data_to_send(), (1, 1, 2), strict=True)]
+    assert seen == [*out[:2], (Direction.IN, '[3,"m2",null]', 2), out[2]]
+    csms = central_system("2.1", tap=lambda *what: seen.append(what))
+    csms.receive_data(out[0][1], now=3)
+    assert seen[-1] == (Direction.IN, out[0][1], 3)
 
 
 def test_a_version_that_is_none_is_refused():
@@ -797,26 +1186,33 @@ def test_a_version_that_is_none_is_refused():
 # -- large calls --
 
 
-def told(text: str | bytes, large: int) -> tuple[str, list[str]]:
+def told(version: Version, text: str | bytes, large: int) -> tuple[str, list[str]]:
     """What a session makes of a text, twice over, when texts of so many characters count as large."""
-    session = central_system()
+    session = central_system(version)
     with patch.object(frames, "LARGE", large):
         session.receive_data(text, now=0)
         session.receive_data(text, now=0)
     return repr(list(iter(session.next_event, None))), session.data_to_send()
 
 
-GOOD = ['[2,"1","Heartbeat",{}]', '[2, "2", "Authorize", {"idTag": "é"}]', '[2,"3","Heartbeat",null]', '[3,"4",{}]']
+GOOD = [
+    '[2,"1","Heartbeat",{}]',
+    '[2, "2", "Authorize", {"idTag": "é"}]',
+    '[2,"3","Heartbeat",null]',
+    '[3,"4",{}]',
+    json.dumps([6, "5", "NotifyPeriodicEventStream", STREAM]),
+]
 
 
 @given(
+    version=st.sampled_from(Version),
     text=st.sampled_from(GOOD + [row.text for row in MALFORMED]),
     cut=st.integers(0, 40),
     put=st.text(alphabet='{}[]",:\\ 2a\ud800', max_size=3),
     as_bytes=st.booleans(),
 )
-def test_a_large_call_is_told_and_answered_like_any_other(text, cut, put, as_bytes):
+def test_a_large_call_is_told_and_answered_like_any_other(version, text, cut, put, as_bytes):
     """Reading it in one pass is a shortcut, never a difference, whatever is wrong with it."""
     damaged = text[:cut] + put + text[cut:]
     given = damaged.encode(errors="surrogatepass") if as_bytes else damaged
-    assert told(given, large=0) == told(given, large=2**60)
+    assert told(version, given, large=0) == told(version, given, large=2**60)
