@@ -1,5 +1,7 @@
 """OCPP-J messages and what is wrong with texts that are none (RPC-030…036, RPC-040, RPC-071, RPC-092, F-91, F-92)."""
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,13 +12,19 @@ from ocpp_sansio.frames import (
     Call,
     CallError,
     CallResult,
+    CallResultError,
     Malformed,
+    Send,
     decode,
     decode_large,
+    decoder,
     encode,
     examine,
     read_details,
 )
+from ocpp_sansio.version import Version
+
+TYPES = {version: version.dialect.message_types for version in Version}
 
 
 @pytest.mark.parametrize(
@@ -25,12 +33,25 @@ from ocpp_sansio.frames import (
         ('[2,"1","Heartbeat",{}]', Call("1", "Heartbeat", msgspec.Raw(b"{}"))),
         (' [ 3 ,\n"1" , {"a": [1]} ] ', CallResult("1", msgspec.Raw(b'{"a": [1]}'))),
         ('[4,"1","GenericError","",{}]', CallError("1", "GenericError", "", msgspec.Raw(b"{}"))),
+        ('[5,"1","GenericError","",{}]', CallResultError("1", "GenericError", "", msgspec.Raw(b"{}"))),
+        ('[6,"1","NotifyPeriodicEventStream",{}]', Send("1", "NotifyPeriodicEventStream", msgspec.Raw(b"{}"))),
     ],
 )
 def test_text_becomes_a_frame_with_a_raw_payload(text, frame):
     assert decode(text) == frame
     assert decode(text.encode()) == frame
     assert decode(encode(frame)) == frame
+    assert type(decode(text)) is type(frame)
+
+
+@pytest.mark.parametrize("version", [Version.V16, Version.V201])
+@pytest.mark.parametrize("text", ['[5,"1","GenericError","",{}]', '[6,"1","NotifyPeriodicEventStream",{}]', "[6]"])
+def test_the_types_of_2_1_are_unknown_before(version, text):
+    """RPC-068, F-91: whatever their shape."""
+    with pytest.raises(ValueError):
+        decoder(TYPES[version])(text)
+    malformed = examine(text, TYPES[version])
+    assert (malformed.reason, malformed.message_type) == (REASON.UNKNOWN_MESSAGE_TYPE, json.loads(text)[0])
 
 
 @pytest.mark.parametrize("text", ['[2,"1","A",{}]', ' [ 2, "1" , "A", {"a": [1]}]', '[2,"\\u0031","A",{"a":"]"}]'])
@@ -43,6 +64,8 @@ def test_a_large_call_is_told_from_its_head(text):
     [
         '[3,"1",{}]',
         '[4,"1","GenericError","",{}]',
+        '[5,"1","GenericError","",{}]',
+        '[6,"1","NotifyPeriodicEventStream",{}]',
         '[2,"{","A",{}]',
         '[2,"1","A",[{}]]',
         '[2,"1","A",null]',
@@ -93,6 +116,14 @@ REASON = Misbehaviour
         ('[4,"1","GenericError",""]', REASON.NOT_A_FRAME, 4, "1"),
         ('[4,"1",5,"",{}]', REASON.NOT_A_FRAME, 4, "1"),
         ('[4,"1","GenericError",null,{}]', REASON.NOT_A_FRAME, 4, "1"),
+        ('[5,"1","GenericError",""]', REASON.NOT_A_FRAME, 5, "1"),
+        ('[5,"1",5,"",{}]', REASON.NOT_A_FRAME, 5, "1"),
+        ('[6,"1"]', REASON.NOT_A_FRAME, 6, "1"),
+        ('[6,"1",null,{}]', REASON.NOT_A_FRAME, 6, "1"),
+        ('[6,"1","A",{', REASON.NOT_JSON, 6, "1"),
+        ('[5,"' + "x" * 37 + '","A","",{}]', REASON.BAD_MESSAGE_ID, 5, "x" * 37),
+        ('[2,"\\ud800","A",{}]', REASON.NOT_JSON, None, None),
+        ('[2,"1","\\ud800",{}]', REASON.NOT_JSON, 2, "1"),
         ('[2,"","A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
         ('[2,1,"A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
         ('[2,null,"A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
@@ -113,13 +144,22 @@ def test_a_text_that_is_no_frame_says_why_and_what_could_be_read(text, reason, m
     assert malformed.description
 
 
-@given(st.one_of(st.text(), st.binary(), st.text('[]{}",:2345 aAx\\')))
-def test_examine_never_raises(text):
+# Nearly messages: the elements are of any type, and any number.
+NEARLY = st.lists(
+    st.integers(0, 7) | st.sampled_from(["", "1", "A", "\ud800", "x" * 37, None, True, {}, []]), max_size=6
+)
+
+
+@given(
+    version=st.sampled_from(Version),
+    text=st.one_of(st.text(), st.binary(), st.text('[]{}",:23456 aAx\\'), NEARLY.map(json.dumps)),
+)
+def test_examine_never_raises(version, text):
     """F-107: a text is a frame, or it is examined without an exception."""
     try:
-        decode(text)
+        decoder(TYPES[version])(text)
     except (ValueError, RecursionError):
-        assert isinstance(examine(text), Malformed)
+        assert isinstance(examine(text, TYPES[version]), Malformed)
 
 
 def test_a_description_never_quotes_the_text():
