@@ -7,24 +7,33 @@ import json
 
 import pytest
 
-from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, numbered_ids
-from tests.corpus.malformed import MALFORMED
+from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, PeerMisbehaved, Version, numbered_ids
+from tests.corpus.malformed import MALFORMED_IN
 
 
-def test_the_corpus_is_large_and_without_repetition():
-    texts = [row.text for row in MALFORMED]
+@pytest.mark.parametrize("version", Version, ids=str)
+def test_the_corpus_is_large_and_without_repetition(version):
+    texts = [row.text for row in MALFORMED_IN[version]]
     assert len(texts) >= 150
     assert len(set(texts)) == len(texts)
 
 
 @pytest.fixture(scope="module")
-def session():
-    """One for all of them."""
-    return CentralSystemSession("1.6", message_ids=numbered_ids("m"))
+def sessions():
+    """One for all of a version."""
+    return {version: CentralSystemSession(version, message_ids=numbered_ids("m")) for version in Version}
 
 
-@pytest.mark.parametrize("row", MALFORMED, ids=lambda row: f"{row.what}: {row.text[:40]}")
-def test_a_malformed_text_is_answered_as_it_should_and_the_next_call_is_served(session, row):
+@pytest.mark.parametrize(
+    ("version", "row"),
+    [
+        pytest.param(version, row, id=f"{version}: {row.what}: {row.text[:40]}")
+        for version, rows in MALFORMED_IN.items()
+        for row in rows
+    ],
+)
+def test_a_malformed_text_is_answered_as_it_should_and_the_next_call_is_served(sessions, version, row):
+    session = sessions[version]
     session.receive_data(row.text, now=0)
     events = list(iter(session.next_event, None))
     assert [type(event) for event in events] == [PeerMisbehaved]
