@@ -38,12 +38,14 @@ from .events import (
     ConnectionRefused,
     ConnectionRequested,
     Credentials,
+    Deviation,
     DuplicateCall,
     Event,
     LateResponse,
     Misbehaviour,
     PeerMisbehaved,
     PendingCall,
+    Repair,
 )
 from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
 from .limits import Limits
@@ -105,6 +107,7 @@ __all__ = [
     "CustomData",
     "Datatype",
     "Decision",
+    "Deviation",
     "Direction",
     "DuplicateCall",
     "ErrorCode",
@@ -125,6 +128,7 @@ __all__ = [
     "PendingCall",
     "QueueFull",
     "Rejection",
+    "Repair",
     "Request",
     "Response",
     "Role",

@@ -36,7 +36,7 @@ from .errors import ErrorCode, InvalidMessage, Violation
 from .messages import MAX_DEPTH, CustomData, Datatype, Json, Timestamp, VendorData, is_shallow
 from .schema import Kind, kind_of, properties, without_none
 
-__all__ = ["diagnose", "diagnose_message", "validate", "worst"]
+__all__ = ["diagnose", "diagnose_message", "enum_values", "validate", "worst"]
 
 M = TypeVar("M", bound=Datatype)
 
@@ -199,13 +199,14 @@ def _list_hook(kind: Kind, item_type: Any) -> _Hook:
 def _enum_hook(value: Any, cls: Any) -> Any:
     if not _is_string(value):
         raise _wrong_type("a string", value)
-    if value not in _values(cls):
-        raise _Broken("enum", f"must be one of {', '.join(_values(cls))}")
+    if value not in enum_values(cls):
+        raise _Broken("enum", f"must be one of {', '.join(enum_values(cls))}")
     return value
 
 
 @cache
-def _values(cls: type[StrEnum]) -> dict[str, StrEnum]:
+def enum_values(cls: type[StrEnum]) -> dict[str, StrEnum]:
+    """The members of an enum by what they are on the wire."""
     return {member.value: member for member in cls}
 
 

@@ -37,12 +37,14 @@ __all__ = [
     "ConnectionRefused",
     "ConnectionRequested",
     "Credentials",
+    "Deviation",
     "DuplicateCall",
     "Event",
     "LateResponse",
     "Misbehaviour",
     "PeerMisbehaved",
     "PendingCall",
+    "Repair",
     "ResultRefused",
     "SendReceived",
 ]
@@ -53,6 +55,26 @@ R = TypeVar("R", bound=Response)
 def _same_failure(error: CallFailure) -> object:
     """Exceptions compare by identity; as part of an event they compare by what they say."""
     return type(error), error.args
+
+
+@unique
+class Repair(Enum):
+    """What a session may be told to put up with, one member per way of breaking the rules."""
+
+    UNKNOWN_ENUM = "unknown-enum"
+    """A value that the enum of our version does not have, from a newer peer perhaps. It is delivered as the ``str``
+    that it is, in the place of a member (F-110)."""
+
+
+@attrs.frozen
+class Deviation:
+    """Where a payload broke the rules and was put up with."""
+
+    path: str
+    """Where, as in :class:`ocpp_sansio.Violation`: ``$.meterValue[0].sampledValue[2].unit``."""
+    repair: Repair
+    original: Any
+    """What the peer had put there."""
 
 
 @attrs.frozen(eq=False)
@@ -73,6 +95,8 @@ class CallReceived(Generic[R]):
     message_id: str
     action: str
     request: Request[R]
+    deviations: tuple[Deviation, ...] = ()
+    """What the session has put up with in it, being told to."""
 
 
 @attrs.frozen
@@ -94,6 +118,8 @@ class SendReceived:
     message_id: str
     action: str
     message: Send
+    deviations: tuple[Deviation, ...] = ()
+    """As in :class:`CallReceived`."""
 
 
 @attrs.frozen
@@ -102,6 +128,8 @@ class CallSucceeded(Generic[R]):
 
     call: PendingCall[R]
     response: R
+    deviations: tuple[Deviation, ...] = ()
+    """As in :class:`CallReceived`."""
 
 
 @attrs.frozen
@@ -120,6 +148,8 @@ class LateResponse:
     answer: Response | CallFailure = attrs.field(
         eq=lambda answer: _same_failure(answer) if isinstance(answer, CallFailure) else answer
     )
+    deviations: tuple[Deviation, ...] = ()
+    """As in :class:`CallReceived`."""
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ import attrs
 
 from .codec import Codec
 from .errors import CallCancelled, CallFailure, CallTimedOut, ConnectionLost
-from .events import CallFailed, CallSucceeded, Event, LateResponse, PendingCall
+from .events import CallFailed, CallSucceeded, Deviation, Event, LateResponse, PendingCall
 from .limits import Limits
 from .messages import Response
 
@@ -83,15 +83,21 @@ class OutboundCalls:
         outbound, self.on_wire = self.on_wire, None
         return outbound
 
-    def conclude(self, outbound: OutboundCall, answer: Response | CallFailure, now: float) -> None:
+    def conclude(
+        self,
+        outbound: OutboundCall,
+        answer: Response | CallFailure,
+        now: float,
+        deviations: tuple[Deviation, ...] = (),
+    ) -> None:
         """Give one that was taken the outcome that its answer is, and its place on the wire to the next."""
         if outbound.settled:
-            self._report(LateResponse(outbound.call, answer))
+            self._report(LateResponse(outbound.call, answer, deviations))
         elif isinstance(answer, CallFailure):
             self._fail(outbound, answer)
         else:
             outbound.settled = True
-            self._report(CallSucceeded(outbound.call, answer))
+            self._report(CallSucceeded(outbound.call, answer, deviations))
         self._send_next(now)
 
     def handle_timeout(self, now: float) -> None:

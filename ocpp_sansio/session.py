@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, unique
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -45,11 +45,13 @@ from .errors import (
 from .events import (
     CallOverdue,
     CallReceived,
+    Deviation,
     DuplicateCall,
     Event,
     Misbehaviour,
     PeerMisbehaved,
     PendingCall,
+    Repair,
     ResultRefused,
     SendReceived,
 )
@@ -69,10 +71,12 @@ from .messages import (
     SendFromChargePoint,
 )
 from .outbound import OutboundCall, OutboundCalls
+from .tolerance import decode_tolerantly
 from .version import MessageType, Version
 
 __all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered_ids"]
 
+M = TypeVar("M", bound=Datatype)
 R = TypeVar("R", bound=Response)
 
 BAD_MESSAGE_WINDOW: Final = 60.0
@@ -108,7 +112,15 @@ def numbered_ids(prefix: str) -> Callable[[], str]:
 
 
 class Session:
-    """Both roles through one code path; use :class:`ChargePointSession` or :class:`CentralSystemSession`."""
+    """Both roles through one code path; use :class:`ChargePointSession` or :class:`CentralSystemSession`.
+
+    Args:
+        version: the one that is spoken.
+        message_ids: makes the ids of our CALLs, see :func:`numbered_ids`.
+        limits: bounds on what the peer can make us hold or do.
+        tap: is shown every message that comes or goes.
+        tolerance: what to put up with in the payloads of the peer. Each event says where that had to be done.
+    """
 
     role: ClassVar[Role]
 
@@ -119,6 +131,7 @@ class Session:
         message_ids: Callable[[], str],
         limits: Limits | None = None,
         tap: Tap | None = None,
+        tolerance: Collection[Repair] = (),
     ) -> None:
         self.version: Final = Version(version)
         self.limits: Final = limits or Limits()
@@ -129,6 +142,7 @@ class Session:
         self._results_are_refused = MessageType.CALLRESULTERROR in self._dialect.message_types
         self._message_ids = message_ids
         self._tap = tap
+        self._tolerance: Final = frozenset(map(Repair, tolerance))
         self._now = -math.inf
         self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
         self.outbox: list[bytes] = []
@@ -271,8 +285,13 @@ class Session:
     def _on_call_result(self, frame: CallResult, text: str | bytes) -> None:
         outbound = self._answered_call(frame.message_id, text)
         if outbound is not None:
-            answer = self._read_response(outbound.codec, frame.payload, text)
-            self._conclude(outbound, answer, MessageType.CALLRESULT)
+            try:
+                response = outbound.codec.read(frame.payload)
+            except UNREADABLE:
+                answer, deviations = self._read_odd_response(outbound.codec, frame.payload, text)
+                self._conclude(outbound, answer, MessageType.CALLRESULT, deviations)
+            else:
+                self._conclude(outbound, response, MessageType.CALLRESULT)
 
     def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
         error = self._read_error(frame, MessageType.CALLERROR, text)
@@ -291,13 +310,19 @@ class Session:
             return None
         return CallRefused(frame.code, frame.description, details)
 
-    def _conclude(self, outbound: OutboundCall, answer: Response | CallFailure, message_type: MessageType) -> None:
+    def _conclude(
+        self,
+        outbound: OutboundCall,
+        answer: Response | CallFailure,
+        message_type: MessageType,
+        deviations: tuple[Deviation, ...] = (),
+    ) -> None:
         if isinstance(answer, InvalidResponse) and message_type is MessageType.CALLRESULT and self._results_are_refused:
             # RPC-072. What came as a CALLERROR is never answered (RPC-063).
             code, description = _verdict(answer.violations)
             report = _report(answer.violations, self.version, self.limits)
             self._send(self._error(outbound.call.message_id, code, description, report, CallResultError))
-        self._ours.conclude(outbound, answer, self._now)
+        self._ours.conclude(outbound, answer, self._now, deviations)
 
     def _answered_call(self, message_id: str, text: str | bytes) -> OutboundCall | None:
         """The CALL that an answer belongs to. An answer that belongs to none changes nothing (RPC-066, F-95)."""
@@ -308,13 +333,29 @@ class Session:
             self._bad_messages = 0
         return outbound
 
-    def _read_response(self, codec: Codec[Response], payload: msgspec.Raw, text: str | bytes) -> Response | CallFailure:
-        if payload == _NULL and self._dialect.null_payload_is_empty:
-            payload = _EMPTY
+    def _read_odd_response(
+        self, codec: Codec[Response], payload: msgspec.Raw, text: str | bytes
+    ) -> tuple[Response | CallFailure, tuple[Deviation, ...]]:
+        payload = self._or_empty(payload)
         try:
-            return codec.decode(payload)
+            return self._read_odd(codec, payload)
         except PayloadError:
-            return InvalidResponse(diagnose(codec.cls, payload), self._quote(text))
+            return InvalidResponse(diagnose(codec.cls, payload), self._quote(text)), ()
+
+    def _or_empty(self, payload: msgspec.Raw) -> msgspec.Raw:
+        """RPC-037, RPC-038."""
+        return _EMPTY if payload == _NULL and self._dialect.null_payload_is_empty else payload
+
+    def _read_odd(self, codec: Codec[M], payload: msgspec.Raw) -> tuple[M, tuple[Deviation, ...]]:
+        """The message of a payload that is not plainly right, and what has to be put up with in it.
+
+        Raises:
+            PayloadError: more than that is wrong.
+        """
+        try:
+            return codec.decode(payload), ()
+        except PayloadError:
+            return decode_tolerantly(codec, payload, self._tolerance)
 
     # -- the peer's CALLs --
 
@@ -392,16 +433,18 @@ class Session:
     def _on_odd_call(self, frame: Call, text: str | bytes) -> None:
         """The payload is not plainly right."""
         codec = self._answerable[frame.action].codec
-        payload = _EMPTY if frame.payload == _NULL and self._dialect.null_payload_is_empty else frame.payload
+        payload = self._or_empty(frame.payload)
         try:
-            request = codec.decode(payload)
+            request, deviations = self._read_odd(codec, payload)
         except PayloadError:
             self._refuse_payload(frame, codec.cls, payload, text)
         else:
-            self._begin(frame, request, text)
+            self._begin(frame, request, text, deviations)
 
-    def _begin(self, frame: Call, request: Request[Any], text: str | bytes) -> None:
-        call = CallReceived(frame.message_id, frame.action, request)
+    def _begin(
+        self, frame: Call, request: Request[Any], text: str | bytes, deviations: tuple[Deviation, ...] = ()
+    ) -> None:
+        call = CallReceived(frame.message_id, frame.action, request, deviations)
         self._theirs.begin(call, self._answerable[frame.action].response, hash(text), self._now)
         self._bad_messages = 0
         self._events.append(call)
@@ -460,7 +503,7 @@ class Session:
             self._misbehaved(reason, f"a {self.role.peer} does not send this in a SEND", text, frame.message_id)
             return
         try:
-            message = codec_of(action.request).decode(frame.payload)
+            message, deviations = self._read_odd(codec_of(action.request), frame.payload)
         except PayloadError:
             violations = diagnose(action.request, frame.payload)
             _, description = _verdict(violations)
@@ -469,7 +512,7 @@ class Session:
         else:
             assert isinstance(message, Send)
             self._bad_messages = 0
-            self._events.append(SendReceived(frame.message_id, frame.action, message))
+            self._events.append(SendReceived(frame.message_id, frame.action, message, deviations))
 
     def _malformed(self, what: Malformed, text: str | bytes) -> None:
         """A text that is not a message. Only a CALL, or what may have been one, is answered (RPC-063)."""
