@@ -59,6 +59,7 @@ __all__ = [
     "Timestamp",
     "is_shallow",
     "read_open",
+    "response_of",
     "speak_attrs",
     "write_open",
 ]
@@ -325,16 +326,36 @@ SENT_BY: Final[dict[Role, tuple[type[Datatype], ...]]] = {
 }
 
 
+def response_of(request: type[Request[Any] | Send]) -> type[Response] | None:
+    """The class of what answers a request, as the request's class declares it; ``None`` for a SEND."""
+    bases = chain.from_iterable(vars(cls).get("__orig_bases__", ()) for cls in request.__mro__)
+    arguments = chain.from_iterable(map(get_args, bases))
+    return next((each for each in arguments if isinstance(each, type) and issubclass(each, Response)), None)
+
+
+def _declared_response(action: Action) -> type[Response] | None:
+    return response_of(action.request)
+
+
+def _refuse_directionless(action: Action, _: object, request: type[Request[Any] | Send]) -> None:
+    if not any(map(action.sent_by, Role)):
+        raise TypeError(f"{request.__name__} is neither FromChargePoint nor FromCentralSystem")
+
+
 @attrs.frozen
 class Action:
-    """One operation of the protocol: its name in a CALL and the classes of its two payloads."""
+    """One operation, of the protocol or a vendor's own: its name in a CALL and the classes of its two payloads.
+
+    Raises:
+        TypeError: the class of the request does not say which end sends it.
+    """
 
     name: str
-    request: type[Request[Any] | Send]
-    response: type[Response] | None
-    """``None`` if there is none: the operation is a SEND."""
-    profile: str
-    """The feature profile (1.6) or the letter of the functional block (2.x) that the operation belongs to."""
+    request: type[Request[Any] | Send] = attrs.field(validator=_refuse_directionless)
+    response: type[Response] | None = attrs.field(default=attrs.Factory(_declared_response, takes_self=True))
+    """``None`` if there is none: the operation is a SEND. Left out, it is what the request's class says."""
+    profile: str = ""
+    """The feature profile (1.6) or the letter of the functional block (2.x) that the operation belongs to, if any."""
 
     def sent_by(self, role: Role) -> bool:
         """Whether this end may send the request."""
@@ -342,11 +363,28 @@ class Action:
 
 
 class Actions(Mapping[str, Action]):
-    """The operations of one version by name; :meth:`of` finds one by its request class."""
+    """The operations of one version by name; :meth:`of` finds one by its request class.
+
+    Made once and for all: unlike other mappings these can be hashed, and equal only themselves.
+
+    Raises:
+        ValueError: a name or a request class occurs twice.
+    """
 
     def __init__(self, *actions: Action) -> None:
-        self._by_name = {action.name: action for action in actions}
-        self._by_request = {action.request: action for action in actions}
+        self._by_name: dict[str, Action] = {}
+        self._by_request: dict[type[Request[Any] | Send], Action] = {}
+        for action in actions:
+            taken = self._by_name.get(action.name) or self._by_request.get(action.request)
+            if taken is not None:
+                raise ValueError(f"there is an action {taken.name} with a {taken.request.__name__} already")
+            self._by_name[action.name] = self._by_request[action.request] = action
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __getitem__(self, name: str) -> Action:
         return self._by_name[name]
@@ -360,6 +398,14 @@ class Actions(Mapping[str, Action]):
     def of(self, request: type[Request[Any] | Send]) -> Action | None:
         """The action of a request class; ``None`` for a class of another version."""
         return self._by_request.get(request)
+
+    def extended(self, *others: Action) -> Actions:
+        """These operations and a vendor's own. Both ends have to be given theirs, as their ``actions``.
+
+        Raises:
+            ValueError: a name or a request class occurs twice. What the protocol defines cannot be redefined.
+        """
+        return Actions(*self.values(), *others)
 
 
 def speak_attrs(cls: type[Datatype]) -> None:

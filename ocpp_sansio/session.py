@@ -22,7 +22,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, unique
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
@@ -61,6 +61,7 @@ from .inbound import AnsweredCall, InboundCall, InboundCalls
 from .limits import Limits
 from .messages import (
     Action,
+    Actions,
     Datatype,
     FromCentralSystem,
     FromChargePoint,
@@ -74,7 +75,16 @@ from .outbound import OutboundCall, OutboundCalls
 from .tolerance import decode_tolerantly
 from .version import MessageType, Version
 
-__all__ = ["CentralSystemSession", "ChargePointSession", "Direction", "Session", "Tap", "numbered_ids"]
+__all__ = [
+    "CentralSystemSession",
+    "ChargePointSession",
+    "Direction",
+    "Session",
+    "Tap",
+    "VersionedActions",
+    "actions_by_version",
+    "numbered_ids",
+]
 
 M = TypeVar("M", bound=Datatype)
 R = TypeVar("R", bound=Response)
@@ -85,6 +95,10 @@ MAX_ERROR_HEAD: Final = 4096
 """Bytes that the longest id, code and description of a CALLERROR take."""
 POLICY_VIOLATION: Final = 1008
 """The WebSocket close code for a peer that exceeds a limit (RPC-017)."""
+
+
+VersionedActions = Mapping[Version, Actions] | Mapping[str, Actions]
+"""The actions of each version that is not to be spoken as it is, see :meth:`Actions.extended`."""
 
 
 @unique
@@ -119,6 +133,7 @@ class Session:
         message_ids: makes the ids of our CALLs, see :func:`numbered_ids`.
         limits: bounds on what the peer can make us hold or do.
         tap: is shown every message that comes or goes.
+        actions: those of the version with a vendor's own, see :meth:`Actions.extended`.
         tolerance: what to put up with in the payloads of the peer. Each event says where that had to be done.
     """
 
@@ -131,14 +146,15 @@ class Session:
         message_ids: Callable[[], str],
         limits: Limits | None = None,
         tap: Tap | None = None,
+        actions: Actions | None = None,
         tolerance: Collection[Repair] = (),
     ) -> None:
         self.version: Final = Version(version)
         self.limits: Final = limits or Limits()
         self._dialect = self.version.dialect
-        self._actions = self.version.actions
+        self._actions = self.version.actions if actions is None else actions
         self._decode = frames.decoder(self._dialect.message_types)
-        self._answerable = _answerable(self.version, self.role)
+        self._answerable = _answerable(self._actions, self.role)
         self._results_are_refused = MessageType.CALLRESULTERROR in self._dialect.message_types
         self._message_ids = message_ids
         self._tap = tap
@@ -670,14 +686,27 @@ class _Answerable:
         return cls(codec, codec.read, codec_of(response))
 
 
-@cache
-def _answerable(version: Version, role: Role) -> dict[str, _Answerable]:
+@lru_cache  # bounded: actions that an application has made do not all stay for ever
+def _answerable(actions: Actions, role: Role) -> dict[str, _Answerable]:
     """The actions that the peer of this role may send in a CALL."""
     return {
         action.name: _Answerable.of(action.request, action.response)
-        for action in version.actions.values()
+        for action in actions.values()
         if action.sent_by(role.peer) and action.response is not None
     }
+
+
+def actions_by_version(actions: VersionedActions, role: Role) -> dict[Version, Actions]:
+    """What an application gives an end as its ``actions``, with the codecs at hand: better now than before a peer.
+
+    Raises:
+        ValueError: a number is not an OCPP version.
+        TypeError: a payload is declared with types that JSON Schema cannot tell.
+    """
+    by_version = {Version(version): extended for version, extended in actions.items()}
+    for extended in by_version.values():
+        _answerable(extended, role)
+    return by_version
 
 
 def _encode(codec: Codec[Any], frame: tuple[Any, ...]) -> bytes:

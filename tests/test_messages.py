@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocpp_sansio import v16, v21, v201
-from ocpp_sansio.messages import Action, Actions, Datatype, FromChargePoint, Request, Response, Role
+from ocpp_sansio.messages import (
+    Action,
+    Actions,
+    Datatype,
+    FromChargePoint,
+    Request,
+    Response,
+    Role,
+    SendFromChargePoint,
+    response_of,
+)
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -212,6 +222,52 @@ def test_actions_are_found_by_name_and_by_request_class():
     assert (len(actions), list(actions)) == (1, ["Ask"])
     assert actions.of(question) is action
     assert actions.of(v16.HeartbeatRequest) is None
+
+
+def test_an_action_has_the_response_that_its_request_declares():
+    answer, question = fresh()
+
+    class Narrower(question, kw_only=True):
+        more: int | None = None
+
+    class News(SendFromChargePoint, kw_only=True):
+        text: str
+
+    assert Action("Ask", question) == Action("Ask", question, answer)
+    assert Action("Ask", Narrower).response is answer
+    assert Action("Tell", News) == Action("Tell", News, None)
+    for actions in (v16.ACTIONS, v201.ACTIONS, v21.ACTIONS):
+        assert all(response_of(action.request) is action.response for action in actions.values())
+
+
+def test_an_action_that_nobody_sends_is_refused():
+    class Nobody(Request[v16.ResetResponse]):
+        pass
+
+    with pytest.raises(TypeError, match="Nobody is neither FromChargePoint nor FromCentralSystem"):
+        Action("Ask", Nobody)
+
+
+def test_actions_are_extended_without_a_change_to_those_they_extend():
+    _, question = fresh()
+    action = Action("Ask", question)
+    extended = v16.ACTIONS.extended(action)
+    assert dict(extended) == {**v16.ACTIONS, "Ask": action}
+    assert extended.of(question) is action
+    assert "Ask" not in v16.ACTIONS
+    assert v16.ACTIONS.of(question) is None
+    assert extended == extended  # noqa: PLR0124 - that it is, is what is tested
+    assert len({v16.ACTIONS, extended, v16.ACTIONS.extended(action)}) == 3
+
+
+def test_what_the_protocol_defines_cannot_be_redefined():
+    _, question = fresh()
+    with pytest.raises(ValueError, match="an action Reset with a ResetRequest already"):
+        v16.ACTIONS.extended(Action("Reset", question))
+    with pytest.raises(ValueError, match="an action Reset with a ResetRequest already"):
+        v16.ACTIONS.extended(Action("Restart", v16.ResetRequest))
+    with pytest.raises(ValueError, match="an action Ask with a Question already"):
+        v16.ACTIONS.extended(Action("Ask", question), Action("AskAgain", question))
 
 
 def test_everything_that_crosses_the_wire_is_a_datatype():
