@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .application import Authenticate, CentralSystem, Decision
+from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
 from .diagnosis import validate
 from .errors import (
     CallCancelled,
@@ -105,6 +106,8 @@ __all__ = [
     "ConnectionRequested",
     "Credentials",
     "CustomData",
+    "DataTransfer",
+    "DataTransfers",
     "Datatype",
     "Decision",
     "Deviation",
@@ -137,6 +140,8 @@ __all__ = [
     "Session",
     "SessionClosed",
     "Tap",
+    "TransferRefused",
+    "TransferStatus",
     "Version",
     "Violation",
     "in_force",

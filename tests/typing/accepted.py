@@ -2,6 +2,7 @@
 
 # pyright: strict
 
+from types import NoneType
 from typing import assert_type
 
 import attrs
@@ -12,7 +13,13 @@ from ocpp_sansio import (
     ChargePointHandlers,
     ChargePointSession,
     CustomData,
+    DataTransfer,
+    DataTransfers,
+    Datatype,
+    FromCentralSystem,
     PendingCall,
+    Response,
+    TransferStatus,
     v16,
     v21,
     v201,
@@ -64,3 +71,66 @@ def handlers(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
         return v16.DataTransferResponse(status=v16.DataTransferStatus.REJECTED, data=request.data)
 
     del authorize, data_transfer
+
+
+class SetPriceResponse(Response, kw_only=True):
+    cents: int
+
+
+class SetPriceRequest(FromCentralSystem[SetPriceResponse], kw_only=True):
+    cents: int | None = None
+
+
+def vendor_actions(session: CentralSystemSession, handlers: ChargePointHandlers) -> None:
+    assert_type(session.call(SetPriceRequest(cents=3), now=0.0), PendingCall[SetPriceResponse])
+
+    @handlers.on(SetPriceRequest)
+    def set_price(_: object, request: SetPriceRequest) -> SetPriceResponse:
+        return SetPriceResponse(cents=request.cents or 0)
+
+    del set_price
+
+
+class Price(Datatype, kw_only=True):
+    cents: int
+
+
+class Valid(Datatype, kw_only=True):
+    hours: int
+
+
+PRICE = DataTransfer("com.example", "SetPrice", Price, Valid)
+PING = DataTransfer("com.example", None, NoneType, NoneType)
+assert_type(PRICE, DataTransfer[Price, Valid])
+assert_type(PING, DataTransfer[None, None])
+
+
+def data_transfers(
+    client: ChargePointSession, server: CentralSystemSession, csms: CentralSystem, charge_point: ChargePointHandlers
+) -> None:
+    request = PRICE.request(v16.DataTransferRequest, Price(cents=3))
+    assert_type(request, v16.DataTransferRequest)
+    assert_type(server.call(request, now=0.0), PendingCall[v16.DataTransferResponse])
+    ping = PING.request(v21.DataTransferRequest, None)
+    assert_type(client.call(ping, now=0.0), PendingCall[v21.DataTransferResponse])
+
+    transfers = DataTransfers()
+
+    @transfers.on(PRICE)
+    async def set_price(_: object, data: Price) -> Valid | TransferStatus:
+        assert_type(data, Price)
+        return TransferStatus.REJECTED
+
+    @transfers.on(PING)
+    def ping_back(_: object, data: None) -> None: ...
+
+    csms.on(v16.DataTransferRequest)(transfers.handler)
+    csms.on(v21.DataTransferRequest)(transfers.handler)
+    charge_point.on(v16.DataTransferRequest)(transfers.handler)
+    del set_price, ping_back
+
+
+def data_transferred(old: v16.DataTransferResponse, new: v21.DataTransferResponse) -> None:
+    assert_type(PRICE.answer_of(old), Valid)
+    assert_type(PRICE.answer_of(new), Valid)
+    assert_type(PING.answer_of(new), None)

@@ -7,7 +7,12 @@ from ocpp_sansio import (
     CentralSystemSession,
     ChargePointHandlers,
     ChargePointSession,
+    DataTransfer,
+    DataTransfers,
+    Datatype,
+    FromCentralSystem,
     PendingCall,
+    Response,
     v16,
     v21,
     v201,
@@ -55,3 +60,47 @@ def values(request: v16.StatusNotificationRequest) -> None:
     v16.AuthorizeRequest(idTag="abc")  # refused: the wire name
     print(request.timestamp.year)  # refused: may be None
     v201.HeartbeatRequest(custom_data={"vendorId": "v"})  # refused: a dict is not CustomData
+
+
+class SetPriceResponse(Response, kw_only=True):
+    cents: int
+
+
+class SetPriceRequest(FromCentralSystem[SetPriceResponse], kw_only=True):
+    cents: int
+
+
+def vendor_actions(client: ChargePointSession, server: CentralSystemSession, csms: CentralSystem) -> None:
+    client.call(SetPriceRequest(cents=3), now=0.0)  # refused: a central system's request
+    call: PendingCall[v16.ResetResponse] = server.call(SetPriceRequest(cents=3), now=0.0)  # refused: not its response
+    csms.on(SetPriceRequest)  # refused: a central system's request
+    del call
+
+
+class Price(Datatype, kw_only=True):
+    cents: int
+
+
+class Valid(Datatype, kw_only=True):
+    hours: int
+
+
+PRICE = DataTransfer("com.example", "SetPrice", Price, Valid)
+
+
+def set_price(_: object, data: Price) -> Valid:
+    return Valid(hours=data.cents)
+
+
+def get_price(_: object, data: Valid) -> Price:
+    return Price(cents=data.hours)
+
+
+def data_transfers(transfers: DataTransfers, response: v16.DataTransferResponse) -> None:
+    PRICE.request(v16.DataTransferRequest, Valid(hours=1))  # refused: what comes, not what goes
+    PRICE.request(v16.ResetRequest, Price(cents=3))  # refused: not a DataTransferRequest
+    price: Price = PRICE.answer_of(response)  # refused: what goes, not what comes
+    PRICE.answer_of(v16.ResetResponse(status=v16.ResetStatus.ACCEPTED))  # refused: not a DataTransferResponse
+    transfers.on(PRICE)(set_price)
+    transfers.on(PRICE)(get_price)  # refused: the wrong way round
+    del price
