@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 from .errors import ErrorCode, Rejection
-from .events import CallReceived, ConnectionRequested
+from .events import CallReceived, ConnectionRequested, Repair
 from .handlers import CentralSystemHandlers, Handler
 from .limits import Limits
 from .messages import Response
+from .session import VersionedActions, actions_by_version
 from .version import NoMatch, Version
 
 __all__ = ["DISPLACED", "Authenticate", "CentralSystem", "Decision", "Station"]
@@ -47,7 +48,7 @@ class CentralSystem(CentralSystemHandlers):
     """A central system: handlers by request class, an ``authenticate`` hook, and the stations that are connected.
 
     ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011). For ``limits``,
-    ``no_match`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
+    ``actions``, ``tolerance``, ``no_match`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
 
     A charge point has to be accepted by the BootNotification handler before any other request of its reaches a
     handler; until then it is told SecurityError (RPC-075, CS16-003). That is known for as long as this object lives,
@@ -61,6 +62,8 @@ class CentralSystem(CentralSystemHandlers):
         versions: Iterable[Version | str] = (Version.V16,),
         *,
         limits: Limits | None = None,
+        actions: VersionedActions | None = None,
+        tolerance: Iterable[Repair | str] = (),
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
         allow_origin: bool = False,
         accept_before_boot: bool = False,
@@ -68,6 +71,8 @@ class CentralSystem(CentralSystemHandlers):
         super().__init__()
         self.versions = Version.parse_all(versions)
         self.limits = limits or Limits()
+        self.actions = actions_by_version(actions, self.role)
+        self.tolerance = frozenset(map(Repair, tolerance))
         self.no_match = no_match
         self.allow_origin = allow_origin
         self.accept_before_boot = accept_before_boot

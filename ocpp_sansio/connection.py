@@ -21,11 +21,11 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .errors import ErrorCode, LocalProtocolError
-from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall
+from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
 from .handshake import Endpoint, basic_authorization
 from .limits import Limits
 from .messages import FromCentralSystem, FromChargePoint, Response
-from .session import CentralSystemSession, ChargePointSession, Session, Tap
+from .session import CentralSystemSession, ChargePointSession, Session, Tap, VersionedActions, actions_by_version
 from .version import NoMatch, Version
 from .websocket import ClientWebSocket, HeaderFields, ServerWebSocket, WebSocket
 
@@ -223,9 +223,11 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         headers: further header fields of the opening request.
         limits: bounds on what the central system can make us hold or do.
         tap: is shown every OCPP message that comes or goes.
+        actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
+        tolerance: what to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be.
 
     Raises:
-        ValueError: the URL, the identity or a header field is not acceptable, or a version is unknown.
+        ValueError: the URL, the identity or a header field is not acceptable, or a version or repair is unknown.
     """
 
     def __init__(
@@ -240,6 +242,8 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         headers: HeaderFields = (),
         limits: Limits | None = None,
         tap: Tap | None = None,
+        actions: VersionedActions | None = None,
+        tolerance: Iterable[Repair | str] = (),
     ) -> None:
         limits = limits or Limits()
         self._endpoint = Endpoint.of(url, identity)
@@ -248,7 +252,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
             headers = [("Authorization", basic_authorization(identity, password)), *headers]
         super().__init__(
             partial(ClientWebSocket, self._endpoint, _spoken(versions), headers=headers, limits=limits, now=now),
-            partial(ChargePointSession, message_ids=message_ids, limits=limits, tap=tap),
+            _opener(ChargePointSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
             now,
         )
 
@@ -288,10 +292,12 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         no_match: what to do with a charge point that offers none of them (RPC-012, RPC-013).
         limits: bounds on what the charge point can make us hold or do.
         tap: is shown every OCPP message that comes or goes.
+        actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
+        tolerance: what to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be.
         allow_origin: whether to admit requests with an Origin, which browsers send and charge points do not (F-32).
 
     Raises:
-        ValueError: a version is unknown, or there is none.
+        ValueError: a version or repair is unknown, or there is no version.
     """
 
     def __init__(
@@ -303,6 +309,8 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
         limits: Limits | None = None,
         tap: Tap | None = None,
+        actions: VersionedActions | None = None,
+        tolerance: Iterable[Repair | str] = (),
         allow_origin: bool = False,
     ) -> None:
         limits = limits or Limits()
@@ -315,7 +323,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
                 limits=limits,
                 now=now,
             ),
-            partial(CentralSystemSession, message_ids=message_ids, limits=limits, tap=tap),
+            _opener(CentralSystemSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
             now,
         )
 
@@ -360,6 +368,14 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         call = self._opened().call(request, now=now, timeout=timeout)
         self._speak()
         return call
+
+
+def _opener(
+    session: type[S], actions: VersionedActions | None, tolerance: Iterable[Repair | str], **options: Any
+) -> Callable[[Version], S]:
+    """What opens the session once the version is known. Whatever is wrong with the options is found out now."""
+    by_version, repairs = actions_by_version(actions, session.role), frozenset(map(Repair, tolerance))
+    return lambda version: session(version, actions=by_version.get(version), tolerance=repairs, **options)
 
 
 def _spoken(versions: Iterable[Version | str]) -> tuple[Version, ...]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, unique
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -147,7 +147,7 @@ class Session:
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: Actions | None = None,
-        tolerance: Collection[Repair] = (),
+        tolerance: Iterable[Repair | str] = (),
     ) -> None:
         self.version: Final = Version(version)
         self.limits: Final = limits or Limits()
@@ -696,14 +696,14 @@ def _answerable(actions: Actions, role: Role) -> dict[str, _Answerable]:
     }
 
 
-def actions_by_version(actions: VersionedActions, role: Role) -> dict[Version, Actions]:
+def actions_by_version(actions: VersionedActions | None, role: Role) -> dict[Version, Actions]:
     """What an application gives an end as its ``actions``, with the codecs at hand: better now than before a peer.
 
     Raises:
         ValueError: a number is not an OCPP version.
         TypeError: a payload is declared with types that JSON Schema cannot tell.
     """
-    by_version = {Version(version): extended for version, extended in actions.items()}
+    by_version = {Version(version): extended for version, extended in (actions or {}).items()}
     for extended in by_version.values():
         _answerable(extended, role)
     return by_version

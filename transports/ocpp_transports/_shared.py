@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from inspect import isawaitable
 from ssl import SSLContext, create_default_context
@@ -30,6 +30,7 @@ from ocpp_sansio import (
     ConnectionRefused,
     ConnectionRequested,
     Decision,
+    Deviation,
     Direction,
     DuplicateCall,
     ErrorCode,
@@ -140,6 +141,8 @@ def served(
         no_match=csms.no_match,
         allow_origin=csms.allow_origin,
         limits=csms.limits,
+        actions=csms.actions,
+        tolerance=csms.tolerance,
         tap=tell if tap is not None else None,
     )
 
@@ -253,6 +256,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
             self._REACTIONS[type(event)](self, event)
 
     def _on_call(self, call: CallReceived[Any]) -> None:
+        if call.deviations:
+            self._tell(call.action, call.deviations)
         try:
             answer = self.handlers.handler(self.peer, call)(self.peer, call.request)
         except BaseException as error:
@@ -296,10 +301,18 @@ class Dispatcher(ABC, Generic[C, H, F]):
         with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
             self.connection.reject(call, *answer, now=self.now())
 
+    def _tell(self, action: str, deviations: Sequence[Deviation]) -> None:
+        """What was put up with, without a word of the peer's own (F-69)."""
+        first = deviations[0]
+        text = "%r: %s: put up with %s at %s, and %d more"
+        logger.info(text, self.identity, action, first.repair.value, first.path, len(deviations) - 1)
+
     def _on_overdue(self, event: CallOverdue) -> None:
         logger.error("%r: the handler of %s took too long", self.identity, event.call.action)
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
+        if isinstance(event, CallSucceeded) and event.deviations:
+            self._tell(event.call.action, event.deviations)
         waiter = self._waiters.pop(event.call, None)
         if waiter is not None:
             waiter.settle(event.response if isinstance(event, CallSucceeded) else event.error)

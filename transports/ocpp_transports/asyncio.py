@@ -24,10 +24,11 @@ from ocpp_sansio import (
     ChargePointHandlers,
     ConnectionRefused,
     Limits,
+    Repair,
     Version,
 )
 from ocpp_sansio.handlers import Handlers
-from ocpp_sansio.session import Tap
+from ocpp_sansio.session import Tap, VersionedActions
 
 from ._async import AsyncDispatcher, AsyncFlag, RemoteCentralSystem, Station
 from ._shared import (
@@ -229,6 +230,8 @@ async def connect(
     ssl: SSLContext | None = None,
     limits: Limits | None = None,
     tap: Tap | None = None,
+    actions: VersionedActions | None = None,
+    tolerance: Iterable[Repair | str] = (),
 ) -> AsyncGenerator[RemoteCentralSystem, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
 
@@ -241,6 +244,8 @@ async def connect(
         ssl: Instead of the default context for ``wss://``.
         limits: The bounds of the connection.
         tap: Called with every message that comes or goes.
+        actions: By version, those of it with a vendor's own.
+        tolerance: What to put up with in payloads.
 
     Raises:
         HandshakeFailed: the central system refused, or is none.
@@ -250,7 +255,16 @@ async def connect(
     loop = asyncio.get_running_loop()
     now, ids = loop.time(), fresh_ids()
     connection = ChargePointConnection(
-        url, identity, now=now, versions=versions, message_ids=ids, password=password, limits=limits, tap=tap
+        url,
+        identity,
+        now=now,
+        versions=versions,
+        message_ids=ids,
+        password=password,
+        limits=limits,
+        tap=tap,
+        actions=actions,
+        tolerance=tolerance,
     )
     tls = tls_for(connection, ssl)
     group = _Group(limits)

@@ -30,11 +30,12 @@ from ocpp_sansio import (
     FromCentralSystem,
     FromChargePoint,
     Limits,
+    Repair,
     Response,
     Version,
 )
 from ocpp_sansio.handlers import Handlers
-from ocpp_sansio.session import Tap
+from ocpp_sansio.session import Tap, VersionedActions
 
 from ._blocking import Driver, Selector, ServerDriver
 from ._shared import (
@@ -120,6 +121,8 @@ def connect(
     ssl: SSLContext | None = None,
     limits: Limits | None = None,
     tap: Tap | None = None,
+    actions: VersionedActions | None = None,
+    tolerance: Iterable[Repair | str] = (),
 ) -> Generator[RemoteCentralSystem, None, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
 
@@ -132,6 +135,8 @@ def connect(
         ssl: Instead of the default context for ``wss://``.
         limits: The bounds of the connection.
         tap: Called with every message that comes or goes.
+        actions: By version, those of it with a vendor's own.
+        tolerance: What to put up with in payloads.
 
     Raises:
         HandshakeFailed: the central system refused, or is none.
@@ -140,7 +145,16 @@ def connect(
     limits = limits or Limits()
     now, ids = time.monotonic(), fresh_ids()
     connection = ChargePointConnection(
-        url, identity, now=now, versions=versions, message_ids=ids, password=password, limits=limits, tap=tap
+        url,
+        identity,
+        now=now,
+        versions=versions,
+        message_ids=ids,
+        password=password,
+        limits=limits,
+        tap=tap,
+        actions=actions,
+        tolerance=tolerance,
     )
     tls = tls_for(connection, ssl)
     with ExitStack() as cleanup:
