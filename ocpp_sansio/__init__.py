@@ -47,6 +47,8 @@ from .events import (
     PeerMisbehaved,
     PendingCall,
     Repair,
+    ResultRefused,
+    SendReceived,
 )
 from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
 from .limits import Limits
@@ -134,9 +136,11 @@ __all__ = [
     "Repair",
     "Request",
     "Response",
+    "ResultRefused",
     "Role",
     "Send",
     "SendFromChargePoint",
+    "SendReceived",
     "Session",
     "SessionClosed",
     "Tap",

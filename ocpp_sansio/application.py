@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 from .errors import ErrorCode, Rejection
-from .events import CallReceived, ConnectionRequested, Repair
-from .handlers import CentralSystemHandlers, Handler
+from .events import CallReceived, CallSucceeded, ConnectionRequested, PendingCall, Repair, SendReceived
+from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
 from .messages import Response
 from .session import VersionedActions, actions_by_version
@@ -45,16 +45,21 @@ class Station(Protocol):
 
 
 class CentralSystem(CentralSystemHandlers):
-    """A central system: handlers by request class, an ``authenticate`` hook, and the stations that are connected.
+    """A central system: handlers by message class, an ``authenticate`` hook, and the stations that are connected.
 
-    ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011). For ``limits``,
-    ``actions``, ``tolerance``, ``no_match`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
+    ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011), and the handlers
+    of that version's classes are the ones it meets. For ``limits``, ``actions``, ``tolerance``, ``no_match`` and
+    ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
 
-    A charge point has to be accepted by the BootNotification handler before any other request of its reaches a
-    handler; until then it is told SecurityError (RPC-075, CS16-003). That is known for as long as this object lives,
-    over any number of connections (RPC-124). A central system that is restarted tells the new object whom it had
-    accepted with :meth:`accept`, or its stations lose what they send before they boot again. With
-    ``accept_before_boot`` every request reaches its handler.
+    A charge point has to be accepted by the BootNotification handler before any other message of its reaches a
+    handler; until then its requests are told SecurityError (RPC-075, RPC-076, CS16-003, CS201-011). That is known for
+    as long as this object lives, over any number of connections (RPC-124). A central system that is restarted tells
+    the new object whom it had accepted with :meth:`accept`, or its stations lose what they send before they boot
+    again. With ``accept_before_boot`` every message reaches its handler.
+
+    One whose status is Pending may send, until its next BootNotification or the end of its connection, what the
+    central system has made it send: by a TriggerMessage, GetBaseReport or GetReport that was answered with Accepted
+    (RPC-076, CP16-014, CP201-014).
     """
 
     def __init__(
@@ -79,6 +84,8 @@ class CentralSystem(CentralSystemHandlers):
         self._authenticate: Authenticate | None = None
         self._stations: Mapping[str, Any] = MappingProxyType({})
         self._accepted: dict[str, None] = {}
+        self._pending: dict[str, set[str]] = {}
+        """What stations that are connected, and Pending, may send nevertheless."""
 
     @property
     def stations(self) -> Mapping[str, Any]:
@@ -104,6 +111,7 @@ class CentralSystem(CentralSystemHandlers):
 
     def accept(self, identity: str) -> None:
         """Take the station for accepted, as if its BootNotification had been."""
+        self._pending.pop(identity, None)
         self._accepted.pop(identity, None)
         self._accepted[identity] = None
         if len(self._accepted) > MAX_ACCEPTED:
@@ -137,6 +145,7 @@ class CentralSystem(CentralSystemHandlers):
         if self._stations.get(station.identity) is station:
             others = {key: other for key, other in self._stations.items() if other is not station}
             self._stations = MappingProxyType(others)
+            self._pending.pop(station.identity, None)
 
     def handler(self, station: Station, call: CallReceived[Any]) -> Handler:
         """The handler of a CALL.
@@ -144,19 +153,63 @@ class CentralSystem(CentralSystemHandlers):
         Raises:
             Rejection: NotSupported, there is none (RPC-070); SecurityError, the station is not accepted (RPC-075).
         """
-        if call.action != _BOOT and station.identity not in self._accepted and not self.accept_before_boot:
-            raise Rejection(ErrorCode.SECURITY_ERROR, "send a BootNotification first, and wait until it is accepted")
+        if call.action != _BOOT:
+            self._require_accepted(station.identity, call.action)
         return super().handler(station, call)
+
+    def send_handler(self, station: Station, send: SendReceived) -> SendHandler:
+        """The handler of a SEND.
+
+        Raises:
+            Rejection: there is none, or the station is not accepted (RPC-076). A SEND is not answered all the same.
+        """
+        self._require_accepted(station.identity, send.action)
+        return super().send_handler(station, send)
+
+    def _require_accepted(self, identity: str, action: str) -> None:
+        if not (
+            identity in self._accepted or self.accept_before_boot or action in self._pending.get(identity, _NOTHING)
+        ):
+            raise Rejection(ErrorCode.SECURITY_ERROR, "send a BootNotification first, and wait until it is accepted")
 
     def answered(self, station: Station, call: CallReceived[Any], response: Response) -> None:
         """Learn from an answer that has been given: who is accepted, and who no longer is (CS16-001, CP16-019)."""
         if call.action == _BOOT:
-            if getattr(response, "status", None) == _ACCEPTED:
+            status = _status(response)
+            if status == _ACCEPTED:
                 self.accept(station.identity)
             else:
                 self._accepted.pop(station.identity, None)
+                self._pending.pop(station.identity, None)
+            if status == _PENDING and self._stations.get(station.identity) is station:
+                self._pending[station.identity] = set()
+
+    def succeeded(self, station: Station, outcome: CallSucceeded[Any]) -> None:
+        """Learn from an answer that has come: what a station that is Pending may send now (RPC-076)."""
+        allowed = self._pending.get(station.identity)
+        if allowed is not None and _status(outcome.response) == _ACCEPTED:
+            allowed |= _triggered(outcome.call)
 
 
-# Both are spelled alike in every version.
-_BOOT = "BootNotification"
-_ACCEPTED = "Accepted"
+# All are spelled alike in every version.
+_BOOT: Final = "BootNotification"
+_ACCEPTED: Final = "Accepted"
+_PENDING: Final = "Pending"
+_NOTHING: Final = frozenset[str]()
+
+_REPORTS: Final = {"GetBaseReport": frozenset({"NotifyReport"}), "GetReport": frozenset({"NotifyReport"})}
+"""The actions that bring about others, and those others."""
+
+
+def _status(response: Response) -> object:
+    return getattr(response, "status", None)
+
+
+def _triggered(call: PendingCall[Any]) -> frozenset[str]:
+    """The actions that a request of ours makes a station send."""
+    if call.action not in ("TriggerMessage", "ExtendedTriggerMessage"):
+        return _REPORTS.get(call.action, _NOTHING)
+    # The triggers have the names of the actions, but there is one for each kind of certificate to be signed.
+    request: Any = call.request
+    trigger: str = request.requested_message
+    return frozenset({"SignCertificate" if trigger.startswith("Sign") else trigger})

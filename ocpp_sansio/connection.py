@@ -18,13 +18,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .errors import ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
 from .handshake import Endpoint, basic_authorization
 from .limits import Limits
-from .messages import FromCentralSystem, FromChargePoint, Response
+from .messages import FromCentralSystem, FromChargePoint, Response, SendFromChargePoint
 from .session import CentralSystemSession, ChargePointSession, Session, Tap, VersionedActions, actions_by_version
 from .version import NoMatch, Version
 from .websocket import ClientWebSocket, HeaderFields, ServerWebSocket, WebSocket
@@ -43,8 +43,15 @@ class Connection(Generic[S, W]):
     """
 
     def __init__(
-        self, open_websocket: Callable[[Callable[[str], None]], W], open_session: Callable[[Version], S], now: float
+        self,
+        open_websocket: Callable[[Callable[[str], None]], W],
+        open_session: Callable[[Version], S],
+        limits: Limits,
+        now: float,
     ) -> None:
+        self.limits: Final = limits
+        self.busy = False
+        """For the driver to set while its application has more to do than it should: reading is paused (F-98)."""
         self._now = now
         self._websocket = open_websocket(self._on_text)
         self._open_session = open_session
@@ -83,8 +90,8 @@ class Connection(Generic[S, W]):
 
     @property
     def reading_paused(self) -> bool:
-        """Whether the peer sends more than it is given answers: stop reading until this is false again (F-98)."""
-        return (self._session or self._websocket).reading_paused
+        """Whether the peer sends more than is being dealt with: stop reading until this is false again (F-98)."""
+        return self.busy or (self._session or self._websocket).reading_paused
 
     @property
     def transport_done(self) -> bool:
@@ -110,7 +117,7 @@ class Connection(Generic[S, W]):
         """Let time pass: act on every deadline that is due. An extra call does nothing."""
         self._now = now
         if self._session is not None:
-            if self._session.reading_paused:
+            if self.reading_paused:
                 # The peer is not to blame for a silence that is ours: we do not listen.
                 self._websocket.heard(now=now)
             self._session.handle_timeout(now=now)
@@ -253,6 +260,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         super().__init__(
             partial(ClientWebSocket, self._endpoint, _spoken(versions), headers=headers, limits=limits, now=now),
             _opener(ChargePointSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
+            limits,
             now,
         )
 
@@ -277,6 +285,18 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         call = self._opened().call(request, now=now, timeout=timeout)
         self._speak()
         return call
+
+    def send(self, message: SendFromChargePoint, *, now: float) -> None:
+        """Tell the central system something at once, also while a CALL is unanswered; it never answers (RPC-056).
+
+        Raises:
+            InvalidMessage: the message breaks its schema.
+            SessionClosed: the connection has ended.
+            LocalProtocolError: the connection has not been open yet, or the message is not of its version.
+        """
+        self._now = now
+        self._opened().send(message, now=now)
+        self._speak()
 
 
 class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket]):
@@ -324,6 +344,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
                 now=now,
             ),
             _opener(CentralSystemSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
+            limits,
             now,
         )
 

@@ -116,7 +116,7 @@ class SessionClosed(LocalProtocolError):
 
 
 class QueueFull(LocalProtocolError):
-    """As many CALLs are waiting as ``Limits.max_queued_calls`` allows; this one was not queued (F-124)."""
+    """As much is waiting as ``Limits.max_queued_calls`` or ``max_unsent`` allows; this was not queued (F-06, F-124)."""
 
 
 class InvalidMessage(LocalProtocolError):

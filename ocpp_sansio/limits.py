@@ -54,7 +54,8 @@ class Limits:
     max_queued_calls: int = _natural(1000)
     """CALLs of ours that wait behind the one outstanding (F-124)."""
     max_inbound_calls: int = _positive(8)
-    """CALLs of the peer that may be with the application at the same time. Beyond that reading stops (F-98)."""
+    """CALLs of the peer that may be with the application at the same time, and, counted apart, SENDs and refusals of
+    responses. Beyond that reading stops (F-98)."""
     max_held_calls: int = _natural(256)
     """CALLs of the peer that were read already and wait for those, up to ``max_message_size`` bytes in all. More close
     the connection with 1008. A peer that keeps to RPC-050 never has one waiting."""
@@ -81,4 +82,4 @@ class Limits:
     max_control_rate: float = _positive(10.0)
     """Control frames per second in the long run."""
     max_unsent: int = _positive(2**20)
-    """Bytes waiting for a slow reader before an adapter stops reading from it (F-06)."""
+    """Bytes waiting for a slow reader before an adapter stops reading from it, and refuses to send it a SEND (F-06)."""

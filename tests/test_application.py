@@ -7,14 +7,21 @@ import pytest
 
 from ocpp_sansio import (
     CallReceived,
+    CallRefused,
+    CallSucceeded,
     CentralSystem,
     ChargePointHandlers,
     ErrorCode,
+    PendingCall,
     Rejection,
+    ResultRefused,
     Role,
+    SendReceived,
     Version,
     application,
     v16,
+    v21,
+    v201,
 )
 
 
@@ -27,10 +34,21 @@ BOOT = CallReceived(
     "a", "BootNotification", v16.BootNotificationRequest(charge_point_vendor="v", charge_point_model="m")
 )
 BEAT = CallReceived("b", "Heartbeat", v16.HeartbeatRequest())
+RESET = v16.ResetRequest(type=v16.ResetType.SOFT)
 
 
-def booted(status):
-    return v16.BootNotificationResponse(current_time=None, interval=0, status=status)
+STREAM = SendReceived(
+    "c", "NotifyPeriodicEventStream", v21.NotifyPeriodicEventStream(data=[], id=1, pending=0, basetime=None)
+)
+
+
+def booted(status, version=v16):
+    return version.BootNotificationResponse(current_time=None, interval=0, status=status)
+
+
+def booting(version):
+    """The BootNotification of a version, which looks at none of its properties."""
+    return CallReceived("a", "BootNotification", version.ACTIONS["BootNotification"].request)
 
 
 def handle(_station, _request):
@@ -48,7 +66,6 @@ def test_a_handler_is_found_by_the_request_and_stays_callable():
     csms = central_system()
     assert csms.role is Role.CENTRAL_SYSTEM
     assert csms.handler(Station("A"), BOOT) is handle
-    assert list(csms) == [handle, handle]
 
 
 def test_a_request_has_one_handler():
@@ -75,13 +92,16 @@ def test_data_transfer_goes_both_ways():
 def test_a_charge_point_s_handlers_learn_nothing_and_refuse_what_they_lack():
     """RPC-070."""
     handlers = ChargePointHandlers()
-    reset = CallReceived("a", "Reset", v16.ResetRequest(type=v16.ResetType.SOFT))
+    reset = CallReceived("a", "Reset", RESET)
     with pytest.raises(Rejection) as caught:
         handlers.handler(None, reset)
     assert caught.value.code is ErrorCode.NOT_SUPPORTED
     handlers.on(v16.ResetRequest)(handle)
     assert handlers.handler(None, reset) is handle
-    handlers.answered(None, reset, v16.ResetResponse(status=v16.ResetStatus.ACCEPTED))
+    response = v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)
+    handlers.answered(None, reset, response)
+    handlers.succeeded(None, CallSucceeded(PendingCall("b", "Heartbeat", BEAT.request, 30.0), response))
+    assert handlers.handler(None, reset) is handle
 
 
 def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection():
@@ -98,6 +118,181 @@ def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection()
     csms.answered(station, BOOT, booted(v16.RegistrationStatus.PENDING))
     with pytest.raises(Rejection):
         csms.handler(station, BEAT)
+
+
+@pytest.mark.parametrize("version", [v201, v21])
+def test_a_station_of_2_x_is_accepted_by_its_boot_as_well(version):
+    """RPC-076, CS201-010, CS201-011."""
+    csms, station = CentralSystem(versions=["2.1", "2.0.1", "1.6"]), Station("A")
+    csms.on(version.HeartbeatRequest)(handle)
+    beat = CallReceived("b", "Heartbeat", version.HeartbeatRequest())
+    for status in (version.RegistrationStatus.PENDING, version.RegistrationStatus.REJECTED):
+        csms.answered(station, booting(version), booted(status, version))
+        with pytest.raises(Rejection) as caught:
+            csms.handler(station, beat)
+        assert caught.value.code is ErrorCode.SECURITY_ERROR
+    csms.answered(station, booting(version), booted(version.RegistrationStatus.ACCEPTED, version))
+    assert csms.handler(station, beat) is handle
+
+
+def test_handlers_of_several_versions_are_told_apart_by_the_classes():
+    csms = CentralSystem(versions=["2.1", "2.0.1", "1.6"], accept_before_boot=True)
+    handlers = {}
+    for version in (v16, v201, v21):
+        handlers[version] = csms.on(version.HeartbeatRequest)(lambda *_: NotImplemented)
+    for version in (v16, v201, v21):
+        call = CallReceived("a", "Heartbeat", version.HeartbeatRequest())
+        assert csms.handler(Station("A"), call) is handlers[version]
+
+
+# -- while a station is pending --
+
+
+TRIGGERED = [
+    (v16.TriggerMessageRequest, v16.MessageTrigger.METER_VALUES, "MeterValues"),
+    (v16.ExtendedTriggerMessageRequest, v16.MessageTriggerEnumType.SIGN_CHARGE_POINT_CERTIFICATE, "SignCertificate"),
+    (v201.TriggerMessageRequest, v201.MessageTrigger.STATUS_NOTIFICATION, "StatusNotification"),
+    (v201.TriggerMessageRequest, v201.MessageTrigger.SIGN_V2G_CERTIFICATE, "SignCertificate"),
+    (v21.TriggerMessageRequest, v21.MessageTrigger.TRANSACTION_EVENT, "TransactionEvent"),
+]
+
+
+def pending_station(csms, status="PENDING"):
+    station = Station("A")
+    csms.opened(station)
+    csms.answered(station, booting(v201), booted(v201.RegistrationStatus[status], v201))
+    return station
+
+
+def told(request, status):
+    """A request of ours that has been answered with this status."""
+    (name,) = [
+        action.name for each in (v16, v201, v21) for action in each.ACTIONS.values() if action.request is type(request)
+    ]
+    response = {action.request: action.response for each in (v16, v201, v21) for action in each.ACTIONS.values()}
+    return CallSucceeded(PendingCall("x", name, request, 30.0), response[type(request)](status=status))
+
+
+def may_send(csms, station, action):
+    """Whether a request reaches the place where its handler would be."""
+    with pytest.raises(Rejection) as caught:
+        csms.handler(station, CallReceived("b", action, None))
+    return caught.value.code is ErrorCode.NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(("request_", "trigger", "action"), TRIGGERED)
+def test_a_pending_station_may_send_what_it_was_told_to(request_, trigger, action):
+    """RPC-076, CP16-014, CP201-014."""
+    csms = CentralSystem()
+    station = pending_station(csms)
+    request = request_(requested_message=trigger)
+    csms.succeeded(station, told(request, "Rejected"))
+    assert not may_send(csms, station, action)
+    csms.succeeded(station, told(request, "Accepted"))
+    assert may_send(csms, station, action)
+    assert not may_send(csms, station, "FirmwareStatusNotification")
+
+
+@pytest.mark.parametrize("request_", [v201.GetBaseReportRequest, v201.GetReportRequest, v21.GetReportRequest])
+def test_a_pending_station_may_send_the_report_it_was_asked_for(request_):
+    """RPC-076."""
+    csms = CentralSystem()
+    station = pending_station(csms)
+    options = {"report_base": v201.ReportBase.FULL_INVENTORY} if request_ is v201.GetBaseReportRequest else {}
+    csms.succeeded(station, told(request_(request_id=1, **options), "Accepted"))
+    assert may_send(csms, station, "NotifyReport")
+    assert not may_send(csms, station, "StatusNotification")
+
+
+def test_other_requests_of_ours_allow_a_pending_station_nothing():
+    csms = CentralSystem()
+    station = pending_station(csms)
+    csms.succeeded(station, told(v201.ClearCacheRequest(), "Accepted"))
+    csms.succeeded(station, CallSucceeded(PendingCall("x", "GetVariables", None, 30.0), v201.GetVariablesResponse))
+    assert not may_send(csms, station, "NotifyReport")
+
+
+def report(csms, station):
+    request = v201.GetBaseReportRequest(request_id=1, report_base=v201.ReportBase.FULL_INVENTORY)
+    csms.succeeded(station, told(request, "Accepted"))
+
+
+def test_what_a_station_was_told_to_send_ends_with_its_next_boot_and_with_its_connection():
+    csms = CentralSystem()
+    for end in ("PENDING", "REJECTED", "connection", "accept"):
+        station = pending_station(csms)
+        report(csms, station)
+        assert may_send(csms, station, "NotifyReport")
+        match end:
+            case "connection":
+                csms.closed(station)
+            case "accept":
+                csms.accept("A")
+                csms.answered(station, BOOT, booted(v16.RegistrationStatus.REJECTED))
+            case _:
+                csms.answered(station, booting(v201), booted(v201.RegistrationStatus[end], v201))
+        assert not may_send(csms, station, "NotifyReport")
+
+
+def test_a_station_that_is_rejected_or_silent_is_allowed_nothing():
+    """CP201-017, CS201-012."""
+    csms = CentralSystem()
+    rejected = pending_station(csms, "REJECTED")
+    report(csms, rejected)
+    assert not may_send(csms, rejected, "NotifyReport")
+    late = Station("B")  # its boot is answered when its connection is gone
+    csms.answered(late, booting(v201), booted(v201.RegistrationStatus.PENDING, v201))
+    report(csms, late)
+    assert not may_send(csms, late, "NotifyReport")
+
+
+# -- SENDs, and responses that are refused --
+
+
+def test_a_send_has_its_handler_once_its_station_is_accepted():
+    """RPC-034, RPC-076."""
+    csms = CentralSystem(versions=["2.1"])
+    assert csms.on_send(v21.NotifyPeriodicEventStream)(handle) is handle
+    with pytest.raises(Rejection) as caught:
+        csms.send_handler(Station("A"), STREAM)
+    assert caught.value.code is ErrorCode.SECURITY_ERROR
+    csms.accept("A")
+    assert csms.send_handler(Station("A"), STREAM) is handle
+
+
+def test_a_send_without_a_handler_is_not_supported():
+    with pytest.raises(Rejection) as caught:
+        CentralSystem(accept_before_boot=True).send_handler(Station("A"), STREAM)
+    assert caught.value.code is ErrorCode.NOT_SUPPORTED
+
+
+def test_a_refusal_goes_to_who_wants_to_know():
+    """RPC-073."""
+    error = CallRefused("FormatViolation")
+    for handlers, call in ((CentralSystem(), BEAT), (ChargePointHandlers(), CallReceived("a", "Reset", RESET))):
+        assert handlers.refusal_handler(ResultRefused(call, error)) is None
+        assert handlers.on_result_refused(type(call.request))(handle) is handle
+        assert handlers.refusal_handler(ResultRefused(call, error)) is handle
+        handlers.on(type(call.request))(handle)  # the two know nothing of each other
+        with pytest.raises(ValueError, match="handler already"):
+            handlers.on_result_refused(type(call.request))(handle)
+
+
+@pytest.mark.parametrize(
+    ("decorate", "message"),
+    [
+        (CentralSystem().on, v21.NotifyPeriodicEventStream),
+        (CentralSystem().on_send, v21.HeartbeatRequest),
+        (CentralSystem().on_send, v21.HeartbeatResponse),
+        (CentralSystem().on_result_refused, v21.ResetRequest),
+        (CentralSystem().on_result_refused, v21.NotifyPeriodicEventStream),
+        (ChargePointHandlers().on, v21.NotifyPeriodicEventStream),
+        (ChargePointHandlers().on_result_refused, v21.HeartbeatRequest),
+    ],
+)
+def test_calls_and_sends_are_kept_apart(decorate, message):
+    with pytest.raises(TypeError, match="does not send"):
+        decorate(message)
 
 
 def test_a_restarted_central_system_can_be_told_whom_it_accepted():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ocpp_sansio import v21
 from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection
 from ocpp_sansio.errors import CallCancelled, CallTimedOut, ConnectionLost, ErrorCode, LocalProtocolError, SessionClosed
 from ocpp_sansio.events import (
@@ -22,6 +23,8 @@ from ocpp_sansio.events import (
     Credentials,
     Misbehaviour,
     PeerMisbehaved,
+    ResultRefused,
+    SendReceived,
 )
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.session import Direction, numbered_ids
@@ -267,6 +270,70 @@ def test_a_peer_that_asks_too_much_is_not_read_from():
     pair.server.respond(first, BEAT, now=pair.now)
     assert not pair.server.reading_paused
     assert isinstance(drain(pair.server)[-1], CallReceived)
+
+
+def test_a_driver_that_is_busy_does_not_read_and_is_not_impatient():
+    """F-98."""
+    pair = connect(server={"limits": {"ping_interval": 20.0, "ping_timeout": 10.0}})
+    pair.server.busy = True
+    assert pair.server.reading_paused
+    pair.cut = True
+    pair.wait(100.0)
+    assert pair.server.is_open
+    pair.server.busy = False
+    assert not pair.server.reading_paused
+    pair.wait(100.0)
+    assert not pair.server.is_open
+
+
+# -- what is not answered --
+
+STREAM = v21.NotifyPeriodicEventStream(
+    id=1, pending=0, basetime=NOW, data=[v21.StreamDataElement(t=0.0, v="230.1"), v21.StreamDataElement(t=1.0, v="1")]
+)
+
+
+def connect_21() -> Pair:
+    pair = Pair(charge_point(versions=["2.1"]), central_system(versions=["2.1"]))
+    pair.run()
+    pair.server.accept(now=0.0)
+    pair.run()
+    return pair
+
+
+def test_a_send_is_sent_at_once_and_not_answered():
+    """RPC-034, RPC-056, RPC-063."""
+    pair = connect_21()
+    pair.client.call(v21.HeartbeatRequest(), now=0.0)
+    pair.run()
+    pair.client.send(STREAM, now=1.0)
+    assert pair.run() == ([], [SendReceived("c2", "NotifyPeriodicEventStream", STREAM)])
+    assert pair.wait(29.9) == ([], [])
+
+
+def test_a_send_needs_an_open_connection_that_has_it():
+    with pytest.raises(LocalProtocolError):
+        charge_point(versions=["2.1"]).send(STREAM, now=0.0)
+    pair = connect()
+    with pytest.raises(LocalProtocolError):
+        pair.client.send(STREAM, now=0.0)
+    pair = connect_21()
+    pair.client.close(now=0.0)
+    with pytest.raises(SessionClosed):
+        pair.client.send(STREAM, now=0.0)
+
+
+def test_a_response_that_cannot_be_used_is_refused():
+    """RPC-033, RPC-072."""
+    pair = connect_21()
+    pair.client.call(v21.HeartbeatRequest(), now=0.0)
+    (asked,) = pair.run()[1]
+    pair.server.respond(asked, v21.HeartbeatResponse(current_time=NOW), now=0.0)
+    pair.client.receive_data(pair.server.data_to_send().replace(b'"2026-', b'"noon-'), now=0.0)
+    (failed,), (refused,) = pair.run()
+    assert isinstance(failed, CallFailed)
+    assert isinstance(refused, ResultRefused)
+    assert (refused.call, refused.error.code) == (asked, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION)
 
 
 # -- ending --

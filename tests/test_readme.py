@@ -18,7 +18,17 @@ from typing import Any
 
 import pytest
 
-from ocpp_sansio import CallFailure, CentralSystem, ChargePointHandlers, v16
+from ocpp_sansio import (
+    CallFailure,
+    CallReceived,
+    CallRefused,
+    CentralSystem,
+    ChargePointHandlers,
+    ResultRefused,
+    v16,
+    v21,
+    v201,
+)
 from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import sync as on_threads
 
@@ -39,6 +49,8 @@ def test_every_marked_example_is_run_below() -> None:
         "csms sync",
         "authenticate",
         "rest",
+        "versions",
+        "send",
         "charge point",
         "own loop",
         "session",
@@ -164,6 +176,45 @@ def test_a_station_can_be_called_from_an_endpoint() -> None:
     accepted, rejected, refused, absent = asyncio.run(main())
     assert (accepted, rejected, absent) == ("Accepted", "Rejected", "not connected")
     assert refused.startswith("NotSupported")
+
+
+def test_the_central_system_of_the_readme_serves_all_versions_and_hears_a_send(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    csms, send = run("versions")["csms"], run("send")["main"]
+    boots: dict[str, Any] = {"1.6": BOOT}
+    for version, messages in (("2.0.1", v201), ("2.1", v21)):
+        box = messages.ChargingStation(vendor_name="Vendor", model="Model")
+        reason = messages.BootReason.POWER_UP
+        boots[version] = messages.BootNotificationRequest(charging_station=box, reason=reason)
+
+    async def main() -> list[str]:
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            url = f"ws://{HOST}:{server.port}/"
+            await send(url)
+            statuses = []
+            for version, boot in boots.items():
+                async with on_asyncio.connect(url, version, versions=[version]) as central:
+                    statuses.append((await central.call(boot)).status)
+            return statuses
+
+    assert asyncio.run(main()) == ["Accepted"] * 3
+    assert capsys.readouterr().out == "CP1 2.1 ['230.1']\n"
+
+
+def test_a_refused_response_reaches_the_handler_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    csms = run("versions")["csms"]
+    request = v21.BootNotificationRequest(
+        charging_station=v21.ChargingStation(vendor_name="Vendor", model="Model"), reason=v21.BootReason.POWER_UP
+    )
+    error = CallRefused("FormatViolation", "no")
+    handler = csms.refusal_handler(ResultRefused(CallReceived("1", "BootNotification", request), error))
+
+    class Station:
+        identity = "CP1"
+
+    asyncio.run(handler(Station(), request, error))
+    assert capsys.readouterr().out == "CP1 FormatViolation: no\n"
 
 
 def test_the_charge_point_of_the_readme_boots_and_can_be_reset() -> None:

@@ -52,9 +52,11 @@ class PackageStation(PackageChargePoint):
 
 
 @asynccontextmanager
-async def package_station(url: str) -> AsyncGenerator[PackageStation, None]:
-    async with websockets.connect(f"{url}/CP_1", subprotocols=[websockets.Subprotocol("ocpp1.6")]) as socket:
-        station = PackageStation("CP_1", socket, response_timeout=10)
+async def package_station(
+    url: str, kind: type[Any] = PackageStation, subprotocol: str = "ocpp1.6"
+) -> AsyncGenerator[Any, None]:
+    async with websockets.connect(f"{url}/CP_1", subprotocols=[websockets.Subprotocol(subprotocol)]) as socket:
+        station = kind("CP_1", socket, response_timeout=10)
         station.told = []
         listening = asyncio.create_task(station.start())
         try:
@@ -164,7 +166,7 @@ class PackageServer:
 
     def __init__(self, portal: Any) -> None:
         self.portal = portal
-        self.stations: dict[str, PackageCentralSystem] = {}
+        self.stations: dict[str, Any] = {}
         self.url = ""
 
     def call(self, request: Any) -> Any:
@@ -175,15 +177,15 @@ class PackageServer:
 
 
 @contextmanager
-def package_server() -> Iterator[PackageServer]:
+def package_server(kind: type[Any] = PackageCentralSystem, subprotocol: str = "ocpp1.6") -> Iterator[PackageServer]:
     async def converse(socket: Any) -> None:
         identity = socket.request.path.rpartition("/")[2]
-        server.stations[identity] = PackageCentralSystem(identity, socket, response_timeout=10)
+        server.stations[identity] = kind(identity, socket, response_timeout=10)
         with suppress(websockets.ConnectionClosed):
             await server.stations[identity].start()
 
     async def listen() -> Any:
-        return await websockets.serve(converse, "127.0.0.1", 0, subprotocols=[websockets.Subprotocol("ocpp1.6")])
+        return await websockets.serve(converse, "127.0.0.1", 0, subprotocols=[websockets.Subprotocol(subprotocol)])
 
     async def close() -> None:
         listener.close()

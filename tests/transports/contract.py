@@ -18,7 +18,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
@@ -96,6 +96,9 @@ class ClientEnd(End):
 
     def call(self, request: Any, **options: Any) -> Any:
         return self.start(request, **options).result(PATIENCE)
+
+    def send(self, message: Any) -> None:
+        self.do(partial(self.peer.send, message))
 
     def wait_closed(self) -> Any:
         return self.do(self.peer.wait_closed)
@@ -362,7 +365,9 @@ class RawPeer:
 
 
 @contextmanager
-def raw_client(port: int, identity: str = "CP_1", *, receive_buffer: int | None = None) -> Iterator[RawPeer]:
+def raw_client(
+    port: int, identity: str = "CP_1", *, version: str = "1.6", receive_buffer: int | None = None
+) -> Iterator[RawPeer]:
     """A charge point without manners, connected."""
     with socket.socket() as stream:
         if receive_buffer is not None:
@@ -372,14 +377,38 @@ def raw_client(port: int, identity: str = "CP_1", *, receive_buffer: int | None 
         peer.stream.sendall(
             f"GET /ocpp/{identity} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n".encode()
+            f"Sec-WebSocket-Protocol: ocpp{version}\r\n\r\n".encode()
         )
         assert peer.read_head().startswith("HTTP/1.1 101 ")
         yield peer
 
 
 @contextmanager
-def raw_server(behave: Callable[[RawPeer], None], *, shake_hands: bool = True) -> Iterator[str]:
+def garbling(port: int, word: bytes, other: bytes) -> Iterator[str]:
+    """A line to a server, for one connection, on which a word of the server's becomes another one of its length."""
+    assert len(word) == len(other)
+
+    def pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes]) -> None:
+        with suppress(OSError):
+            while data := source.recv(2**16):
+                sink.sendall(change(data))
+            sink.shutdown(socket.SHUT_WR)
+
+    def carry() -> None:
+        with listener.accept()[0] as near, socket.create_connection(("127.0.0.1", port)) as far:
+            back = threads.submit(pump, far, near, lambda data: data.replace(word, other))
+            pump(near, far, lambda data: data)
+            back.result(PATIENCE)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as threads:
+        listener.settimeout(PATIENCE)
+        done = threads.submit(carry)
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ocpp"
+        done.result(PATIENCE)
+
+
+@contextmanager
+def raw_server(behave: Callable[[RawPeer], None], *, shake_hands: bool = True, version: str = "1.6") -> Iterator[str]:
     """A central system without manners: the endpoint of one that takes one connection, and behaves like that."""
 
     def serve() -> None:
@@ -391,7 +420,9 @@ def raw_server(behave: Callable[[RawPeer], None], *, shake_hands: bool = True) -
                 accept = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())
                 peer.stream.sendall(
                     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    b"Sec-WebSocket-Protocol: ocpp1.6\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+                    b"Sec-WebSocket-Protocol: ocpp%b\r\n"
+                    % version.encode()
+                    + b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
                 )
             behave(peer)
 

@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 
-from ocpp_sansio import CentralSystem, Direction, v16
+from ocpp_sansio import CentralSystem, Direction, Role, Version, v16, v21, v201, validate
 from ocpp_transports import cli, sync
 from ocpp_transports.cli import demo
 from ocpp_transports.cli._app import app
-from ocpp_transports.cli._frames import Recording
-from ocpp_transports.cli._story import stop_remotely, welcome
+from ocpp_transports.cli._dialects import DIALECTS
+from ocpp_transports.cli._frames import Ladder, Passed, Recording
+from ocpp_transports.cli._story import reports
 
 HOST = "127.0.0.1"
 PATIENCE = 20.0
+COMMAND = "from ocpp_transports.cli import main; main()"
 
 
 @pytest.fixture(autouse=True)
@@ -46,33 +48,55 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str]:
 # -- demo --
 
 
-def test_demo_plays_nine_identical_sessions(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_plays_identical_sessions_of_three_versions_between_nine_pairs(capsys: pytest.CaptureFixture[str]) -> None:
     status, out = run(capsys, "demo")
     assert status == 0, out
-    assert out.count("identical") == 9
-    assert {tuple(pair) for pair in re.findall(r"│ (\w+) +│ (\w+) +│ +\d+ │ +\d+ ms │ identical", out)} == {
-        (client, server) for client in ("asyncio", "trio", "sync") for server in ("asyncio", "trio", "sync")
-    }
+    assert out.count("identical") == 27
+    assert re.search(r"OCPP 2\.1 +┃ OCPP 2\.0\.1 +┃ OCPP 1\.6", out)
+    assert {
+        tuple(pair) for pair in re.findall(r"│ (\w+) +│ (\w+) +(?:│ \d\d messages, identical ){3}│ +\d+ ms", out)
+    } == {(client, server) for client in ("asyncio", "trio", "sync") for server in ("asyncio", "trio", "sync")}
 
 
 def test_demo_draws_an_aligned_timed_ladder(capsys: pytest.CaptureFixture[str]) -> None:
     _, out = run(capsys, "demo")
-    rungs = [line for line in out.splitlines() if re.match(r" +\d+\.\d ms  ", line)]
-    messages = [line for line in rungs if "CP" in line]
-    assert {line.index("CP ") for line in messages} == {messages[0].index("CP ")}
-    assert {line.index(" CS") for line in messages} == {messages[0].index(" CS")}
-    told = [
-        (("CALLERROR" in line, "CALLRESULT" in line), "▶" in line, line.split(" CS  ")[1].split()[0])
-        for line in messages
-    ]
-    actions = [action for kind, _, action in told if kind == (False, False)]
-    assert actions == [
-        '[2,"noise","Heartb', "BootNotification", "StatusNotification", "DataTransfer", "Authorize", "StartTransaction",
-        "StatusNotification", "MeterValues", "RemoteStopTransaction", "StopTransaction", "StatusNotification",
-    ]  # fmt: skip
-    assert [action for kind, rightward, action in told if rightward and kind[1]] == ["RemoteStopTransaction"]
-    assert [action for kind, _, action in told if kind[0]] == ["FormationViolation:"]
-    assert sum("no answer within" in line for line in rungs) == 1
+    ladders = re.split(r"^OCPP (\S+), charge point on asyncio.*$", out, flags=re.MULTILINE)
+    for version, ladder in zip(ladders[1::2], ladders[2::2], strict=True):
+        rungs = [line for line in ladder.splitlines() if re.match(r" +\d+\.\d ms  ", line)]
+        messages = [line for line in rungs if "CP" in line]
+        assert {line.index("CP ") for line in messages} == {messages[0].index("CP ")}
+        assert {line.index(" CS") for line in messages} == {messages[0].index(" CS")}
+        told = [
+            (("CALLERROR" in line, "CALLRESULT" in line), "▶" in line, line.split(" CS  ")[1].split()[0])
+            for line in messages
+        ]
+        asked = [action for kind, _, action in told if kind == (False, False)]
+        assert asked == ['[2,"noise","Heartb', *PLAYED[version].split()]
+        answered = [action for kind, rightward, action in told if rightward and kind[1]]
+        assert answered == [action for action in asked if action.startswith(("Remote", "Request"))]
+        error = "FormationViolation:" if version == "1.6" else "RpcFrameworkError:"
+        assert [action for kind, _, action in told if kind[0]] == [error]
+        assert sum("no answer within" in line for line in rungs) == 1
+        assert sum(" SEND " in line for line in messages) == (version == "2.1")
+    assert ladders[1::2] == ["2.1", "2.0.1", "1.6"]
+
+
+PLAYED = {
+    "1.6": """
+        BootNotification StatusNotification DataTransfer Heartbeat RemoteStartTransaction Authorize StartTransaction
+        StatusNotification MeterValues RemoteStopTransaction StopTransaction StatusNotification
+    """,
+    "2.0.1": """
+        BootNotification StatusNotification DataTransfer Heartbeat RequestStartTransaction Authorize TransactionEvent
+        StatusNotification TransactionEvent RequestStopTransaction TransactionEvent StatusNotification
+    """,
+    "2.1": """
+        BootNotification StatusNotification DataTransfer Heartbeat RequestStartTransaction Authorize TransactionEvent
+        OpenPeriodicEventStream StatusNotification NotifyPeriodicEventStream TransactionEvent RequestStopTransaction
+        ClosePeriodicEventStream TransactionEvent StatusNotification
+    """,
+}
+"""What either end asks or says."""
 
 
 def test_demo_fails_if_one_session_goes_differently(
@@ -81,17 +105,17 @@ def test_demo_fails_if_one_session_goes_differently(
     scenes = []
 
     class OneOfThemDiffers(demo.Scene):
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, version: Version) -> None:
+            super().__init__(version)
             scenes.append(self)
-            if len(scenes) == 6:  # the first is that of the pure core
+            if len(scenes) == 17:  # the first three are those of the pure core
                 self.charge_point_answers = {}
 
     monkeypatch.setattr(demo, "Scene", OneOfThemDiffers)
     status, out = run(capsys, "demo")
     assert status == 1
-    assert (out.count("│ identical"), out.count("│ differs")) == (8, 1)
-    assert "trio → trio: message" in out
+    assert (out.count("messages, identical"), out.count("messages, differs")) == (26, 1)
+    assert "trio → trio, 2.0.1: message" in out
     assert "NotSupported" in out
 
 
@@ -105,7 +129,7 @@ def test_demo_fails_if_one_session_breaks_off(
     monkeypatch.setattr(demo, "ADAPTERS", (first, *(demo.attrs.evolve(each, play=refuse) for each in others)))
     status, out = run(capsys, "demo")
     assert status == 1
-    assert "trio → sync: ConnectionRefusedError: no" in out
+    assert "trio → sync, 2.1: ConnectionRefusedError: no" in out
 
 
 def test_demo_compares_what_matters() -> None:
@@ -119,15 +143,36 @@ def test_demo_compares_what_matters() -> None:
     assert one.transcript() != other.transcript()
 
 
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ('[5,"1","InternalError","no",{}]', "CALLRESULTERROR ────▶ CS  InternalError: no"),
+        ('[6,"1","NotifyPeriodicEventStream",{"id":1}]', 'SEND ─────────▶ CS  NotifyPeriodicEventStream {"id":1}'),
+    ],
+)
+def test_a_ladder_has_the_frames_of_2_1(text: str, drawn: str) -> None:
+    assert drawn in Ladder(Role.CHARGE_POINT).line(Passed(Direction.OUT, text, 0.0)).plain
+
+
 # -- csms and station --
 
 
 @contextlib.contextmanager
-def csms() -> Generator[tuple[str, list[str]]]:
+def csms(*arguments: str) -> Generator[tuple[str, list[str]]]:
     """The command as a process of its own: its URL, and what it has shown once the block has ended."""
     shown: list[str] = []
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", "from ocpp_transports.cli import main; main()", "csms", "--port", "0"],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "from ocpp_transports.cli import main; main()",
+            "csms",
+            "--port",
+            "0",
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -147,14 +192,70 @@ def csms() -> Generator[tuple[str, list[str]]]:
     assert process.returncode == 0, shown
 
 
-def test_a_station_plays_a_session_against_the_csms(capsys: pytest.CaptureFixture[str]) -> None:
+SESSIONS = {
+    "1.6": {"BootNotification": 2, "Authorize": 2, "StartTransaction": 2, "MeterValues": 4, "StopTransaction": 2},
+    "2.0.1": {"BootNotification": 2, "Authorize": 2, "TransactionEvent": 8, "NotifyPeriodicEventStream": 0},
+    "2.1": {"BootNotification": 2, "Authorize": 2, "TransactionEvent": 8, "NotifyPeriodicEventStream": 2},
+}
+"""How often each action is shown: with the request and with the response."""
+
+
+def test_stations_of_all_versions_play_a_session_against_the_csms(capsys: pytest.CaptureFixture[str]) -> None:
+    ends: dict[str, str] = {}
     with csms() as (url, shown):
-        status, out = run(capsys, "station", url, "CP 7", "--readings", "2", "--interval", "0.01")
+        for version in SESSIONS:
+            options = ["--readings", "2", "--interval", "0.01", "--version", version]
+            status, ends[version] = run(capsys, "station", url, f"CP {version}", *options)
+            assert status == 0
+    for version, counts in SESSIONS.items():
+        theirs = [line for line in "".join(shown).splitlines() if line.startswith(f"CP {version}")]
+        assert len(theirs) >= ends[version].count(" ms  CP ")
+        for text in (ends[version], "\n".join(theirs)):
+            assert {action: text.count(f"  {action} {{") for action in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("spoken", "offered", "chosen"),
+    [
+        ([], [], "2.1"),
+        ([], ["1.6", "2.1"], "1.6"),
+        (["1.6", "2.0.1"], [], "2.0.1"),
+    ],
+)
+def test_the_station_s_order_decides_among_the_versions_of_both(
+    capsys: pytest.CaptureFixture[str], spoken: list[str], offered: list[str], chosen: str
+) -> None:
+    """RPC-011."""
+    with csms(*versions(spoken)) as (url, shown):
+        status, _ = run(capsys, "station", url, "CP1", "--readings", "0", *versions(offered))
     assert status == 0
-    for text in (out, "".join(shown)):
-        actions = ["BootNotification", "Authorize", "StartTransaction", "MeterValues", "StopTransaction"]
-        assert [text.count(f"{action} {{") for action in actions] == [2, 2, 2, 4, 2]
-    assert "".join(shown).count("CP 7") >= out.count(" ms  CP ")
+    assert f"connected, OCPP {chosen}" in "".join(shown)
+
+
+def versions(numbers: list[str]) -> list[str]:
+    return [argument for number in numbers for argument in ("--version", number)]
+
+
+def test_a_csms_without_the_version_of_the_station_refuses_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """RPC-012."""
+    with csms("--version", "2.1") as (url, _):
+        status, _ = run(capsys, "station", url, "CP1", "--version", "1.6")
+    assert "the server chose no OCPP version" in status
+
+
+@pytest.mark.parametrize("version", Version)
+def test_the_csms_has_an_answer_to_every_report(version: Version) -> None:
+    """What it does not answer takes more than to take note of it."""
+    answers = DIALECTS[version].welcome(demo._calendar())
+    unanswered = {
+        action.name
+        for action in version.actions.values()
+        if action.sent_by(Role.CHARGE_POINT) and action.response is not None and action.request not in answers
+    }
+    more_to_say = {"Get15118EVCertificate", "GetCertificateStatus", "NotifyEVChargingNeeds", "NotifyEVChargingSchedule"}
+    new = {"GetCertificateChainStatus", "PullDynamicScheduleUpdate", "VatNumberValidation"}
+    assert unanswered == {Version.V16: set(), Version.V201: more_to_say, Version.V21: more_to_say | new}[version]
+    assert set(reports(version)) < set(answers)
 
 
 def test_the_csms_answers_whatever_a_charge_point_may_send() -> None:
@@ -222,15 +323,58 @@ def test_a_station_says_when_there_is_no_central_system(capsys: pytest.CaptureFi
     assert "refused" in status.lower() or "connect" in status.lower()
 
 
-def test_a_station_stops_when_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+STOPPED = {
+    Version.V16: ("MeterValues", '"reason": "Remote"'),
+    Version.V201: ('TransactionEvent {"eventType":"Updated"', '"stoppedReason": "Remote"'),
+    Version.V21: ("NotifyPeriodicEventStream", '"stoppedReason": "Remote"'),
+}
+
+
+@pytest.mark.parametrize("version", Version)
+def test_a_station_stops_when_told_to(capsys: pytest.CaptureFixture[str], version: Version) -> None:
     """A remote stop ends the session before all readings have been sent."""
-    answers = welcome(demo._calendar()) | {v16.MeterValuesRequest: stop_remotely}
+    dialect = DIALECTS[version]
+    answers = dialect.interfere(demo._calendar(), dialect.charge_point(demo._calendar()))
     heard = Recording()
+    options = ["--readings", "100", "--interval", "0.01", "--version", str(version)]
     with demo.ADAPTERS[2].serve(answers, lambda _, *message: heard(*message)) as port:
-        status, out = run(capsys, "station", f"ws://{HOST}:{port}/", "CP1", "--readings", "100", "--interval", "0.01")
+        status, out = run(capsys, "station", f"ws://{HOST}:{port}/", "CP1", *options)
     assert status == 0
-    assert out.count("CALL ─────────▶ CS  MeterValues") == 1
-    assert any('"reason": "Remote"' in text for _, text in heard.transcript())
+    reading, reason = STOPPED[version]
+    assert out.count(f"─────▶ CS  {reading}") == 1
+    assert any(reason in text for _, text in heard.transcript())
+
+
+@pytest.mark.parametrize("version", Version)
+def test_a_charge_point_does_what_it_is_asked_if_it_can(version: Version) -> None:
+    """Every answer of its is valid, and a request about somebody else or another transaction is rejected."""
+    requests: dict[Version, list[Any]] = {
+        Version.V16: [
+            v16.RemoteStartTransactionRequest(id_tag="SOMEBODY"),
+            v16.RemoteStopTransactionRequest(transaction_id=1),
+            v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.HEARTBEAT),
+        ],
+        Version.V201: [
+            v201.RequestStartTransactionRequest(
+                remote_start_id=1, id_token=v201.IdToken(id_token="SOMEBODY", type=v201.IdTokenEnum.LOCAL)
+            ),
+            v201.RequestStopTransactionRequest(transaction_id="1"),
+            v201.TriggerMessageRequest(requested_message=v201.MessageTrigger.HEARTBEAT),
+            v201.GetBaseReportRequest(request_id=1, report_base=v201.ReportBase.FULL_INVENTORY),
+        ],
+        Version.V21: [
+            v21.RequestStartTransactionRequest(remote_start_id=1, id_token=v21.IdToken(id_token="SOMEBODY", type="x")),
+            v21.RequestStopTransactionRequest(transaction_id="1"),
+            v21.TriggerMessageRequest(requested_message=v21.MessageTrigger.HEARTBEAT),
+            v21.GetBaseReportRequest(request_id=1, report_base=v21.ReportBase.FULL_INVENTORY),
+        ],
+    }
+    statuses = ["Rejected", "Rejected", "NotImplemented", "NotSupported"]
+    answers = DIALECTS[version].charge_point(demo._calendar()).answers
+    for request, status in zip(requests[version], statuses, strict=False):
+        response: Any = answers[type(request)](request)
+        validate(response)
+        assert response.status == status
 
 
 # -- the command itself --

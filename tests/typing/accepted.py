@@ -8,8 +8,10 @@ from typing import assert_type
 import attrs
 
 from ocpp_sansio import (
+    CallRefused,
     CentralSystem,
     CentralSystemSession,
+    ChargePointConnection,
     ChargePointHandlers,
     ChargePointSession,
     CustomData,
@@ -24,6 +26,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
+from ocpp_transports.sync import RemoteCentralSystem
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -71,6 +74,30 @@ def handlers(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
         return v16.DataTransferResponse(status=v16.DataTransferStatus.REJECTED, data=request.data)
 
     del authorize, data_transfer
+
+
+def sends(
+    connection: ChargePointConnection, remote: RemoteCentralSystem, message: v21.NotifyPeriodicEventStream
+) -> None:
+    connection.send(message, now=0.0)
+    remote.send(message)
+
+
+def unanswered(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
+    @csms.on_send(v21.NotifyPeriodicEventStream)
+    async def hear(_: object, message: v21.NotifyPeriodicEventStream) -> None:
+        assert_type(message.id, int)
+
+    @csms.on_result_refused(v21.AuthorizeRequest)
+    def authorize_refused(_: object, request: v21.AuthorizeRequest, error: CallRefused) -> None:
+        assert_type(request.id_token, v21.IdToken)
+        assert_type(error.description, str)
+
+    @charge_point.on_result_refused(v21.ResetRequest)
+    async def reset_refused(_: object, request: v21.ResetRequest, error: CallRefused) -> None:
+        del request, error
+
+    del hear, authorize_refused, reset_refused
 
 
 class SetPriceResponse(Response, kw_only=True):

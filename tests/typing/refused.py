@@ -3,6 +3,7 @@
 # pyright: strict
 
 from ocpp_sansio import (
+    CallRefused,
     CentralSystem,
     CentralSystemSession,
     ChargePointHandlers,
@@ -17,6 +18,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
+from ocpp_transports.asyncio import RemoteCentralSystem
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -50,6 +52,24 @@ def handlers(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:
     charge_point.on(v16.ResetRequest)(clear)  # refused: another request and response
     charge_point.on(v16.HeartbeatRequest)  # refused: a charge point's request
     csms.on(v21.NotifyPeriodicEventStream)  # refused: a SEND, which nobody answers
+
+
+def hear(_: object, message: v21.NotifyPeriodicEventStream) -> None:
+    raise NotImplementedError(message)
+
+
+def reset_refused(_: object, request: v21.ResetRequest, error: CallRefused) -> None:
+    raise NotImplementedError(request, error)
+
+
+def unanswered(csms: CentralSystem, charge_point: ChargePointHandlers, remote: RemoteCentralSystem) -> None:
+    csms.on_send(v21.NotifyPeriodicEventStream)(hear)
+    csms.on_send(v21.HeartbeatRequest)  # refused: a request, which is sent in a CALL
+    csms.on_send(v21.NotifyPeriodicEventStream)(clear)  # refused: the handler of something else
+    charge_point.on_result_refused(v21.ResetRequest)(reset_refused)
+    charge_point.on_result_refused(v201.ResetRequest)(reset_refused)  # refused: another version's request
+    csms.on_result_refused(v21.ResetRequest)  # refused: a central system's request
+    remote.send(v21.HeartbeatRequest())  # refused: a request, which is sent in a CALL
 
 
 def values(request: v16.StatusNotificationRequest) -> None:

@@ -18,6 +18,7 @@ from ocpp_sansio import (
     FromChargePoint,
     PendingCall,
     Response,
+    SendFromChargePoint,
 )
 from ocpp_sansio.handlers import Handlers
 
@@ -111,6 +112,18 @@ class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers,
         """
         driver = self._driver
         return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+    def send(self, message: SendFromChargePoint) -> None:
+        """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
+
+        Raises:
+            QueueFull: the central system does not read: more than ``Limits.max_unsent`` is waiting for it.
+            LocalProtocolError: the message is not valid, or the connection is not open. Nothing was sent.
+        """
+        driver = self._driver
+        driver.refuse_if_choked()
+        driver.connection.send(message, now=driver.now())
+        driver.drive()
 
 
 class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]]):

@@ -151,8 +151,7 @@ class Driver(Dispatcher[C, H, _Flag]):
     def _wait(self, until: float) -> bool:
         """Wait until then or until something happens; whether that is something to read."""
         # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
-        choked = self.connection.reading_paused or len(self._unsent) > self._limits.max_unsent
-        listen = self.connection.transport_done or not choked
+        listen = self.connection.transport_done or not (self.is_choked or self.connection.reading_paused)
         if listen and isinstance(self._socket, SSLSocket) and self._socket.pending():
             return True
         interest = selectors.EVENT_READ * listen | selectors.EVENT_WRITE * bool(self._unsent)
@@ -177,6 +176,10 @@ class Driver(Dispatcher[C, H, _Flag]):
         if self._followers:
             with self._turn:
                 self._turn.notify_all()
+
+    @property
+    def is_choked(self) -> bool:
+        return len(self._unsent) > self._limits.max_unsent
 
     def _send(self) -> None:
         try:
@@ -269,6 +272,27 @@ class Driver(Dispatcher[C, H, _Flag]):
             if not errand.is_done():  # Ctrl-C: the call is given up, nothing else (F-11)
                 self.post(drop)
         return errand.result()
+
+    def tell(self, send: Callable[[], None]) -> None:
+        """Send what has no outcome, at once, as far as the socket takes it. The rest goes when it is run next."""
+        done = _Flag()
+        failures: list[Exception] = []
+
+        def start() -> None:
+            self._send()
+            try:
+                self.refuse_if_choked()
+                send()
+            except Exception as error:  # noqa: BLE001 - for the thread that asked
+                failures.append(error)
+            done.set()
+            self.drive()
+            self._send()
+
+        self.post(start)
+        self.run(done.is_set)
+        if failures:
+            raise failures[0]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         # An ``async`` handler that waits for nothing is as good as a plain one. There is nothing to wait with.

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import secrets
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from ssl import SSLContext, create_default_context
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
@@ -39,8 +41,11 @@ from ocpp_sansio import (
     OcppError,
     PeerMisbehaved,
     PendingCall,
+    QueueFull,
     Rejection,
     Response,
+    ResultRefused,
+    SendReceived,
     Version,
     numbered_ids,
 )
@@ -70,7 +75,7 @@ __all__ = [
 logger: Final = logging.getLogger("ocpp_transports")
 
 MAX_COMPLAINTS: Final = 50
-"""Warnings about what a peer does wrong, for one connection."""
+"""Lines about what a peer does wrong or in vain, for one connection."""
 
 # What comes out of a handler when it is somebody else who wants it to end.
 _STOPS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGroup)
@@ -207,6 +212,9 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.end: ConnectionClosed | ConnectionRefused | None = None
         """How the connection ended."""
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
+        self._unheard: deque[tuple[str, Callable[[], object]]] = deque()
+        """What has come and needs no answer, until fewer handlers of such things are at work: action and handler."""
+        self._hearing = 0
         self._complaints = 0
 
     # -- for the adapter to fill in --
@@ -218,6 +226,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
     @abstractmethod
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a handler that waits for something, beside the connection."""
+
+    @property
+    @abstractmethod
+    def is_choked(self) -> bool:
+        """Whether more than ``Limits.max_unsent`` waits for the peer to read it (F-06)."""
 
     def is_fault(self, error: BaseException) -> bool:
         """Whether what came out of a handler is its fault, and not somebody stopping it (F-12)."""
@@ -237,6 +250,17 @@ class Dispatcher(ABC, Generic[C, H, F]):
             self.connection.cancel(waiter.call, now=self.now())
             self.drive()
 
+    def refuse_if_choked(self) -> None:
+        """Before something is sent that waits for nothing.
+
+        Raises:
+            QueueFull: the peer does not read what it has been sent.
+        """
+        if self.is_choked:
+            raise QueueFull(
+                f"more than {self.connection.limits.max_unsent} bytes are waiting for the peer to read them"
+            )
+
     def begin_close(self, code: int, reason: str) -> None:
         """Start the closing handshake. Nothing happens on a connection that is closing."""
         self.connection.close(code, reason, now=self.now())
@@ -254,6 +278,10 @@ class Dispatcher(ABC, Generic[C, H, F]):
         next_event = self.connection.next_event
         while (event := next_event()) is not None:
             self._REACTIONS[type(event)](self, event)
+        if self._unheard or self.connection.busy:
+            # Who waits for the peer's answer may be one of the handlers at work: some more is read for it (F-100).
+            room = self.connection.limits.max_inbound_calls if self._waiters else 0
+            self.connection.busy = len(self._unheard) > room
 
     def _on_call(self, call: CallReceived[Any]) -> None:
         if call.deviations:
@@ -297,9 +325,63 @@ class Dispatcher(ABC, Generic[C, H, F]):
             answer = error.code, error.description, error.details
         else:
             # What went wrong inside is for the application's log, not for its peer (F-12, F-103).
-            logger.error("%r: the handler of %s failed", self.identity, call.action, exc_info=error)
+            self._log_fault(call.action, error)
         with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
             self.connection.reject(call, *answer, now=self.now())
+
+    def _on_send(self, event: SendReceived) -> None:
+        if event.deviations:
+            self._tell(event.action, event.deviations)
+        try:
+            handler = self.handlers.send_handler(self.peer, event)
+        except Rejection as rejection:
+            self._complain(logging.INFO, f"{event.action}: {rejection.description}")
+        else:
+            self._hear(event.action, partial(handler, self.peer, event.message))
+
+    def _on_result_refused(self, event: ResultRefused) -> None:
+        handler = self.handlers.refusal_handler(event)
+        if handler is None:
+            # What else it says may quote our response, and is not for the log (F-40).
+            self._complain(logging.WARNING, f"our response to {event.call.action} is refused: {event.error.code.value}")
+        else:
+            self._hear(event.call.action, partial(handler, self.peer, event.call.request, event.error))
+
+    def _hear(self, action: str, work: Callable[[], object]) -> None:
+        """Have a handler whose result nobody waits for called, in its turn (F-98)."""
+        self._unheard.append((action, work))
+        self._hear_next()
+
+    def _hear_next(self) -> None:
+        while self._unheard and self._hearing < self.connection.limits.max_inbound_calls:
+            action, work = self._unheard.popleft()
+            self._hearing += 1
+            result: object = None
+            try:
+                result = work()
+            except BaseException as error:
+                if not self.is_fault(error):
+                    raise
+                self._log_fault(action, error)
+            finally:
+                if not isawaitable(result):
+                    self._hearing -= 1
+            if isawaitable(result):
+                self.spawn(self._hear_later(action, result))
+
+    async def _hear_later(self, action: str, result: Awaitable[object]) -> None:
+        try:
+            await result
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
+            self._log_fault(action, error)
+        self._hearing -= 1
+        self._hear_next()
+        self.drive()
+
+    def _log_fault(self, action: str, error: BaseException) -> None:
+        logger.error("%r: the handler of %s failed", self.identity, action, exc_info=error)
 
     def _tell(self, action: str, deviations: Sequence[Deviation]) -> None:
         """What was put up with, without a word of the peer's own (F-69)."""
@@ -324,12 +406,15 @@ class Dispatcher(ABC, Generic[C, H, F]):
         logger.info("%r: %s came again", self.identity, event.action)
 
     def _on_misbehaviour(self, event: PeerMisbehaved) -> None:
-        # A peer must not fill the log (F-130). The description never quotes it: there may be a secret in it (F-40).
+        # The description never quotes the peer: there may be a secret in it (F-40).
+        self._complain(logging.WARNING, f"{event.reason.value}: {event.description}")
+
+    def _complain(self, level: int, what: str) -> None:
+        """Log what may come any number of times: a peer must not fill the log (F-130)."""
         self._complaints += 1
-        level = logging.WARNING if self._complaints <= MAX_COMPLAINTS else logging.DEBUG
-        logger.log(level, "%r: %s: %s", self.identity, event.reason.value, event.description)
+        logger.log(level if self._complaints <= MAX_COMPLAINTS else logging.DEBUG, "%r: %s", self.identity, what)
         if self._complaints == MAX_COMPLAINTS:
-            logger.warning("%r: what else it does wrong on this connection is logged at DEBUG", self.identity)
+            logger.warning("%r: what else there is to say about it is logged at DEBUG", self.identity)
 
     def _on_opened(self, event: ConnectionOpened) -> None:
         logger.info("%r: connected, OCPP %s", self.identity, event.version)
@@ -347,6 +432,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
         CallReceived: _on_call,
+        SendReceived: _on_send,
+        ResultRefused: _on_result_refused,
         CallSucceeded: _on_outcome,
         CallFailed: _on_outcome,
         CallOverdue: _on_overdue,
@@ -396,6 +483,11 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
         else:
             self.connection.reject_connection(status, status.phrase, now=self.now())
 
+    def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
+        if isinstance(event, CallSucceeded):
+            self.handlers.succeeded(self.peer, event)
+        super()._on_outcome(event)
+
     def _on_opened(self, event: ConnectionOpened) -> None:
         displaced: Peer[Any] | None = self.handlers.opened(self.peer)
         super()._on_opened(event)
@@ -409,6 +501,7 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
     _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
         **Dispatcher._REACTIONS,
         ConnectionRequested: _on_requested,
+        CallSucceeded: _on_outcome,
         ConnectionOpened: _on_opened,
         ConnectionClosed: _on_closed,
     }

@@ -109,7 +109,6 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
         self._rings_at = math.inf
         self._paused = False
         self._choked = False
-        """Whether more than ``Limits.max_unsent`` waits for the peer to read it."""
         self._hung_up = False
 
     def drive(self) -> None:
@@ -135,6 +134,10 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
         if deadline is not None and deadline < self._rings_at:
             self._set_alarm(self._loop.call_at(deadline, self._ring))
             self._rings_at = deadline
+
+    @property
+    def is_choked(self) -> bool:
+        return self._choked
 
     def _ring(self) -> None:
         self._rings_at = math.inf

@@ -32,6 +32,7 @@ from ocpp_sansio import (
     Limits,
     Repair,
     Response,
+    SendFromChargePoint,
     Version,
 )
 from ocpp_sansio.handlers import Handlers
@@ -99,6 +100,16 @@ class RemoteCentralSystem(_Peer[Driver[ChargePointConnection, Handlers]]):
         """
         driver = self._driver
         return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+    def send(self, message: SendFromChargePoint) -> None:
+        """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
+
+        Raises:
+            QueueFull: the central system does not read: more than ``Limits.max_unsent`` is waiting for it.
+            LocalProtocolError: the message is not valid, or the connection is not open. Nothing was sent.
+        """
+        driver = self._driver
+        driver.tell(lambda: driver.connection.send(message, now=driver.now()))
 
 
 class Station(_Peer[ServerDriver]):

@@ -161,7 +161,7 @@ class _Driver(AsyncDispatcher[C, H, _Flag]):
     async def _read(self, stream: trio.abc.ReceiveStream) -> None:
         while True:
             # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
-            while self.connection.reading_paused or len(self._unsent) > self._group.limits.max_unsent:
+            while self.is_choked or self.connection.reading_paused:
                 await self._turn.wait()
             try:
                 data = await stream.receive_some()
@@ -194,6 +194,10 @@ class _Driver(AsyncDispatcher[C, H, _Flag]):
                 await trio.sleep_forever()
             self.connection.handle_timeout(now=self.now())
             self.drive()
+
+    @property
+    def is_choked(self) -> bool:
+        return len(self._unsent) > self._group.limits.max_unsent
 
     def _hear_end(self) -> None:
         self.connection.receive_eof(now=self.now())

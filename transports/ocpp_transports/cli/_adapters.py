@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
@@ -19,26 +19,34 @@ import trio
 import ocpp_transports.asyncio
 import ocpp_transports.sync
 import ocpp_transports.trio
-from ocpp_sansio import CallFailure, CentralSystem, ChargePointHandlers, ConnectionRequested, Direction, Response
+from ocpp_sansio import (
+    CallFailure,
+    CentralSystem,
+    ChargePointHandlers,
+    ConnectionRequested,
+    Direction,
+    Response,
+    SendFromChargePoint,
+    Version,
+)
 from ocpp_sansio.session import Tap
 
-from ._story import Answer, Ask, Story, Wait
+from ._dialects import DIALECTS
+from ._story import Answer, Answers, Ask, Say, Step, Story
 
-__all__ = ["ADAPTERS", "HOST", "Adapter", "Answers", "central_system", "charge_point_handlers", "give_in_task", "tell"]
+__all__ = ["ADAPTERS", "HOST", "Adapter", "central_system", "charge_point_handlers", "give_in_task", "tell"]
 
 HOST: Final = "127.0.0.1"
 TICK: Final = 0.002
 """Seconds between two looks at what a story waits for."""
 
-Answers = Mapping[type[Any], Answer]
 StationTap = Callable[[Any, Direction, str, float], None]
-Call = Callable[..., Awaitable[Any]]
 Sleep = Callable[[float], Awaitable[object]]
 
 
-async def tell(story: Story[Any], call: Call, sleep: Sleep) -> Any:
+async def tell(story: Story[Any], peer: Any, sleep: Sleep) -> Any:
     """Tell a story in a task; what it comes to."""
-    resume: Callable[[Any], Ask | Wait] = story.send
+    resume: Callable[[Any], Step] = story.send
     outcome: Any = None
     while True:
         try:
@@ -48,26 +56,38 @@ async def tell(story: Story[Any], call: Call, sleep: Sleep) -> Any:
         resume, outcome = story.send, None
         if isinstance(step, Ask):
             try:
-                outcome = await call(step.request, timeout=step.timeout)
+                outcome = await peer.call(step.request, timeout=step.timeout)
             except CallFailure as failure:
                 resume, outcome = story.throw, failure
+        elif isinstance(step, Say):
+            peer.send(step.message)
         else:
             deadline = time.monotonic() + step.seconds
             while time.monotonic() < deadline and not step.until():
                 await sleep(TICK)
 
 
-def tell_blocking(story: Story[Any], call: Callable[..., Any], sleep: Callable[[float], object]) -> Any:
+@attrs.frozen
+class _Blocking:
+    """A peer whose calls block, as one whose calls are awaited."""
+
+    peer: Any
+
+    async def call(self, request: Any, timeout: float | None) -> Any:
+        return self.peer.call(request, timeout=timeout)
+
+    def send(self, message: SendFromChargePoint) -> None:
+        self.peer.send(message)
+
+    async def sleep(self, seconds: float) -> None:
+        self.peer.run_for(seconds)
+
+
+def tell_blocking(story: Story[Any], peer: Any) -> Any:
     """Tell a story in a thread: the same, in a coroutine that never suspends."""
-
-    async def blocking_call(request: Any, timeout: float | None) -> Any:
-        return call(request, timeout=timeout)
-
-    async def blocking_sleep(seconds: float) -> None:
-        sleep(seconds)
-
+    blocking = _Blocking(peer)
     try:
-        tell(story, blocking_call, blocking_sleep).send(None)
+        tell(story, blocking, blocking.sleep).send(None)
     except StopIteration as end:
         return end.value
     raise AssertionError("it does not suspend")
@@ -85,6 +105,10 @@ def _bound(answer: Answer) -> Callable[[Any, Any], Any]:
     return lambda _, request: answer(request)
 
 
+def _take_note(_: object, message: SendFromChargePoint) -> None:
+    """Whoever wants to see it has a tap."""
+
+
 def _welcome_everybody(_: ConnectionRequested) -> bool:
     return True
 
@@ -93,15 +117,23 @@ def give_in_task(sleep: Sleep) -> Callable[[Any, Response | Story[Response]], Aw
     """How an answer comes about in a task that sleeps like this."""
 
     async def give(station: Any, answer: Response | Story[Response]) -> Response:
-        return answer if isinstance(answer, Response) else await tell(answer, station.call, sleep)
+        return answer if isinstance(answer, Response) else await tell(answer, station, sleep)
 
     return give
 
 
-def central_system(answers: Answers, give: Callable[[Any, Response | Story[Response]], Any]) -> CentralSystem:
+def central_system(
+    answers: Answers,
+    give: Callable[[Any, Response | Story[Response]], Any],
+    versions: Iterable[Version | str] = tuple(DIALECTS),
+) -> CentralSystem:
     """The application object that gives these answers to everybody; ``give(station, answer)`` brings one about."""
-    csms = CentralSystem()
+    csms = CentralSystem(versions)
     csms.authenticate(_welcome_everybody)
+    for version in csms.versions:
+        for action in version.actions.values():
+            if issubclass(action.request, SendFromChargePoint):
+                csms.on_send(action.request)(_take_note)
 
     def handler(answer: Answer) -> Callable[[Any, Any], Any]:
         return lambda station, request: give(station, answer(request))
@@ -153,11 +185,13 @@ def _serve_asyncio(answers: Answers, tap: StationTap) -> AbstractContextManager[
     return in_background(lambda ready: asyncio.run(main(ready)))
 
 
-def _play_asyncio(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
+def _play_asyncio(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
     async def main() -> None:
         handlers = charge_point_handlers(answers)
-        async with ocpp_transports.asyncio.connect(url, identity, handlers=handlers, tap=tap) as central:
-            await tell(story, central.call, asyncio.sleep)
+        async with ocpp_transports.asyncio.connect(
+            url, identity, versions=[version], handlers=handlers, tap=tap
+        ) as central:
+            await tell(story, central, asyncio.sleep)
 
     asyncio.run(main())
 
@@ -178,11 +212,13 @@ def _serve_trio(answers: Answers, tap: StationTap) -> AbstractContextManager[int
     return in_background(lambda ready: trio.run(main, ready))
 
 
-def _play_trio(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
+def _play_trio(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
     async def main() -> None:
         handlers = charge_point_handlers(answers)
-        async with ocpp_transports.trio.connect(url, identity, handlers=handlers, tap=tap) as central:
-            await tell(story, central.call, trio.sleep)
+        async with ocpp_transports.trio.connect(
+            url, identity, versions=[version], handlers=handlers, tap=tap
+        ) as central:
+            await tell(story, central, trio.sleep)
 
     trio.run(main)
 
@@ -193,16 +229,16 @@ def _play_trio(url: str, identity: str, answers: Answers, story: Story[Any], tap
 @contextmanager
 def _serve_sync(answers: Answers, tap: StationTap) -> Generator[int]:
     def give(station: Any, answer: Response | Story[Response]) -> Response:
-        return answer if isinstance(answer, Response) else tell_blocking(answer, station.call, station.run_for)
+        return answer if isinstance(answer, Response) else tell_blocking(answer, station)
 
     with ocpp_transports.sync.serve(central_system(answers, give), HOST, 0, tap=tap) as server:
         yield server.port
 
 
-def _play_sync(url: str, identity: str, answers: Answers, story: Story[Any], tap: Tap) -> None:
+def _play_sync(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
     handlers = charge_point_handlers(answers)
-    with ocpp_transports.sync.connect(url, identity, handlers=handlers, tap=tap) as central:
-        tell_blocking(story, central.call, central.run_for)
+    with ocpp_transports.sync.connect(url, identity, versions=[version], handlers=handlers, tap=tap) as central:
+        tell_blocking(story, central)
 
 
 @attrs.frozen
@@ -212,8 +248,8 @@ class Adapter:
     name: str
     serve: Callable[[Answers, StationTap], AbstractContextManager[int]]
     """Serve a central system that gives these answers, while the block runs; the port."""
-    play: Callable[[str, str, Answers, Story[Any], Tap], None]
-    """Be the charge point with this URL, identity and these answers, until its story ends."""
+    play: Callable[[str, str, Version, Answers, Story[Any], Tap], None]
+    """Be the charge point with this URL, identity, version and these answers, until its story ends."""
 
 
 ADAPTERS: Final = (

@@ -14,7 +14,7 @@ __all__ = ["app"]
 
 app = App(
     name="ocpp-sansio",
-    help="OCPP 1.6 between charge points and central systems: see it work, or test yours with it.",
+    help="OCPP 1.6, 2.0.1 and 2.1 between charge points and central systems: see it work, or test yours with it.",
     version=version("ocpp-sansio"),
 )
 for command in (demo, csms, station):

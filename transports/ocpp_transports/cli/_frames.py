@@ -13,7 +13,7 @@ import attrs
 from rich.text import Text
 
 from ocpp_sansio import Direction, Role
-from ocpp_sansio.frames import Call, CallError, CallResult, decode
+from ocpp_sansio.frames import Call, CallError, CallResult, CallResultError, Send, decode
 
 __all__ = ["Ladder", "Note", "Passed", "Recording", "Transcript"]
 
@@ -85,6 +85,8 @@ class _Shape:
 _CALL: Final = _Shape("CALL", "cyan")
 _CALLRESULT: Final = _Shape("CALLRESULT", "green")
 _CALLERROR: Final = _Shape("CALLERROR", "bold red")
+_CALLRESULTERROR: Final = _Shape("CALLRESULTERROR", "bold red")
+_SEND: Final = _Shape("SEND", "blue")
 _UNREADABLE: Final = _Shape("not OCPP", "bold magenta")
 _SHAFT: Final = 24
 
@@ -114,15 +116,19 @@ class Ladder:
 
     def _read(self, text: str) -> tuple[_Shape, str, str]:
         try:
-            frame: Call | CallResult | CallError = decode(text)
+            frame = decode(text)
         except (ValueError, RecursionError):
             return _UNREADABLE, "", text
         match frame:
+            case Send():
+                return _SEND, frame.action, bytes(frame.payload).decode()
             case Call():
                 self._actions[frame.message_id] = frame.action
                 return _CALL, frame.action, bytes(frame.payload).decode()
             case CallResult():
                 return _CALLRESULT, self._actions.pop(frame.message_id, ""), bytes(frame.payload).decode()
+            case CallResultError():
+                return _CALLRESULTERROR, "", f"{frame.code}: {frame.description}"
             case CallError():
                 return _CALLERROR, self._actions.pop(frame.message_id, ""), f"{frame.code}: {frame.description}"
 

@@ -40,6 +40,8 @@ def noisy_line(port: int) -> Generator[int]:
 
 def _carry(listener: socket.socket, port: int) -> None:
     with suppress(OSError), listener.accept()[0] as near, socket.create_connection((HOST, port)) as far:
+        for each in (near, far):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         far.sendall(_read_head(near))
         response = _read_head(far)
         far.sendall(NOISE)

@@ -5,7 +5,7 @@ What the adapters produce over real sockets is compared with this.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -18,17 +18,16 @@ from ocpp_sansio import (
     ChargePointConnection,
     ConnectionOpened,
     ConnectionRequested,
-    Request,
     Response,
+    Version,
     numbered_ids,
 )
 from ocpp_sansio.session import Tap
 
-from ._story import Answer, Ask, Story, Wait
+from ._story import Answers, Ask, Say, Step, Story, Wait
 
 __all__ = ["play"]
 
-Answers = Mapping[type[Request[Any]], Answer]
 Teller = Callable[[Any], None]
 
 
@@ -96,9 +95,11 @@ class _End:
     def _begin(self, story: Story[Any], done: Teller) -> None:
         self._resume(_Told(story, done), story.send, None)
 
-    def _resume(self, told: _Told, resume: Callable[[Any], Ask | Wait], outcome: object) -> None:
+    def _resume(self, told: _Told, resume: Callable[[Any], Step], outcome: object) -> None:
         try:
-            step = resume(outcome)
+            while isinstance(step := resume(outcome), Say):
+                self.connection.send(step.message, now=self.now)
+                resume, outcome = told.story.send, None
         except StopIteration as end:
             told.done(end.value)
             return
@@ -113,20 +114,28 @@ class _End:
 
 
 def play(
-    story: Story[Any], charge_point: Answers, central_system: Answers, taps: tuple[Tap, Tap], noise: bytes = b""
+    version: Version,
+    story: Story[Any],
+    charge_point: Answers,
+    central_system: Answers,
+    taps: tuple[Tap, Tap],
+    noise: bytes = b"",
 ) -> None:
     """Tell the charge point's story to its end and close the connection.
 
     The taps are those of the charge point and of the central system. ``noise`` are bytes that reach the central
     system behind the handshake, as if the charge point had sent them.
     """
+    client, server = taps
     left = _End(
-        ChargePointConnection("ws://localhost", "DEMO", now=0.0, message_ids=numbered_ids("cp-"), tap=taps[0]),
+        ChargePointConnection(
+            "ws://localhost", "DEMO", now=0.0, versions=[version], message_ids=numbered_ids("cp-"), tap=client
+        ),
         charge_point,
         story,
     )
     right = _End(
-        CentralSystemConnection(now=0.0, versions=("1.6",), message_ids=numbered_ids("cs-"), tap=taps[1]),
+        CentralSystemConnection(now=0.0, versions=[version], message_ids=numbered_ids("cs-"), tap=server),
         central_system,
     )
     while not (left.connection.transport_done and right.connection.transport_done):

@@ -1,22 +1,37 @@
-"""What the command plays: a charging session from both ends, told once for every adapter.
+"""What the command plays: a charging session from both ends, told once for every adapter and every version.
 
-A story is a generator: it yields what it wants (:class:`Ask`, :class:`Wait`) and is resumed with the outcome. It knows
-what a charge point and a central system say to each other; it does not know whether a task, a thread or a loop over
-virtual time brings it about.
+A story is a generator: it yields what it wants (:class:`Ask`, :class:`Say`, :class:`Wait`) and is resumed with the
+outcome. It knows what happens; how a version says it, the dialects know (:mod:`._v16`, :mod:`._v2x`). Neither knows
+whether a task, a thread or a loop over virtual time brings it about.
 """
 
 from __future__ import annotations
 
-import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
-from ocpp_sansio import CallTimedOut, FromCentralSystem, FromChargePoint, Request, Response, v16
+from ocpp_sansio import CallTimedOut, FromChargePoint, Request, Response, SendFromChargePoint, Version
 
-__all__ = ["Answer", "Ask", "ChargePoint", "Clock", "Story", "Wait", "answer_too_late", "stop_remotely", "welcome"]
+__all__ = [
+    "VENDOR",
+    "Answer",
+    "Answers",
+    "Ask",
+    "ChargePoint",
+    "Clock",
+    "Dialect",
+    "Say",
+    "Step",
+    "Story",
+    "Wait",
+    "answer_too_late",
+    "reports",
+]
 
 T = TypeVar("T")
 
@@ -36,6 +51,13 @@ class Ask:
 
 
 @attrs.frozen
+class Say:
+    """Send this to the other end, which does not answer."""
+
+    message: SendFromChargePoint
+
+
+@attrs.frozen
 class Wait:
     """Let the connection live until this holds, or for so many seconds."""
 
@@ -43,75 +65,57 @@ class Wait:
     until: Callable[[], bool] = lambda: False
 
 
-Story = Generator[Ask | Wait, Any, T]
+Step = Ask | Say | Wait
+Story = Generator[Step, Any, T]
 Answer = Callable[[Any], Response | Story[Response]]
 """What one end says to a request of the other: a response, or the story of how it comes to one."""
+Answers = dict[type[Any], Answer]
 Clock = Callable[[], datetime]
 
 
-class ChargePoint:
+class ChargePoint(ABC):
     """A charge point with one connector and one customer."""
+
+    answers: Answers
+    """To the requests of its central system. None of them is a story."""
 
     def __init__(
         self, clock: Clock, id_tag: str = "CUSTOMER-1", note: Callable[[str], object] = lambda _: None
     ) -> None:
-        self._clock = clock
-        self._id_tag = id_tag
+        self.clock = clock
+        self.id_tag = id_tag
         self._note = note
-        self._transaction: int | None = None
-        self._stop_requested = False
+        self.start_requested = False
+        self.stop_requested = False
         self.lost_patience = False
         """Whether the call that is not answered in time has timed out."""
-        self.answers: dict[type[FromCentralSystem[Any]], Answer] = {
-            v16.RemoteStopTransactionRequest: self._remote_stop,
-            v16.GetConfigurationRequest: lambda request: v16.GetConfigurationResponse(unknown_key=request.key),
-            v16.TriggerMessageRequest: lambda _: v16.TriggerMessageResponse(
-                status=v16.TriggerMessageStatus.NOT_IMPLEMENTED
-            ),
-        }
-
-    def _remote_stop(self, request: v16.RemoteStopTransactionRequest) -> Response:
-        self._stop_requested = request.transaction_id == self._transaction
-        accepted, rejected = v16.RemoteStartStopStatus.ACCEPTED, v16.RemoteStartStopStatus.REJECTED
-        return v16.RemoteStopTransactionResponse(status=accepted if self._stop_requested else rejected)
 
     def boot(self) -> Story[bool]:
         """Say who it is; whether it is welcome."""
-        booted: v16.BootNotificationResponse = yield Ask(
-            v16.BootNotificationRequest(charge_point_vendor=VENDOR, charge_point_model="Demo", firmware_version="1.0")
-        )
-        if booted.status is not v16.RegistrationStatus.ACCEPTED:
+        if not (yield from self.is_welcome()):
             return False
-        yield self._status(v16.ChargePointStatus.AVAILABLE)
+        yield self.status(charging=False)
         return True
+
+    def beat(self) -> Story[None]:
+        """Say that it is there."""
+        yield Ask(self.heartbeat())
 
     def charge(self, readings: int, interval: float) -> Story[bool]:
         """A session of so many meter readings, or until it is stopped remotely; whether there was one."""
-        authorized: v16.AuthorizeResponse = yield Ask(v16.AuthorizeRequest(id_tag=self._id_tag))
-        if authorized.id_tag_info.status is not v16.AuthorizationStatus.ACCEPTED:
+        if not (yield from self.may_charge()):
             return False
         meter = 1000
-        started: v16.StartTransactionResponse = yield Ask(
-            v16.StartTransactionRequest(connector_id=1, id_tag=self._id_tag, meter_start=meter, timestamp=self._clock())
-        )
-        self._transaction = started.transaction_id
-        yield self._status(v16.ChargePointStatus.CHARGING)
+        yield from self.start(meter)
+        yield self.status(charging=True)
         for _ in range(readings):
-            yield Wait(interval, until=lambda: self._stop_requested)
-            if self._stop_requested:
+            yield Wait(interval, until=lambda: self.stop_requested)
+            if self.stop_requested:
                 break
             meter += 250
-            yield Ask(self._reading(meter))
-        yield Ask(
-            v16.StopTransactionRequest(
-                transaction_id=started.transaction_id,
-                id_tag=self._id_tag,
-                meter_stop=meter,
-                timestamp=self._clock(),
-                reason=v16.Reason.REMOTE if self._stop_requested else v16.Reason.LOCAL,
-            )
-        )
-        yield self._status(v16.ChargePointStatus.AVAILABLE)
+            yield from self.read(meter)
+        yield from self.stop(meter)
+        yield self.status(charging=False)
         return True
 
     def lose_patience(self, heard: Callable[[], int]) -> Story[None]:
@@ -121,48 +125,71 @@ class ChargePoint:
         """
         before = heard()
         try:
-            yield Ask(v16.DataTransferRequest(vendor_id=VENDOR, message_id="take your time"), timeout=PATIENCE)
+            yield Ask(self.data_transfer("take your time"), timeout=PATIENCE)
         except CallTimedOut as failure:
             self._note(f"✗ {failure}")
             self.lost_patience = True
             yield Wait(AGES, until=lambda: heard() > before)
 
-    def _status(self, status: v16.ChargePointStatus) -> Ask:
-        no_error = v16.ChargePointErrorCode.NO_ERROR
-        return Ask(
-            v16.StatusNotificationRequest(connector_id=1, error_code=no_error, status=status, timestamp=self._clock())
-        )
+    # -- for each dialect to say --
 
-    def _reading(self, meter: int) -> v16.MeterValuesRequest:
-        energy = v16.SampledValue(value=str(meter), unit=v16.UnitOfMeasure.WH)
-        return v16.MeterValuesRequest(
-            connector_id=1,
-            transaction_id=self._transaction,
-            meter_value=[v16.MeterValue(timestamp=self._clock(), sampled_value=[energy])],
-        )
+    @abstractmethod
+    def is_welcome(self) -> Story[bool]:
+        """Send a BootNotification; whether it is accepted."""
+
+    @abstractmethod
+    def may_charge(self) -> Story[bool]:
+        """Send an Authorize; whether the customer is accepted."""
+
+    @abstractmethod
+    def status(self, *, charging: bool) -> Ask:
+        """How the connector is."""
+
+    @abstractmethod
+    def heartbeat(self) -> Request[Any]:
+        """That it is there."""
+
+    @abstractmethod
+    def data_transfer(self, message_id: str) -> Request[Any]:
+        """Something of its own."""
+
+    @abstractmethod
+    def start(self, meter: int) -> Story[None]:
+        """A transaction begins, at this reading in Wh."""
+
+    @abstractmethod
+    def read(self, meter: int) -> Story[None]:
+        """It has come so far."""
+
+    @abstractmethod
+    def stop(self, meter: int) -> Story[None]:
+        """It ends."""
 
 
-def welcome(clock: Clock) -> dict[type[FromChargePoint[Any]], Answer]:
-    """The answers of a central system that welcomes everybody and lets everybody charge."""
-    transactions = itertools.count(1)
-    accepted = v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED)
-    answers: dict[type[FromChargePoint[Any]], Answer] = {
-        v16.BootNotificationRequest: lambda _: v16.BootNotificationResponse(
-            current_time=clock(), interval=300, status=v16.RegistrationStatus.ACCEPTED
-        ),
-        v16.HeartbeatRequest: lambda _: v16.HeartbeatResponse(current_time=clock()),
-        v16.AuthorizeRequest: lambda _: v16.AuthorizeResponse(id_tag_info=accepted),
-        v16.StartTransactionRequest: lambda _: v16.StartTransactionResponse(
-            transaction_id=next(transactions), id_tag_info=accepted
-        ),
-        v16.StopTransactionRequest: lambda _: v16.StopTransactionResponse(id_tag_info=accepted),
-        v16.DataTransferRequest: lambda _: v16.DataTransferResponse(status=v16.DataTransferStatus.UNKNOWN_VENDOR_ID),
-        v16.SignCertificateRequest: lambda _: v16.SignCertificateResponse(status=v16.GenericStatusEnumType.REJECTED),
-    }
-    for action in v16.ACTIONS.values():
-        # Whatever else a charge point sends is a report, and its answer is empty.
-        if issubclass(action.request, FromChargePoint) and action.response and action.request not in answers:
-            answers[action.request] = _always(action.response())
+class Dialect(ABC):
+    """How both ends say it in one version."""
+
+    version: ClassVar[Version]
+    charge_point: ClassVar[type[ChargePoint]]
+
+    @classmethod
+    @abstractmethod
+    def welcome(cls, clock: Clock) -> Answers:
+        """The answers of a central system that welcomes everybody and lets everybody charge."""
+
+    @classmethod
+    @abstractmethod
+    def interfere(cls, clock: Clock, charge_point: ChargePoint) -> Answers:
+        """Those of one that makes the charge point start, and stop at the first reading, from inside its handlers."""
+
+
+def reports(version: Version) -> Answers:
+    """What answers whatever a charge point reports: taken note of, and no more said."""
+    answers: Answers = {}
+    for action in version.actions.values():
+        if issubclass(action.request, FromChargePoint) and action.response is not None:
+            with suppress(TypeError):  # there is more to say
+                answers[action.request] = _always(action.response())
     return answers
 
 
@@ -170,18 +197,11 @@ def _always(response: Response) -> Answer:
     return lambda _: response
 
 
-def stop_remotely(request: v16.MeterValuesRequest) -> Story[Response]:
-    """A handler that asks the charge point to stop before it answers."""
-    if request.transaction_id is not None:
-        yield Ask(v16.RemoteStopTransactionRequest(transaction_id=request.transaction_id))
-    return v16.MeterValuesResponse()
-
-
-def answer_too_late(charge_point: ChargePoint) -> Answer:
+def answer_too_late(charge_point: ChargePoint, response: Response) -> Answer:
     """A handler that answers once the charge point waits no more."""
 
-    def answer(_: v16.DataTransferRequest) -> Story[Response]:
+    def answer(_: object) -> Story[Response]:
         yield Wait(AGES, until=lambda: charge_point.lost_patience)
-        return v16.DataTransferResponse(status=v16.DataTransferStatus.ACCEPTED)
+        return response
 
     return answer

@@ -5,34 +5,42 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
+from cyclopts import Parameter
 from rich.text import Text
 
-from ocpp_sansio import Direction, Role
+from ocpp_sansio import Direction, Role, Version
 from ocpp_transports.asyncio import serve
 
 from ._adapters import central_system, give_in_task
+from ._dialects import DIALECTS, Number
 from ._frames import Ladder, Passed
 from ._screen import print_line, screen, show_log
-from ._story import welcome
+from ._story import Answers
 
 __all__ = ["csms"]
 
 
-def csms(*, port: int = 9000, host: str = "127.0.0.1") -> None:
+def csms(
+    *,
+    port: int = 9000,
+    host: str = "127.0.0.1",
+    version: Annotated[tuple[Number, ...], Parameter(negative="")] = ("2.1", "2.0.1", "1.6"),
+) -> None:
     """Welcome every station, let everybody charge, and show each message. Ctrl+C ends it.
 
     Args:
         port: Where to listen; 0 for any free port.
         host: The address to listen on. Whoever can reach it can connect.
+        version: What to speak; may be given several times.
     """
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(host, port))
+        asyncio.run(_serve(host, port, Version.parse_all(version)))
 
 
-async def _serve(host: str, port: int) -> None:
+async def _serve(host: str, port: int, versions: tuple[Version, ...]) -> None:
     console = screen()
     show_log(console)
     ladders: WeakKeyDictionary[Any, Ladder] = WeakKeyDictionary()
@@ -42,7 +50,11 @@ async def _serve(host: str, port: int) -> None:
         line = Text(f"{station.identity:<16.16}", style="bold blue")
         print_line(console, line.append_text(ladder.line(Passed(direction, text, at))))
 
-    application = central_system(welcome(lambda: datetime.now(UTC)), give_in_task(asyncio.sleep))
+    answers: Answers = {}
+    for each in versions:
+        answers |= DIALECTS[each].welcome(lambda: datetime.now(UTC))
+    application = central_system(answers, give_in_task(asyncio.sleep), versions)
     async with serve(application, host, port, tap=tap) as server:
-        console.print(f"[bold]Stations connect to ws://{host}:{server.port}/[/]")
+        spoken = ", ".join(map(str, versions))
+        console.print(f"[bold]Stations that speak {spoken} connect to ws://{host}:{server.port}/[/]")
         await asyncio.Event().wait()

@@ -1,0 +1,18 @@
+"""The versions that the command speaks, the newest first."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from ocpp_sansio import Version
+
+from ._story import Dialect
+from ._v2x import Dialect21, Dialect201
+from ._v16 import Dialect16
+
+__all__ = ["DIALECTS", "Number"]
+
+Number = Literal["2.1", "2.0.1", "1.6"]
+"""What ``--version`` takes."""
+
+DIALECTS: Final[dict[Version, type[Dialect]]] = {each.version: each for each in (Dialect21, Dialect201, Dialect16)}
