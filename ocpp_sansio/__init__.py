@@ -4,14 +4,13 @@ This package opens no socket, starts no thread, reads no clock. ``ocpp_transport
 
 The messages are packages of their own, one per version: ``from ocpp_sansio import v16``, ``v201`` or ``v21``. The
 connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them
-is asked for.
+is asked for, and so it is with the typed DataTransfer, which few need.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .application import Authenticate, CentralSystem, Decision
-from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
 from .diagnosis import validate
 from .errors import (
     CallCancelled,
@@ -71,12 +70,17 @@ from .version import NoMatch, Version
 
 if TYPE_CHECKING:
     from .connection import CentralSystemConnection, ChargePointConnection
+    from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
 else:
+    _ON_DEMAND = {
+        **dict.fromkeys(("CentralSystemConnection", "ChargePointConnection"), ".connection"),
+        **dict.fromkeys(("DataTransfer", "DataTransfers", "TransferRefused", "TransferStatus"), ".data_transfer"),
+    }
 
     def __getattr__(name: str) -> Any:
-        if name not in ("CentralSystemConnection", "ChargePointConnection"):
+        if name not in _ON_DEMAND:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(".connection", __name__), name)
+        return getattr(import_module(_ON_DEMAND[name], __name__), name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

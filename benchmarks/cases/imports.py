@@ -18,6 +18,9 @@ from . import Setup
 
 STATEMENTS = {
     peers.OURS: "import ocpp_sansio, ocpp_sansio.v16",
+    f"{peers.OURS}, no version": "import ocpp_sansio",
+    f"{peers.OURS}, 2.0.1": "import ocpp_sansio, ocpp_sansio.v201",
+    f"{peers.OURS}, 2.1": "import ocpp_sansio, ocpp_sansio.v21",
     "attrs, cattrs": "import attrs, cattrs",
     "ocpp_transports.asyncio": "import ocpp_sansio.v16, ocpp_transports.asyncio",
     peers.OCPP: "import ocpp.v16",
