@@ -22,6 +22,7 @@ from enum import Enum, unique
 from typing import Any, Generic, TypeVar
 
 import attrs
+import msgspec
 
 from .errors import CallFailure, CallRefused, ErrorCode, Violation
 from .messages import Request, Response, Send
@@ -88,9 +89,10 @@ class PendingCall(Generic[R]):
     """Seconds it may stay unanswered once sent; ``math.inf``: for ever."""
 
 
-@attrs.frozen
-class CallReceived(Generic[R]):
+class CallReceived(msgspec.Struct, Generic[R], frozen=True):
     """The peer sent a valid CALL. It must be answered once: ``respond(event, …)`` or ``reject(event, …)``."""
+
+    # The one event that is made for every message a server gets: attrs takes six times as long to make a frozen object.
 
     message_id: str
     action: str
