@@ -415,10 +415,10 @@ def test_a_charge_point_is_told_as_well(client: Adapter, heard: bool, caplog: py
         handlers.on_result_refused(v21.ResetRequest)(lambda _, request, error: told.append((request, error.code_text)))
 
     def refuse(peer: RawPeer) -> None:
+        beat = json.loads(peer.receive_text())[1]
         peer.send('[2,"1","Reset",{"type":"Immediate"}]')
         assert json.loads(peer.receive_text())[:2] == [3, "1"]
         peer.send('[5,"1","InternalError","secret",{}]')
-        beat = json.loads(peer.receive_text())[1]
         peer.send(f'[3,"{beat}",{{"currentTime":"2026-01-01T12:00:00Z"}}]')
         peer.read_all()
 
