@@ -337,21 +337,12 @@ def _declared_response(action: Action) -> type[Response] | None:
     return response_of(action.request)
 
 
-def _refuse_directionless(action: Action, _: object, request: type[Request[Any] | Send]) -> None:
-    if not any(map(action.sent_by, Role)):
-        raise TypeError(f"{request.__name__} is neither FromChargePoint nor FromCentralSystem")
-
-
 @attrs.frozen
 class Action:
-    """One operation, of the protocol or a vendor's own: its name in a CALL and the classes of its two payloads.
-
-    Raises:
-        TypeError: the class of the request does not say which end sends it.
-    """
+    """One operation, of the protocol or a vendor's own: its name in a CALL and the classes of its two payloads."""
 
     name: str
-    request: type[Request[Any] | Send] = attrs.field(validator=_refuse_directionless)
+    request: type[Request[Any] | Send]
     response: type[Response] | None = attrs.field(default=attrs.Factory(_declared_response, takes_self=True))
     """``None`` if there is none: the operation is a SEND. Left out, it is what the request's class says."""
     profile: str = ""
@@ -404,7 +395,11 @@ class Actions(Mapping[str, Action]):
 
         Raises:
             ValueError: a name or a request class occurs twice. What the protocol defines cannot be redefined.
+            TypeError: the class of a request does not say which end sends it.
         """
+        for action in others:
+            if not any(map(action.sent_by, Role)):
+                raise TypeError(f"{action.request.__name__} is neither FromChargePoint nor FromCentralSystem")
         return Actions(*self.values(), *others)
 
 

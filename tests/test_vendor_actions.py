@@ -157,6 +157,15 @@ def test_a_send_can_be_a_vendor_s_own():
     assert carry(client, server) == [SendReceived("c1", "Advertised", Advertised(slogan="Volts"))]
 
 
+def test_a_send_that_breaks_its_schema_is_reported_and_not_answered():
+    """RPC-063."""
+    server = central_system(v21.ACTIONS.extended(Action("Advertised", Advertised)), "2.1")
+    [event] = receive(server, 6, "1", "Advertised", {"slogan": 1})
+    assert (event.reason, event.answered) == (Misbehaviour.INVALID_PAYLOAD, None)
+    assert [violation.path for violation in event.violations] == ["$.slogan"]
+    assert not server.data_to_send()
+
+
 def test_actions_are_given_by_version_and_made_ready():
     found = session.actions_by_version({"1.6": EXTENDED, Version.V21: v21.ACTIONS}, Role.CENTRAL_SYSTEM)
     assert found == {Version.V16: EXTENDED, Version.V21: v21.ACTIONS}
