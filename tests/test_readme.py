@@ -40,6 +40,7 @@ SHELL: list[str] = re.findall(r"```sh\n(.+?)```", README, re.DOTALL)
 HOST = "127.0.0.1"
 BOOT = v16.BootNotificationRequest(charge_point_vendor="Vendor", charge_point_model="Model")
 PATIENCE = 20.0
+VENDOR = ("actions", "csms", "SetPriceRequest")
 
 
 def test_every_marked_example_is_run_below() -> None:
@@ -52,6 +53,8 @@ def test_every_marked_example_is_run_below() -> None:
         "versions",
         "send",
         "charge point",
+        "vendor action",
+        "data transfer",
         "own loop",
         "session",
     }
@@ -63,7 +66,7 @@ def test_python_examples_that_are_not_run_there_are_none() -> None:
 
 def run(block: str, **names: Any) -> dict[str, Any]:
     """Run an example with these names at hand; the names it leaves behind."""
-    exec(compile(BLOCKS[block], f"README.md, {block}", "exec"), names)
+    exec(compile(BLOCKS[block], f"README.md, {block}", "exec", dont_inherit=True), names)
     return names
 
 
@@ -232,6 +235,22 @@ def test_the_charge_point_of_the_readme_boots_and_can_be_reset() -> None:
     booted, reset = asyncio.run(main())
     assert booted is v16.RegistrationStatus.ACCEPTED
     assert reset.status is v16.ResetStatus.ACCEPTED
+
+
+def test_a_vendor_of_the_readme_has_its_own_action_and_typed_data() -> None:
+    names = run("vendor action")
+    names = run("data transfer", handlers=names["handlers"], **{name: names[name] for name in VENDOR})
+
+    async def main() -> tuple[Any, int]:
+        actions, csms = names["actions"], names["csms"]
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            url = f"ws://{HOST}:{server.port}/"
+            async with on_asyncio.connect(url, "CP1", handlers=names["handlers"], actions=actions):
+                station = csms.stations["CP1"]
+                priced = await station.call(names["SetPriceRequest"](connector_id=1, cents=31))
+                return priced.status, await names["ask"](station)
+
+    assert asyncio.run(main()) == (v16.ConfigurationStatus.ACCEPTED, 24)
 
 
 def test_the_loop_of_the_readme_is_a_whole_driver(capsys: pytest.CaptureFixture[str]) -> None:
