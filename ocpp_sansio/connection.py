@@ -16,6 +16,7 @@ The driver's part, in this order, after every step (one mutation → drain compl
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -56,7 +57,7 @@ class Connection(Generic[S, W]):
         self._websocket = open_websocket(self._on_text)
         self._open_session = open_session
         self._session: S | None = None
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
         """What is to be told before the events that the session still has."""
 
     # -- what the driver asks --
@@ -64,7 +65,7 @@ class Connection(Generic[S, W]):
     def next_event(self) -> Event | None:
         """The next thing to act on; ``None`` when there is nothing left."""
         if self._events:
-            return self._events.pop(0)
+            return self._events.popleft()
         return None if self._session is None else self._session.next_event()
 
     def data_to_send(self) -> bytes:

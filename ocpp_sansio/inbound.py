@@ -30,6 +30,8 @@ class InboundCall:
     """Writes what answers it."""
     content: int
     """A keyed hash of its text, which tells a repetition from another CALL with its id. A peer cannot aim at it."""
+    size: int
+    """Characters of its text."""
     deadline: float
 
 
@@ -41,7 +43,7 @@ class AnsweredCall:
     """The hash of its text."""
     answer: bytes
     call: CallReceived[Any] | None
-    """``None`` if the peer has no way of refusing the answer."""
+    """``None`` if the peer has no way of refusing the answer, has done so, or if the CALL was too large to keep."""
 
 
 class InboundCalls:
@@ -75,10 +77,10 @@ class InboundCalls:
         """The answered CALL with this id, if it is remembered."""
         return self._answered.get(message_id)
 
-    def begin(self, call: CallReceived[Any], response: Codec[Response], content: int, now: float) -> None:
+    def begin(self, call: CallReceived[Any], response: Codec[Response], text: str | bytes, now: float) -> None:
         """Hand a CALL to the application."""
         deadline = now + (self._limits.answer_timeout or math.inf)
-        self.in_progress[call.message_id] = InboundCall(call, response, content, deadline)
+        self.in_progress[call.message_id] = InboundCall(call, response, hash(text), len(text), deadline)
 
     def find(self, call: CallReceived[Any]) -> InboundCall | None:
         """A CALL that the application wants to answer; ``None`` when it was answered in its place (F-99).
@@ -98,7 +100,9 @@ class InboundCalls:
         """Take a CALL from the application, and remember its answer in case it is repeated (RPC-042) or refused."""
         message_id = inbound.call.message_id
         del self.in_progress[message_id]
-        self._answered[message_id] = AnsweredCall(inbound.content, answer, inbound.call if may_be_refused else None)
+        # All that are kept take no more than one message may.
+        is_kept = may_be_refused and inbound.size * self._limits.max_replays <= self._limits.max_message_size
+        self._answered[message_id] = AnsweredCall(inbound.content, answer, inbound.call if is_kept else None)
         if len(self._answered) > self._limits.max_replays:
             del self._answered[next(iter(self._answered))]
 
@@ -132,3 +136,4 @@ class InboundCalls:
         """The connection has ended: nobody waits for an answer."""
         for table in (self.in_progress, self._overdue, self._answered, self.held):
             table.clear()
+        self._held_size = 0

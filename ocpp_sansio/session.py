@@ -437,8 +437,9 @@ class Session:
             else:
                 self._begin(frame, request, text)
         elif frame.message_id in self._theirs.in_progress:
-            # The first run answers both (RPC-067, F-94).
+            # The first run answers both (RPC-067, F-94): the peer could not tell whose answer another one is.
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=False))
+            self._count_bad_message()
         elif (answered := self._theirs.answered(frame.message_id)) is not None:
             self._repeat(frame, text, answered)
         elif frame.action not in self._answerable:
@@ -461,7 +462,7 @@ class Session:
         self, frame: Call, request: Request[Any], text: str | bytes, deviations: tuple[Deviation, ...] = ()
     ) -> None:
         call = CallReceived(frame.message_id, frame.action, request, deviations)
-        self._theirs.begin(call, self._answerable[frame.action].response, hash(text), self._now)
+        self._theirs.begin(call, self._answerable[frame.action].response, text, self._now)
         self._bad_messages = 0
         self._events.append(call)
 
@@ -511,6 +512,7 @@ class Session:
             self._misbehaved(Misbehaviour.UNSOLICITED_ANSWER, description, text, frame.message_id)
         else:
             self._events.append(ResultRefused(answered.call, error))
+            answered.call = None  # told once
 
     def _on_send(self, frame: SendFrame, text: str | bytes) -> None:
         action = self._actions.get(frame.action)
@@ -518,10 +520,11 @@ class Session:
             reason = Misbehaviour.UNKNOWN_ACTION if action is None else Misbehaviour.WRONG_DIRECTION
             self._misbehaved(reason, f"a {self.role.peer} does not send this in a SEND", text, frame.message_id)
             return
+        payload = self._or_empty(frame.payload)
         try:
-            message, deviations = self._read_odd(codec_of(action.request), frame.payload)
+            message, deviations = self._read_odd(codec_of(action.request), payload)
         except PayloadError:
-            violations = diagnose(action.request, frame.payload)
+            violations = diagnose(action.request, payload)
             _, description = _verdict(violations)
             reason = Misbehaviour.INVALID_PAYLOAD
             self._misbehaved(reason, description, text, frame.message_id, violations=violations)
@@ -529,6 +532,8 @@ class Session:
             assert isinstance(message, Send)
             self._bad_messages = 0
             self._events.append(SendReceived(frame.message_id, frame.action, message, deviations))
+
+    # -- what is wrong with a text --
 
     def _malformed(self, what: Malformed, text: str | bytes) -> None:
         """A text that is not a message. Only a CALL, or what may have been one, is answered (RPC-063)."""
@@ -686,9 +691,13 @@ class _Answerable:
         return cls(codec, codec.read, codec_of(response))
 
 
-@lru_cache  # bounded: actions that an application has made do not all stay for ever
+@lru_cache
 def _answerable(actions: Actions, role: Role) -> dict[str, _Answerable]:
-    """The actions that the peer of this role may send in a CALL."""
+    """The actions that the peer of this role may send in a CALL, with the codecs of all actions at hand from now on."""
+    for action in actions.values():
+        for cls in (action.request, action.response):
+            if cls is not None:
+                codec_of(cls)
     return {
         action.name: _Answerable.of(action.request, action.response)
         for action in actions.values()

@@ -43,6 +43,7 @@ from ocpp_sansio import (
     v201,
 )
 from ocpp_sansio.events import ResultRefused, SendReceived
+from ocpp_sansio.messages import Action, Datatype, SendFromChargePoint
 from tests.corpus.malformed import MALFORMED_IN
 
 HEARTBEAT = v16.HeartbeatRequest()
@@ -545,6 +546,29 @@ def test_a_repeated_call_in_progress_is_not_run_twice():
     assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=False)]
     session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
     assert len(sent(session)) == 1
+
+
+def test_a_call_in_progress_is_not_repeated_for_ever():
+    session = central_system(limits=Limits(max_bad_messages=3))
+    receive(session, 2, "a", "Heartbeat", {})
+    for _ in range(3):
+        receive(session, 2, "a", "Heartbeat", {})
+        assert session.must_close is None
+    receive(session, 2, "a", "Heartbeat", {})
+    assert session.must_close == 1008
+
+
+class Oddity(Datatype, kw_only=True):
+    names: dict[str, str]
+
+
+class OddSend(SendFromChargePoint, kw_only=True):
+    oddity: Oddity
+
+
+def test_a_payload_that_cannot_be_judged_is_refused_before_a_peer_can_send_it():
+    with pytest.raises(TypeError, match="dict"):
+        central_system("2.1", actions=v21.ACTIONS.extended(Action("Odd", OddSend)))
 
 
 def test_a_repeated_call_gets_the_same_answer_again():
@@ -1064,15 +1088,24 @@ def test_a_refused_response_is_told_with_the_call_it_answered():
     assert sent(session) == []
 
 
-def test_a_response_that_was_sent_twice_can_be_refused_twice():
-    """RPC-042."""
+def test_a_refused_response_is_told_once():
+    """F-102: whoever is told may have something to do."""
     session = central_system("2.1")
     call = answered(session)
-    for _ in range(2):
-        assert receive(session, 5, "a", "FormatViolation", "", {}) == [
-            ResultRefused(call, CallRefused("FormatViolation"))
-        ]
-        assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=True)]
+    refusal = 5, "a", "FormatViolation", "", {}
+    assert receive(session, *refusal) == [ResultRefused(call, CallRefused("FormatViolation"))]
+    assert receive(session, 2, "a", "Heartbeat", {}) == [DuplicateCall("a", "Heartbeat", replayed=True)]
+    assert [event.reason for event in receive(session, *refusal)] == [Misbehaviour.UNSOLICITED_ANSWER]
+
+
+@pytest.mark.parametrize(("size", "kept"), [(100, True), (2000, False)])
+def test_calls_are_kept_for_a_refusal_of_their_answer_within_the_size_of_one_message(size, kept):
+    session = central_system("2.1", limits=Limits(max_message_size=5000, max_replays=4))
+    [call] = receive(session, 2, "a", "DataTransfer", {"vendorId": "V", "data": "x" * size})
+    session.respond(call, v21.DataTransferResponse(status=v21.DataTransferStatus.ACCEPTED), now=0)
+    sent(session)
+    [event] = receive(session, 5, "a", "InternalError", "", {})
+    assert isinstance(event, ResultRefused) is kept
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_every_rule_of_a_class_gets_broken(cls, rules):
         (v201.HeartbeatRequest, "$.customData.vendorId", "required"),
         (v201.HeartbeatRequest, "$.customData.vendorId", "maxLength"),
         (v201.HeartbeatRequest, "$.customData", "type"),
-        (v16.MeterValuesRequest, "$.meterValue[0].sampledValue[0].value", "required"),
+        (v16.MeterValue, "$.sampledValue[0].value", "required"),
         (v16.ChargingProfile, "$.chargingSchedule.chargingSchedulePeriod[0].limit", "multipleOf"),
     ],
 )
