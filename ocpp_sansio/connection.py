@@ -142,7 +142,7 @@ class Connection(Generic[S, W]):
             LocalProtocolError: the CALL has been answered, or the response is not of its action.
         """
         self._now = now
-        sent = self._opened().respond(call, response, now=now)
+        sent = (self._session or self._opened()).respond(call, response, now=now)
         self._speak()
         return sent
 
@@ -189,9 +189,10 @@ class Connection(Generic[S, W]):
 
     def _on_text(self, text: str) -> None:
         """A message is complete, while the WebSocket is still at work on the bytes it came in."""
-        if self._session is None:  # it came right behind the handshake
+        session = self._session
+        if session is None:  # it came right behind the handshake
             self._heed()
-        session = self._opened()
+            session = self._opened()
         session.receive_data(text, now=self._now)
         if session.outbox or session.must_close is not None:
             self._speak()
@@ -211,11 +212,13 @@ class Connection(Generic[S, W]):
 
     def _speak(self) -> None:
         """Send what the session has to send."""
-        if self._session is not None:
-            for text in self._session.bytes_to_send():
+        session = self._session
+        if session is not None:
+            texts, session.outbox = session.outbox, []
+            for text in texts:
                 self._websocket.send_text(text)
-            if self._session.must_close is not None and self.is_open:
-                self.close(self._session.must_close, "limit exceeded", now=self._now)
+            if session.must_close is not None and self.is_open:
+                self.close(session.must_close, "limit exceeded", now=self._now)
 
 
 class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):

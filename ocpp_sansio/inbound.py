@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from .codec import Codec
 from .errors import LocalProtocolError
@@ -21,8 +21,10 @@ from .messages import Response
 __all__ = ["AnsweredCall", "InboundCall", "InboundCalls"]
 
 
-@attrs.define(eq=False)
-class InboundCall:
+# Both are made for every CALL, so they are of the cheapest kind to make.
+
+
+class InboundCall(msgspec.Struct, eq=False):
     """One CALL that is with the application."""
 
     call: CallReceived[Any]
@@ -35,8 +37,7 @@ class InboundCall:
     deadline: float
 
 
-@attrs.define(eq=False)
-class AnsweredCall:
+class AnsweredCall(msgspec.Struct, eq=False):
     """One that has been answered."""
 
     content: int

@@ -162,7 +162,7 @@ class Session:
         self._now = -math.inf
         self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
         self.outbox: list[bytes] = []
-        """The texts to send, as UTF-8, until ``bytes_to_send`` takes them."""
+        """The texts to send, as UTF-8, until somebody takes them: ``bytes_to_send``, or a driver that cannot wait."""
         self._closed = False
         self.must_close: int | None = None
         """The WebSocket close code to end the connection with, once the peer has gone too far."""
@@ -211,7 +211,8 @@ class Session:
         """Take in the text of one WebSocket message. Never raises for what the peer did."""
         if self._closed or self.must_close is not None:
             return
-        self._advance(now)
+        if now > self._now:  # noqa: PLR1730 - see _advance, which would be one call more for every message
+            self._now = now
         if self._tap is not None:
             self._tap(Direction.IN, text if isinstance(text, str) else text.decode(errors="replace"), self._now)
         if len(text) >= frames.LARGE and self._receive_large(text):
@@ -384,7 +385,8 @@ class Session:
             InvalidMessage: the response breaks its schema; the CALL is still open.
             LocalProtocolError: the CALL has been answered, or the response is not of its action.
         """
-        inbound = self._find(call, now)
+        self._advance(now)
+        inbound = None if self._closed else self._theirs.find(call)
         if inbound is None:
             return False
         if type(response) is not inbound.response.cls:
@@ -409,18 +411,12 @@ class Session:
         Raises:
             LocalProtocolError: the CALL has been answered.
         """
-        inbound = self._find(call, now)
+        self._advance(now)
+        inbound = None if self._closed else self._theirs.find(call)
         if inbound is None:
             return False
         self._answer(inbound, self._error(call.message_id, code, description, details))
         return True
-
-    def _find(self, call: CallReceived[Any], now: float) -> InboundCall | None:
-        """The CALL as it waits for its answer; ``None`` when nobody waits any more."""
-        if self._closed:
-            return None
-        self._advance(now)
-        return self._theirs.find(call)
 
     def _answer(self, inbound: InboundCall, text: bytes, *, may_be_refused: bool = False) -> None:
         self._theirs.finish(inbound, text, may_be_refused=may_be_refused)
