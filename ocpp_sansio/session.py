@@ -162,7 +162,7 @@ class Session:
         self._now = -math.inf
         self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
         self.outbox: list[bytes] = []
-        """The texts to send, as UTF-8, until somebody takes them: ``bytes_to_send``, or a driver that cannot wait."""
+        """The texts to send, as UTF-8, until they are taken, by ``bytes_to_send`` or by hand."""
         self._closed = False
         self.must_close: int | None = None
         """The WebSocket close code to end the connection with, once the peer has gone too far."""
