@@ -25,7 +25,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from .messages import Actions, Datatype, Json, Request, Send, read_open, write_open
-from .schema import Kind, Property, kind_of, kinds_within, properties
+from .schema import Kind, kind_of, kinds_within, properties
 from .writer import compile_writer
 
 __all__ = ["Codec", "PayloadError", "codec_of", "preload"]
@@ -54,7 +54,11 @@ _read_plainly = msgspec.json.Decoder(float_hook=_finite).decode
 
 
 class Codec(Generic[M]):
-    """Reads and writes the payloads of one message class. Get one from :func:`codec_of`."""
+    """Reads and writes the payloads of one message class. Get one from :func:`codec_of`.
+
+    Raises:
+        TypeError: the class declares what no schema has, or timestamps where they could not be told from other text.
+    """
 
     read: Callable[[bytes | str | msgspec.Raw], M]
     """The message a payload stands for, if nothing about the payload is out of the ordinary: the shortest way.
@@ -71,8 +75,7 @@ class Codec(Generic[M]):
         kinds = list(kinds_within(self._kind))
         self._counts_decimals = any(kind.decimals is not None for kind in kinds)
         self.read = self._read_exactly if self._counts_decimals else self._decoder.decode
-        inside = [prop for kind in kinds if issubclass(kind.type, Datatype) for prop in properties(kind.type)]
-        self._timestamps = [b'"%b":"' % name.encode() for name in _timestamp_names(inside)]
+        self._timestamps = [b'"%b":"' % name.encode() for name in _timestamp_names(kinds)]
 
     def decode(self, payload: bytes | str | msgspec.Raw) -> M:
         """The message a payload stands for.
@@ -218,8 +221,15 @@ def _are_even(kind: Kind, value: Any) -> bool:
 # -- timestamps --
 
 
-def _timestamp_names(inside: list[Property]) -> list[str]:
-    """The properties that hold timestamps. A name that also means something else would make rewriting them unsafe."""
+def _timestamp_names(kinds: list[Kind]) -> list[str]:
+    """The properties that hold timestamps, by which these are found when they are written.
+
+    Raises:
+        TypeError: some could not be found, being in a list, or something else would be, being of the same name.
+    """
+    if any(kind.items is not None and kind.items.type is datetime for kind in kinds):
+        raise TypeError("timestamps, but in a list: there is no name to find them by (RPC-102)")
+    inside = [prop for kind in kinds if issubclass(kind.type, Datatype) for prop in properties(kind.type)]
     timestamps = {prop.wire_name for prop in inside if prop.kind.type is datetime}
     others = {prop.wire_name for prop in inside if prop.kind.type is not datetime}
     untyped = {prop.wire_name for prop in inside if prop.kind.type is Json}  # whatever is in them may have any name

@@ -247,6 +247,16 @@ def test_timestamps_and_untyped_data_do_not_go_together():
         codec_of(Both)
 
 
+@pytest.mark.parametrize("declared", [list[Timestamp], list[list[Timestamp]], list[Timestamp] | None])
+def test_timestamps_in_a_list_are_refused(declared):
+    """RPC-102: no schema has any; the search for timestamps, by name, would pass them over."""
+    inner = msgspec.defstruct("Inner", [("moments", declared)], bases=(Datatype,), kw_only=True)
+    outer = msgspec.defstruct("Outer", [("inner", list[inner])], bases=(Datatype,), kw_only=True)
+    for cls in (inner, outer):
+        with pytest.raises(TypeError, match="timestamps, but in a list"):
+            codec_of(cls)
+
+
 @pytest.mark.parametrize(
     ("value", "levels"), [(1, 0), ("[[[", 0), ([], 1), ({}, 1), ([1, {"a": 1}], 2), ({"a": [[1]], "b": 2}, 3)]
 )
