@@ -119,14 +119,24 @@ def without_none(declared: Any) -> Any:
     return declared
 
 
-def kinds_within(kind: Kind) -> Iterator[Kind]:
-    """A kind and every kind inside it, at any depth."""
+def kinds_within(kind: Kind, outer: tuple[type[Any], ...] = ()) -> Iterator[Kind]:
+    """A kind and every kind inside it, at any depth.
+
+    Args:
+        kind: where to begin.
+        outer: the data types that this one is inside of.
+
+    Raises:
+        TypeError: a data type is inside itself, so that there is no end to it.
+    """
+    if kind.type in outer:
+        raise TypeError(f"{kind.type.__name__} holds itself: no schema of OCPP does")
     yield kind
     if kind.items is not None:
-        yield from kinds_within(kind.items)
+        yield from kinds_within(kind.items, outer)
     elif issubclass(kind.type, Datatype):
         for prop in properties(kind.type):
-            yield from kinds_within(prop.kind)
+            yield from kinds_within(prop.kind, (*outer, kind.type))
 
 
 _LEAVES: Final = frozenset({str, int, float, bool, datetime, CustomData, Json})

@@ -127,6 +127,32 @@ def test_the_kinds_within_a_class_are_found_at_any_depth():
     assert datetime in inside  # the expiry date of an IdTagInfo
 
 
+class Menu(Datatype, kw_only=True):
+    above: Menu | None = None
+
+
+class Folder(Datatype, kw_only=True):
+    files: list[File]
+
+
+class File(Datatype, kw_only=True):
+    folder: Folder | None = None
+
+
+@pytest.mark.parametrize("cls", [Menu, Folder, File])
+def test_a_data_type_that_holds_itself_is_refused(cls):
+    with pytest.raises(TypeError, match=f"{cls.__name__} holds itself"):
+        codec_of(cls)
+
+
+def test_a_data_type_may_occur_twice_if_not_inside_itself():
+    class Pair(Datatype, kw_only=True):
+        left: Example
+        right: Example
+
+    assert [kind.type for kind in kinds_within(kind_of(Pair))].count(Example) == 2
+
+
 def test_only_an_alternative_of_none_is_taken_away():
     assert without_none(str | None) is str
     assert without_none(str | int) == str | int
