@@ -2,8 +2,8 @@
 
 The proof that a message is valid is to read back what was written, which takes several times as long as to write it.
 But nearly every message holds exactly what its class declares, and one glance at each value can tell. Straight code
-glances fastest; it is made from the declaration, as attrs makes an ``__init__``, and from nothing else: nothing that a
-peer or an application says gets into it.
+glances fastest; it is made from the declaration, as attrs makes an ``__init__``, and from nothing else. All of it that
+gets into the source is field names, if they are plain ones, and numbers; nothing that a peer says does.
 
 This module knows when to say yes. It must not know when to say no: whatever it does not recognise at once, be it a
 subclass, the text of an enum's member, another time zone, a tuple for a list, or a kind or a bound that is new to it,
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
+from keyword import iskeyword
 from typing import Any, Final
 
 import attrs
@@ -91,6 +92,9 @@ def _checks(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
         value: the variable that holds it. Whatever is assigned in between has a longer name that begins with this one.
         types: the names of the types in these lines; new ones are added.
     """
+    if not _is_plain(kind.type):
+        yield "return judge(value)"
+        return
     yield f"if {' or '.join(_doubts(kind, value, types))}: return judge(value)"
     if kind.type is datetime:
         yield f"if fraction := {value}.microsecond: surplus += 3; finer += fraction % 1000"
@@ -107,10 +111,7 @@ def _checks(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
 
 def _doubts(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
     """Expressions; none of them is true if a value is plainly of its kind."""
-    if not _is_plain(kind.type):
-        yield "True"
-        return
-    yield f"type({value}) is not {types.setdefault(kind.type, f'{kind.type.__name__}_{len(types)}')}"
+    yield f"type({value}) is not {types.setdefault(kind.type, f'type_{len(types)}')}"
     yield from (doubt.format(value=value) for doubt in _PECULIAR.get(kind.type, ()))
     for bound, limit in attrs.asdict(kind, recurse=False).items():
         if bound not in {"type", "items"} and limit is not None:
@@ -120,8 +121,14 @@ def _doubts(kind: Kind, value: str, types: dict[type, str]) -> Iterator[str]:
 def _is_plain(declared: type[Any]) -> bool:
     """Whether an instance of exactly this type is written as what it is, but for what is inside it."""
     if issubclass(declared, Datatype):  # None is left out only where it is the default.
-        return all(default in (None, msgspec.NODEFAULT) for default in declared.__struct_defaults__)
+        defaults, names = declared.__struct_defaults__, declared.__struct_fields__
+        return all(default in (None, msgspec.NODEFAULT) for default in defaults) and all(map(_is_plain_name, names))
     return declared in _PLAIN or issubclass(declared, StrEnum)
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether source code can say it. Beyond ASCII, Python takes some names for others."""
+    return name.isascii() and name.isidentifier() and not iskeyword(name)
 
 
 _PLAIN: Final = frozenset({str, int, float, bool, datetime, list})

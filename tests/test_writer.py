@@ -333,6 +333,25 @@ def test_classes_of_the_same_name_are_told_apart():
     assert at_once(Namesakes, Namesakes(first=accepted, second=accepted)) is None
 
 
+def test_the_name_of_an_enum_may_be_anything():
+    enum = StrEnum("my enum", {"A": "a"})
+    cls = msgspec.defstruct("My class", [("value", enum)], bases=(Datatype,), kw_only=True)
+    assert at_once(cls, cls(value=enum.A)) == b'{"value":"a"}'
+    assert encoded(cls, cls(value="b")) is None
+
+
+@pytest.mark.parametrize("name", ["class", "None", "ﬁ"])
+def test_a_field_name_that_source_code_cannot_say_is_a_doubt(name):
+    inner = msgspec.defstruct("Inner", [("fi", str | None, None), (name, str)], bases=(Datatype,), kw_only=True)
+    outer = msgspec.defstruct("Outer", [("inner", list[inner])], bases=(Datatype,), kw_only=True)
+    right, wrong = inner(**{name: "a"}), inner(**{"fi": "a", name: 1})
+    for cls, message in ((inner, right), (outer, outer(inner=[right]))):
+        assert at_once(cls, message) is None
+        assert encoded(cls, message) == msgspec.json.encode(message)
+    assert encoded(inner, wrong) is None
+    assert encoded(outer, outer(inner=[wrong])) is None
+
+
 # -- when it is compiled --
 
 
