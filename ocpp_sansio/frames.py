@@ -21,10 +21,13 @@ __all__ = [
     "Call",
     "CallError",
     "CallResult",
+    "CallResultError",
+    "Frame",
     "Malformed",
-    "MessageType",
+    "Send",
     "decode",
     "decode_large",
+    "decoder",
     "encode",
     "examine",
     "read_details",
@@ -195,7 +198,9 @@ _SHAPES: Final = {
 }
 
 # The head of a message that breaks off or is damaged further on. Bounded, so that it is linear in the text.
-_HEAD: Final = re.compile(r'\s{0,16}\[\s{0,16}(\d{1,3})\s{0,16},\s{0,16}("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]){1,512}")')
+_HEAD: Final = re.compile(
+    r'\s{0,16}\[\s{0,16}(\d{1,3})\s{0,16},\s{0,16}("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]){1,512}")', re.ASCII
+)
 _HEAD_LENGTH: Final = 1024
 
 
