@@ -160,7 +160,10 @@ def codec_of(cls: type[M]) -> Codec[M]:
 
 
 def preload(actions: Actions) -> None:
-    """Build the codecs of a whole version now, rather than one by one as its messages come by."""
+    """Build the codecs of a whole version now, rather than one by one as its messages come by.
+
+    For an application that would rather start later than take longer over the first message of each kind. None has to.
+    """
     for action in actions.values():
         for cls in (action.request, action.response):
             if cls is not None:
