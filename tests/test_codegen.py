@@ -463,6 +463,33 @@ def test_custom_data_that_is_described_in_another_way_stops_the_generator():
         read_changed(lambda s: s["ResetRequest"]["definitions"]["CustomDataType"]["required"].clear(), version="v21")
 
 
+@pytest.mark.parametrize(
+    ("node", "unused"),
+    [
+        ({"type": "string", "enum": ["A"], "maxLength": 1}, "maxLength"),
+        ({"type": "string", "format": "date-time", "maxLength": 30}, "maxLength"),
+        ({"type": "string", "format": "date-time", "default": ""}, "default"),
+        ({"type": "string", "format": "uri", "default": ""}, "default"),
+        ({"type": "number", "multipleOf": 0.1, "minimum": 0}, "minimum"),
+        ({"type": "number", "multipleOf": 0.1, "maximum": 1}, "maximum"),
+        ({"type": "array", "items": {"type": "string"}, "default": []}, "default"),
+    ],
+)
+def test_a_keyword_that_would_be_passed_over_stops_the_generator(node, unused):
+    with pytest.raises(Unaccounted, match=rf"here: keywords \['{unused}'\]"):
+        check_keywords(node, "here")
+
+
+def test_an_enum_and_a_format_at_once_stop_the_generator():
+    with pytest.raises(Unaccounted, match=r"here: keywords \['enum', 'format'\]"):
+        check_keywords({"type": "string", "enum": ["A"], "format": "date-time"}, "here")
+
+
+def test_a_default_that_is_no_value_of_its_enum_stops_the_generator():
+    with pytest.raises(Unaccounted, match="Reset/type: the default is not a value of ResetType: 'Firm'"):
+        read_changed(lambda s: properties(s, "Reset")["type"].update(default="Firm"))
+
+
 def test_a_number_with_another_grid_stops_the_generator():
     with pytest.raises(Unaccounted, match=r"here: multipleOf 0\.01"):
         check_keywords({"type": "number", "multipleOf": 0.01}, "here")

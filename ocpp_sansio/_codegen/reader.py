@@ -220,7 +220,11 @@ class _Reader:
         if len({member.name for member in members}) != len(members):
             raise Unaccounted(place, f"two members of {name} have the same name")
         self._enums.setdefault(name, Enum(name=name, doc=entry["doc"], rules=tuple(entry["rules"]), members=members))
-        default = [f"{name}.{member.name}" for member in members if member.value == node.get("default")]
+        if "default" not in node:
+            return name
+        default = [f"{name}.{member.name}" for member in members if member.value == node["default"]]
+        if not default:
+            raise Unaccounted(place, f"the default is not a value of {name}: {node['default']!r}")
         return _annotated(name, "", *default)
 
     def _formatted(self, node: dict[str, Any], place: str) -> str:
@@ -230,7 +234,7 @@ class _Reader:
         if format_ not in self._data["unchecked_formats"]:
             raise Unaccounted(place, f"format {format_!r}")
         self._unchecked_formats.discard(format_)
-        return _annotated("str", _constraints(node))
+        return "str"
 
     def _alias(self, node: dict[str, Any], place: str) -> str | None:
         wire_name = place.rpartition("/")[2]
@@ -239,7 +243,8 @@ class _Reader:
             if wire_name in entry["properties"]:
                 if node != entry["schema"]:
                     raise Unaccounted(place, f"not the {name} it is named as")
-                self._aliases[name] = Alias(name=name, doc=entry["doc"], type=_annotated("str", _constraints(node)))
+                type_ = _annotated(_SCALARS[node["type"]], _constraints(node), _default(node))
+                self._aliases[name] = Alias(name=name, doc=entry["doc"], type=type_)
                 return name
         return None
 

@@ -29,6 +29,13 @@ _KEYWORDS = {
     "$ref": {"$ref"},
 }
 
+_BESIDE = {
+    "enum": {"type", "additionalProperties", "default"},
+    "format": {"type"},
+    "multipleOf": {"type"},
+}
+"""A keyword that makes something else of a node than its type does, and what may stand beside it."""
+
 _CUSTOM_DATA = {
     "type": "object",
     "properties": {"vendorId": {"type": "string", "maxLength": 255}},
@@ -68,7 +75,8 @@ def check_keywords(node: dict[str, Any], place: str) -> None:
     kind = "$ref" if "$ref" in node else node.get("type")
     if kind not in list(_KEYWORDS):  # a list of types would be unhashable
         raise Unaccounted(place, f"type {kind!r}")
-    if unknown := node.keys() - _KEYWORDS[kind] - _SAY_NOTHING:
+    known = _KEYWORDS[kind].intersection(*({keyword} | _BESIDE[keyword] for keyword in _BESIDE if keyword in node))
+    if unknown := node.keys() - known - _SAY_NOTHING:
         raise Unaccounted(place, f"keywords {sorted(unknown)} on a node of type {kind!r}")
     if kind == "object" and node.get("additionalProperties") is not False:
         raise Unaccounted(place, "an object that is open to other properties")
