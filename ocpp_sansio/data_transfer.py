@@ -18,8 +18,8 @@ import attrs
 import msgspec
 
 from .codec import PayloadError, codec_of
-from .diagnosis import CODES, diagnose, validate
-from .errors import CallFailure, InvalidResponse, LocalProtocolError, Violation
+from .diagnosis import CODES, diagnose, diagnose_message
+from .errors import CallFailure, InvalidMessage, InvalidResponse, LocalProtocolError, Violation
 from .messages import Datatype, Json, Response, response_of
 from .schema import Kind, properties
 
@@ -148,7 +148,9 @@ class DataTransfers:
 
     def __init__(self, *, report: Report | None = None) -> None:
         self._report = report
-        self._handlers: dict[DataTransfer[Any, Any], TransferHandler[Any, Any]] = {}
+        self._known: dict[_Trait, dict[_Key, tuple[DataTransfer[Any, Any], TransferHandler[Any, Any]]]] = {
+            trait: {} for trait in _TRAITS.values()
+        }
 
     def on(self, transfer: DataTransfer[D, A]) -> Callable[[TransferHandler[D, A]], TransferHandler[D, A]]:
         """Decorate the handler of a message. It may raise :class:`ocpp_sansio.Rejection`, as any other.
@@ -158,9 +160,10 @@ class DataTransfers:
         """
 
         def register(handler: TransferHandler[D, A]) -> TransferHandler[D, A]:
-            if _WIDEST.key(transfer) in map(_WIDEST.key, self._handlers):
+            if _WIDEST.key(transfer) in self._known[_WIDEST]:
                 raise ValueError(f"{transfer} has a handler already")
-            self._handlers[transfer] = handler
+            for trait, known in self._known.items():
+                known[trait.key(transfer)] = transfer, handler
             return handler
 
         return register
@@ -169,13 +172,13 @@ class DataTransfers:
         """Answer a DataTransferRequest of any version: with a response, or with what an ``async`` handler will give."""
         cls = request.__class__
         trait, respond = _trait(cls), partial(_respond, cls)
+        known = self._known[trait]
         vendor_id, _ = key = trait.key(request)
-        by_key = {trait.key(each): each for each in self._handlers}
-        transfer = by_key.get(key)
-        if transfer is None:
+        if key not in known:
             # CP16-200, CP16-201, CP201-173
-            is_known = vendor_id in (vendor for vendor, _ in by_key)
+            is_known = vendor_id in (vendor for vendor, _ in known)
             return respond(TransferStatus.UNKNOWN_MESSAGE_ID if is_known else TransferStatus.UNKNOWN_VENDOR_ID)
+        transfer, handler = known[key]
         try:
             data = trait.unpack(transfer.data, request.data)
         except _Misfit as misfit:
@@ -183,7 +186,7 @@ class DataTransfers:
             if self._report is not None:
                 self._report(peer, transfer, misfit.violations)
             return respond(TransferStatus.REJECTED, why=misfit.violations)
-        answer = self._handlers[transfer](peer, data)
+        answer = handler(peer, data)
         return _reply_later(cls, transfer, answer) if isawaitable(answer) else _reply(cls, transfer, answer)
 
 
@@ -209,6 +212,10 @@ class _Misfit(Exception):
         self.violations = violations
 
 
+_Key = tuple[str, str | None]
+"""A vendor and a message of its."""
+
+
 @attrs.frozen
 class _Trait:
     """How ``data`` carries a JSON object, and when two names are the same."""
@@ -218,14 +225,19 @@ class _Trait:
     read: Callable[[Any], bytes | str]
     fold: Callable[[str], str]
 
-    def key(self, named: TransferRequest | DataTransfer[Any, Any]) -> tuple[str, str | None]:
+    def key(self, named: TransferRequest | DataTransfer[Any, Any]) -> _Key:
         """By which a vendor's message is known."""
         return self.fold(named.vendor_id), None if named.message_id is None else self.fold(named.message_id)
 
     def pack(self, cls: type[Any], data: Any) -> Any:
         if type(data) is not cls:
             raise LocalProtocolError(f"the data is declared as {cls.__name__}, not as {type(data).__name__}")
-        return None if data is None else self.write(codec_of(cls).encode(validate(data)))
+        if data is None:
+            return None
+        try:
+            return self.write(codec_of(cls).encode(data))
+        except PayloadError:
+            raise InvalidMessage(cls.__name__, diagnose_message(data)) from None
 
     def unpack(self, cls: type[Any], data: Any) -> Any:
         if data is None and cls is NoneType:

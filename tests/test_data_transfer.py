@@ -124,6 +124,14 @@ def test_data_that_breaks_its_schema_is_not_sent():
         PING.request(v201.DataTransferRequest, VALID)
 
 
+def test_data_is_encoded_once(monkeypatch):
+    codec, texts = codec_of(Price), []
+    encode = codec.encode
+    monkeypatch.setattr(codec, "encode", lambda data: texts.append(encode(data)) or texts[-1])
+    PRICE.request(v16.DataTransferRequest, Price(cents=31))
+    assert texts == [b'{"cents":31}']
+
+
 def test_a_declaration_that_no_schema_can_tell_is_refused_at_once():
     class Odd(Datatype, kw_only=True):
         price: complex
