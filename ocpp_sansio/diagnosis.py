@@ -2,8 +2,8 @@
 
 The codec says yes or no; this module is asked after a no, and the two always agree. It takes its constraints from the
 same declarations (:mod:`ocpp_sansio.schema`). cattrs does the walking and the collecting: its error groups keep one
-note per step into the payload, from which the paths are read. The hooks for the scalars are ours and strict, for
-cattrs would rather convert than refuse.
+note per step into the payload, from which the paths are read. The hooks for the scalars are ours and strict: we want
+every value judged as it is, and none converted.
 
 No sentence made here ever quotes the offending value (F-69, F-103).
 """

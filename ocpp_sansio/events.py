@@ -92,7 +92,7 @@ class PendingCall(Generic[R]):
 class CallReceived(msgspec.Struct, Generic[R], frozen=True):
     """The peer sent a valid CALL. It must be answered once: ``respond(event, …)`` or ``reject(event, …)``."""
 
-    # The one event that is made for every message a server gets: attrs takes six times as long to make a frozen object.
+    # It is made for every message a server gets, so it is of the cheapest kind to make.
 
     message_id: str
     action: str

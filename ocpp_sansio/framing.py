@@ -31,7 +31,7 @@ IN_TWO_BYTES: Final = 126
 
 _SHORT_HEADS: Final = [bytes((WHOLE_TEXT, size)) for size in range(IN_TWO_BYTES)]
 
-# The library prints header fields at DEBUG, among them credentials (F-40): it gets a logger that never speaks.
+# It gets a logger that never speaks: header fields hold credentials (F-40).
 SILENT: Final = logging.Logger("silent")  # noqa: LOG001 - nobody else can find it and make it speak
 SILENT.disabled = True
 
@@ -39,8 +39,7 @@ SILENT.disabled = True
 class Library(Protocol):
     """The library's framing from the first frame on, which hands over every frame as soon as it is complete.
 
-    Handing over a whole chunk at a time, as the library does, would let a peer run past every limit within one
-    chunk, and make what happens depend on how TCP cut it.
+    Frame by frame, so that every limit holds within one chunk as well, however TCP cut it.
     """
 
     def __init__(self, side: Side, on_frame: Callable[[Frame], None], limits: Limits) -> None:

@@ -1,7 +1,7 @@
 """TCP bytes ⇄ text messages, for both sides of a WebSocket as OCPP wants it.
 
-`websockets` frames and unframes, see :mod:`ocpp_sansio.framing`; added here is what its Sans-I/O layer leaves out: a
-handshake that the application decides, deadlines, the limits on what a peer may send, and an account of how it ended.
+Frames are the business of :mod:`ocpp_sansio.framing`, which shares it with `websockets`. Added here are a handshake
+that the application decides, deadlines, the limits on what a peer may send, and an account of how it ended.
 
 The driver's part is that of :mod:`ocpp_sansio.connection`, which is the one driver of this module.
 """
