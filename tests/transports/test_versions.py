@@ -334,11 +334,11 @@ def test_a_flood_of_sends_is_heard_a_few_at_a_time_and_then_not_read_f_98(server
 
 
 @on_server
-def test_handlers_of_sends_may_call_their_peer_f_100(server: Adapter) -> None:
+@pytest.mark.parametrize("count", [12, 17, 18, 100, 250])  # all more than are at work at the same time
+def test_handlers_of_sends_may_call_their_peer_f_100(server: Adapter, count: int) -> None:
     csms = central_system_of_2_1()
     answers: list[Any] = []
     csms.on_send(v21.NotifyPeriodicEventStream)(server.asking(RESET, lambda *_: None, answers))
-    count = 12  # more than are at work at the same time
     with server.serve(csms) as served, raw_client(served.port, version="2.1") as peer:
         peer.stream.sendall(b"".join(peer.frame(stream_text(number)) for number in range(count)))
         for _ in range(count):
@@ -348,6 +348,26 @@ def test_handlers_of_sends_may_call_their_peer_f_100(server: Adapter) -> None:
         peer.send('[2,"last","Heartbeat",{}]')
         assert json.loads(peer.receive_text())[:2] == [3, "last"]
     assert answers == [RESETTING] * count
+
+
+@on_server
+def test_more_sends_than_are_held_for_handlers_that_call_close_the_connection_f_98_f_100(
+    server: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    csms = central_system_of_2_1(limits=Limits(max_inbound_calls=2, max_held_calls=5, close_timeout=3))
+    answers: list[Any] = []
+    csms.on_send(v21.NotifyPeriodicEventStream)(server.asking(RESET, lambda *_: None, answers))
+    with (
+        caplog.at_level(logging.WARNING, "ocpp_transports"),
+        server.serve(csms) as served,
+        raw_client(served.port, version="2.1") as peer,
+    ):
+        peer.stream.sendall(b"".join(peer.frame(stream_text(number)) for number in range(8)))
+        assert json.loads(peer.receive_text())[2] == "Reset"
+        assert peer.receive() == (8, b"\x03\xf0too many SENDs are waiting")
+    assert caplog.text.count("too many SENDs are waiting") == 1
+    assert caplog.text.count("the handler of NotifyPeriodicEventStream failed") == 8  # each was heard, none answered
+    assert not answers
 
 
 @on_client

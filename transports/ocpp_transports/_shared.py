@@ -83,6 +83,7 @@ _STOPS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGrou
 # WebSocket close codes and reasons (RPC-017).
 NORMAL: Final = 1000, ""
 GOING_AWAY: Final = 1001, "shutting down"
+TOO_MUCH: Final = 1008, "too many SENDs are waiting"
 
 
 class HandshakeFailed(OcppError):
@@ -279,9 +280,14 @@ class Dispatcher(ABC, Generic[C, H, F]):
         while (event := next_event()) is not None:
             self._REACTIONS[type(event)](self, event)
         if self._unheard or self.connection.busy:
-            # Who waits for the peer's answer may be one of the handlers at work: some more is read for it (F-100).
-            room = self.connection.limits.max_inbound_calls if self._waiters else 0
+            # Who waits for the peer's answer may be one of the handlers at work: more is read for it, as it is for a
+            # handler of CALLs, and as much (F-100). Who waits for nothing needs no more than what has been read.
+            room = self.connection.limits.max_held_calls if self._waiters else 0
             self.connection.busy = len(self._unheard) > room
+            if self.connection.busy and self._waiters:
+                self._complain(logging.WARNING, TOO_MUCH[1])
+                self.connection.close(*TOO_MUCH, now=self.now())
+                self.react()  # the end of every call, and so of who waits: this happens once
 
     def _on_call(self, call: CallReceived[Any]) -> None:
         if call.deviations:
