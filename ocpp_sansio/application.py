@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 from .errors import ErrorCode, Rejection
-from .events import CallReceived, CallSucceeded, ConnectionRequested, PendingCall, Repair, SendReceived
+from .events import CallReceived, CallSucceeded, ConnectionRequested, Repair, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
 from .messages import Response
@@ -138,11 +138,12 @@ class CentralSystem(CentralSystemHandlers):
         """Take a station into the table. Returns the one it displaces: the newest connection wins (RPC-019)."""
         displaced = self._stations.get(station.identity)
         self._stations = MappingProxyType({**self._stations, station.identity: station})
+        self._pending.pop(station.identity, None)
         return displaced
 
     def closed(self, station: Station) -> None:
         """Take a station out of the table, unless a newer connection has taken its place (F-35)."""
-        if self._stations.get(station.identity) is station:
+        if self._is_current(station):
             others = {key: other for key, other in self._stations.items() if other is not station}
             self._stations = MappingProxyType(others)
             self._pending.pop(station.identity, None)
@@ -173,22 +174,32 @@ class CentralSystem(CentralSystemHandlers):
             raise Rejection(ErrorCode.SECURITY_ERROR, "send a BootNotification first, and wait until it is accepted")
 
     def answered(self, station: Station, call: CallReceived[Any], response: Response) -> None:
-        """Learn from an answer that has been given: who is accepted, and who no longer is (CS16-001, CP16-019)."""
-        if call.action == _BOOT:
+        """Learn from an answer that has been given: who is accepted, and who no longer is (CS16-001, CP16-019).
+
+        From one that was given to a displaced connection nothing is learnt: it says nothing of who has the newer one.
+        """
+        if call.action == _BOOT and self._is_current(station):
             status = _status(response)
             if status == _ACCEPTED:
                 self.accept(station.identity)
             else:
                 self._accepted.pop(station.identity, None)
                 self._pending.pop(station.identity, None)
-            if status == _PENDING and self._stations.get(station.identity) is station:
+            if status == _PENDING:
                 self._pending[station.identity] = set()
 
     def succeeded(self, station: Station, outcome: CallSucceeded[Any]) -> None:
         """Learn from an answer that has come: what a station that is Pending may send now (RPC-076)."""
         allowed = self._pending.get(station.identity)
-        if allowed is not None and _status(outcome.response) == _ACCEPTED:
-            allowed |= _triggered(outcome.call)
+        entitled = _ENTITLED.get(outcome.call.action)
+        if allowed is None or entitled is None or not self._is_current(station):
+            return
+        if _status(outcome.response) == _ACCEPTED:
+            allowed.add(entitled(outcome.call.request))
+
+    def _is_current(self, station: Station) -> bool:
+        """Whether this is the connection that its charge point has now (RPC-019)."""
+        return self._stations.get(station.identity) is station
 
 
 # All are spelled alike in every version.
@@ -197,19 +208,25 @@ _ACCEPTED: Final = "Accepted"
 _PENDING: Final = "Pending"
 _NOTHING: Final = frozenset[str]()
 
-_REPORTS: Final = {"GetBaseReport": frozenset({"NotifyReport"}), "GetReport": frozenset({"NotifyReport"})}
-"""The actions that bring about others, and those others."""
-
 
 def _status(response: Response) -> object:
     return getattr(response, "status", None)
 
 
-def _triggered(call: PendingCall[Any]) -> frozenset[str]:
-    """The actions that a request of ours makes a station send."""
-    if call.action not in ("TriggerMessage", "ExtendedTriggerMessage"):
-        return _REPORTS.get(call.action, _NOTHING)
+def _triggered(request: Any) -> str:
     # The triggers have the names of the actions, but there is one for each kind of certificate to be signed.
-    request: Any = call.request
     trigger: str = request.requested_message
-    return frozenset({"SignCertificate" if trigger.startswith("Sign") else trigger})
+    return "SignCertificate" if trigger.startswith("Sign") else trigger
+
+
+def _report(_: Any) -> str:
+    return "NotifyReport"
+
+
+_ENTITLED: Final[Mapping[str, Callable[[Any], str]]] = {
+    "ExtendedTriggerMessage": _triggered,
+    "GetBaseReport": _report,
+    "GetReport": _report,
+    "TriggerMessage": _triggered,
+}
+"""What a station that accepts a request of ours may send because of it: by the request's action, from the request."""

@@ -107,6 +107,7 @@ def test_a_charge_point_s_handlers_learn_nothing_and_refuse_what_they_lack():
 def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection():
     """RPC-075, RPC-124, CS16-003."""
     csms, station = central_system(), Station("A")
+    csms.opened(station)
     for status in (v16.RegistrationStatus.PENDING, v16.RegistrationStatus.REJECTED):
         csms.answered(station, BOOT, booted(status))
         with pytest.raises(Rejection) as caught:
@@ -124,6 +125,7 @@ def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection()
 def test_a_station_of_2_x_is_accepted_by_its_boot_as_well(version):
     """RPC-076, CS201-010, CS201-011."""
     csms, station = CentralSystem(versions=["2.1", "2.0.1", "1.6"]), Station("A")
+    csms.opened(station)
     csms.on(version.HeartbeatRequest)(handle)
     beat = CallReceived("b", "Heartbeat", version.HeartbeatRequest())
     for status in (version.RegistrationStatus.PENDING, version.RegistrationStatus.REJECTED):
@@ -232,6 +234,28 @@ def test_what_a_station_was_told_to_send_ends_with_its_next_boot_and_with_its_co
             case _:
                 csms.answered(station, booting(v201), booted(v201.RegistrationStatus[end], v201))
         assert not may_send(csms, station, "NotifyReport")
+
+
+def test_the_right_to_send_while_pending_is_not_inherited_by_the_next_connection():
+    """RPC-076, RPC-019."""
+    csms = CentralSystem()
+    report(csms, pending_station(csms))
+    new = Station("A")
+    csms.opened(new)
+    assert not may_send(csms, new, "NotifyReport")
+
+
+def test_nothing_is_learnt_from_a_displaced_connection():
+    """RPC-075, RPC-076, RPC-019."""
+    csms = CentralSystem()
+    old, new = pending_station(csms), pending_station(csms)
+    report(csms, old)
+    assert not may_send(csms, new, "NotifyReport")
+    csms.answered(old, booting(v201), booted(v201.RegistrationStatus.ACCEPTED, v201))
+    assert not may_send(csms, new, "StatusNotification")
+    report(csms, new)
+    csms.answered(old, booting(v201), booted(v201.RegistrationStatus.REJECTED, v201))
+    assert may_send(csms, new, "NotifyReport")
 
 
 def test_a_station_that_is_rejected_or_silent_is_allowed_nothing():
