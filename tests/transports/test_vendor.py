@@ -30,6 +30,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.errors import CallRefused, ErrorCode
 from ocpp_sansio.messages import Integer
+from ocpp_transports._shared import MAX_COMPLAINTS
 from tests.transports.contract import ADAPTERS, BOOT, PATIENCE, Adapter, booted, raw_client
 
 on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")
@@ -130,6 +131,25 @@ def test_what_is_put_up_with_is_answered_and_in_the_log(server: Adapter, caplog:
     assert "StatusNotification: put up with unknown-enum at $.status, and 0 more" in caplog.text
     assert "Dreaming" not in caplog.text
     assert "Later" not in caplog.text
+
+
+@on_server
+def test_deviations_and_repeated_calls_do_not_fill_the_log_f_130(
+    server: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    payload = {"connectorId": 1, "errorCode": "NoError", "status": "Dreaming"}
+    with (
+        caplog.at_level(logging.INFO, "ocpp_transports"),
+        server.serve(central_system(plain)) as served,
+        raw_client(served.port) as station,
+    ):
+        for number in range(60):
+            for _ in range(2):
+                station.send(json.dumps([2, str(number), "StatusNotification", payload]))
+                assert station.receive_text() == f'[3,"{number}",{{}}]'
+    assert caplog.text.count("put up with") == MAX_COMPLAINTS // 2
+    assert caplog.text.count("came again") == MAX_COMPLAINTS // 2
+    assert caplog.text.count("logged at DEBUG") == 1
 
 
 # -- misuse is found out before there is a peer --

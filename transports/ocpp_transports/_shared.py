@@ -392,8 +392,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
     def _tell(self, action: str, deviations: Sequence[Deviation]) -> None:
         """What was put up with, without a word of the peer's own (F-69)."""
         first = deviations[0]
-        text = "%r: %s: put up with %s at %s, and %d more"
-        logger.info(text, self.identity, action, first.repair.value, first.path, len(deviations) - 1)
+        what = f"{action}: put up with {first.repair.value} at {first.path}, and {len(deviations) - 1} more"
+        self._complain(logging.INFO, what)
 
     def _on_overdue(self, event: CallOverdue) -> None:
         logger.error("%r: the handler of %s took too long", self.identity, event.call.action)
@@ -409,7 +409,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
         logger.info("%r: the answer to %s came too late", self.identity, event.call.action)
 
     def _on_duplicate(self, event: DuplicateCall) -> None:
-        logger.info("%r: %s came again", self.identity, event.action)
+        self._complain(logging.INFO, f"{event.action} came again")
 
     def _on_misbehaviour(self, event: PeerMisbehaved) -> None:
         # The description never quotes the peer: there may be a secret in it (F-40).
