@@ -153,8 +153,11 @@ class CentralSystemHandlers(Handlers):
     def on_send(self, message: type[M]) -> Callable[[SendHandlerOf[M]], SendHandlerOf[M]]:
         """Decorate the handler of what charge points send in a SEND (2.1: RPC-034).
 
-        A plain function hears a charge point's messages one after the other. An ``async`` one runs several times beside
-        itself, ``Limits.max_inbound_calls`` times at most: as long as it does, nothing more is read (F-98).
+        A plain function that calls nobody hears a charge point's messages one after the other. An ``async`` one runs
+        several times beside itself, ``Limits.max_inbound_calls`` times at most; and so, under an adapter without an
+        event loop, does a plain one that calls its charge point: while it waits for the answer, it is called with the
+        messages that come before that. When so many are at work, no more is read than it takes to hear the answers
+        that they wait for (F-98, F-100).
 
         Raises:
             TypeError: a charge point does not send this in a SEND.

@@ -1,4 +1,9 @@
-"""Every bound on what a peer can make us hold or do, in one place."""
+"""Every bound on what a peer can make us hold or do that somebody may want otherwise, in one place.
+
+Bounds of what is read but never kept, and a few that nobody needs otherwise, are constants of the modules that use
+them: ``messages.MAX_DEPTH``, ``tolerance.MAX_DEVIATIONS`` and ``tolerance.MAX_ENUM_LENGTH``,
+``session.BAD_MESSAGE_WINDOW``, ``application.MAX_ACCEPTED``, ``data_transfer.MAX_QUOTED``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ from typing import Any
 
 import attrs
 from attrs.validators import ge, gt, optional
+
+from .messages import MAX_DEPTH
 
 __all__ = ["Limits"]
 
@@ -35,7 +42,7 @@ class Limits:
     """Bytes of one message, after reassembly. A longer one closes the connection with 1009 (F-48, F-49)."""
     max_fragments: int = _positive(1024)
     """WebSocket fragments of one message. More close the connection with 1008 (F-50)."""
-    max_depth: int = _positive(32)
+    max_depth: int = _positive(MAX_DEPTH)
     """Nesting of the details of a CALLERROR, which no schema bounds (F-65)."""
     max_reported_text: int = _natural(1024)
     """Characters of a message that an event about it quotes (F-60)."""
@@ -55,10 +62,12 @@ class Limits:
     """CALLs of ours that wait behind the one outstanding (F-124)."""
     max_inbound_calls: int = _positive(8)
     """CALLs of the peer that may be with the application at the same time, and, counted apart, SENDs and refusals of
-    responses. Beyond that reading stops (F-98)."""
+    responses. Beyond that reading stops (F-98). For SENDs and refusals it is the adapters that keep this bound and the
+    next one: a driver of the bare core sees to them itself."""
     max_held_calls: int = _natural(256)
     """CALLs of the peer that were read already and wait for those, up to ``max_message_size`` bytes in all. More close
-    the connection with 1008. A peer that keeps to RPC-050 never has one waiting."""
+    the connection with 1008. A peer that keeps to RPC-050 never has one waiting. Counted apart, by number only, so
+    many SENDs and refusals may wait while a call of ours waits for its answer (F-100)."""
     max_replays: int = _natural(16)
     """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
     max_expired_calls: int = _natural(64)
