@@ -17,9 +17,10 @@ from ocpp_sansio import CentralSystem, Direction, Role, Version, v16, v21, v201,
 from ocpp_transports import cli, sync
 from ocpp_transports.cli import demo
 from ocpp_transports.cli._app import app
-from ocpp_transports.cli._dialects import DIALECTS
+from ocpp_transports.cli._dialects import DIALECTS, NUMBERS
 from ocpp_transports.cli._frames import Ladder, Passed, Recording
 from ocpp_transports.cli._story import reports
+from ocpp_transports.cli._v2x import token
 
 HOST = "127.0.0.1"
 PATIENCE = 20.0
@@ -375,6 +376,16 @@ def test_a_charge_point_does_what_it_is_asked_if_it_can(version: Version) -> Non
         response: Any = answers[type(request)](request)
         validate(response)
         assert response.status == status
+
+
+@pytest.mark.parametrize(("version", "card"), [(v201, v201.IdTokenEnum.ISO14443), (v21, "ISO14443")])
+def test_a_token_has_a_type_of_its_version(version: Any, card: str) -> None:
+    made = token(version, "CUSTOMER-1")
+    assert (type(made.type), made.type) == (type(card), card)
+
+
+def test_what_is_spoken_by_default_is_all_there_is_the_newest_first() -> None:
+    assert Version.parse_all(NUMBERS) == tuple(DIALECTS) == tuple(reversed(Version))
 
 
 # -- the command itself --

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
 from ocpp_sansio import CallTimedOut, FromChargePoint, Request, Response, SendFromChargePoint, Version
+from ocpp_sansio.schema import properties
 
 __all__ = [
     "VENDOR",
@@ -187,9 +187,10 @@ def reports(version: Version) -> Answers:
     """What answers whatever a charge point reports: taken note of, and no more said."""
     answers: Answers = {}
     for action in version.actions.values():
-        if issubclass(action.request, FromChargePoint) and action.response is not None:
-            with suppress(TypeError):  # there is more to say
-                answers[action.request] = _always(action.response())
+        if not issubclass(action.request, FromChargePoint) or action.response is None:
+            continue
+        if not any(each.required for each in properties(action.response)):  # else there is more to say
+            answers[action.request] = _always(action.response())
     return answers
 
 

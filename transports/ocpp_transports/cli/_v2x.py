@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from ocpp_sansio import Request, Response, Version, v21, v201
 
@@ -12,6 +12,8 @@ __all__ = ["Dialect21", "Dialect201"]
 
 VOLTAGE = "230.1"
 STREAM = 1
+CARD: Final[dict[Any, str]] = {v201: v201.IdTokenEnum.ISO14443, v21: "ISO14443"}
+"""The kind of token that a contactless card is: in 2.0.1 one of an enum, in 2.1 any text."""
 
 
 class ChargePoint201(ChargePoint):
@@ -139,7 +141,7 @@ class ChargePoint21(ChargePoint201):
 
 def token(v: Any, text: str) -> Any:
     """Who wants to charge."""
-    return v.IdToken(id_token=text, type="ISO14443")
+    return v.IdToken(id_token=text, type=CARD[v])
 
 
 class Dialect201(Dialect):

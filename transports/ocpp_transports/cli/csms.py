@@ -15,7 +15,7 @@ from ocpp_sansio import Direction, Role, Version
 from ocpp_transports.asyncio import serve
 
 from ._adapters import central_system, give_in_task
-from ._dialects import DIALECTS, Number
+from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
 from ._screen import print_line, screen, show_log
 from ._story import Answers
@@ -27,7 +27,7 @@ def csms(
     *,
     port: int = 9000,
     host: str = "127.0.0.1",
-    version: Annotated[tuple[Number, ...], Parameter(negative="")] = ("2.1", "2.0.1", "1.6"),
+    version: Annotated[tuple[Number, ...], Parameter(negative="")] = NUMBERS,
 ) -> None:
     """Welcome every station, let everybody charge, and show each message. Ctrl+C ends it.
 

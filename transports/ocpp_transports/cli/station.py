@@ -14,7 +14,7 @@ from ocpp_sansio import Direction, OcppError, Role, Version
 from ocpp_transports.asyncio import connect
 
 from ._adapters import charge_point_handlers, tell
-from ._dialects import DIALECTS, Number
+from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
 from ._screen import print_line, screen, show_log
 from ._story import Answers, ChargePoint, Story
@@ -26,7 +26,7 @@ def station(
     url: str,
     identity: str,
     *,
-    version: Annotated[tuple[Number, ...], Parameter(negative="")] = ("2.1", "2.0.1", "1.6"),
+    version: Annotated[tuple[Number, ...], Parameter(negative="")] = NUMBERS,
     id_tag: str = "CUSTOMER-1",
     readings: int = 3,
     interval: float = 1.0,
