@@ -154,7 +154,7 @@ class CentralSystem(CentralSystemHandlers):
         Raises:
             Rejection: NotSupported, there is none (RPC-070); SecurityError, the station is not accepted (RPC-075).
         """
-        if call.action != _BOOT:
+        if call.action != _BOOT and not self.accept_before_boot:
             self._require_accepted(station.identity, call.action)
         return super().handler(station, call)
 
@@ -164,13 +164,12 @@ class CentralSystem(CentralSystemHandlers):
         Raises:
             Rejection: there is none, or the station is not accepted (RPC-076). A SEND is not answered all the same.
         """
-        self._require_accepted(station.identity, send.action)
+        if not self.accept_before_boot:
+            self._require_accepted(station.identity, send.action)
         return super().send_handler(station, send)
 
     def _require_accepted(self, identity: str, action: str) -> None:
-        if not (
-            identity in self._accepted or self.accept_before_boot or action in self._pending.get(identity, _NOTHING)
-        ):
+        if identity not in self._accepted and action not in self._pending.get(identity, _NOTHING):
             raise Rejection(ErrorCode.SECURITY_ERROR, "send a BootNotification first, and wait until it is accepted")
 
     def answered(self, station: Station, call: CallReceived[Any], response: Response) -> None:
