@@ -373,6 +373,7 @@ class WebSocket:
             self._finish(CloseCode.INTERNAL_ERROR, "", by_peer=False)
             self._drop()
             raise exc
+        exc.__traceback__ = None  # it refers back to all that was at work (F-132)
         self._failed(code, Misbehaviour.WEBSOCKET_VIOLATION, str(exc))
 
     def _failed(self, code: CloseCode, what: Misbehaviour, description: str, text: str = "") -> None:
