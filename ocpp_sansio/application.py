@@ -156,7 +156,8 @@ class CentralSystem(CentralSystemHandlers):
         """
         if call.action != _BOOT and not self.accept_before_boot:
             self._require_accepted(station.identity, call.action)
-        return super().handler(station, call)
+        # Nearly always there is one, and to ask above takes longer than to look.
+        return self._handlers.get(type(call.request)) or super().handler(station, call)
 
     def send_handler(self, station: Station, send: SendReceived) -> SendHandler:
         """The handler of a SEND.

@@ -75,8 +75,8 @@ class Connection(Generic[S, W]):
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
         deadline = self._websocket.deadline
-        if self._session is not None:
-            deadline = min(deadline, self._session.deadline)
+        if self._session is not None and (call_deadline := self._session.deadline) < deadline:
+            deadline = call_deadline
         return None if deadline == math.inf else deadline
 
     @property

@@ -385,7 +385,8 @@ class Session:
             InvalidMessage: the response breaks its schema; the CALL is still open.
             LocalProtocolError: the CALL has been answered, or the response is not of its action.
         """
-        self._advance(now)
+        if now > self._now:  # noqa: PLR1730 - as above
+            self._now = now
         inbound = None if self._closed else self._theirs.find(call)
         if inbound is None:
             return False

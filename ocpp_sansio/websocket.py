@@ -166,15 +166,16 @@ class WebSocket:
 
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Take in bytes from the transport. Never raises for what the peer did."""
-        self.heard(now=now)
+        if now > self._now:  # noqa: PLR1730 - see _advance
+            self._now = now
+        self._heard_at = self._now
+        if self._pinged:
+            self._await_silence()
         self._receive(self, data)
 
     def heard(self, *, now: float) -> None:
         """Any byte is a sign of life (RPC-123). To be called also when nothing is heard because nobody listens."""
-        self._advance(now)
-        self._heard_at = self._now
-        if self._pinged:
-            self._await_silence()
+        self.receive_data(b"", now=now)
 
     def receive_eof(self, *, now: float) -> None:
         """The transport is gone, orderly or not (F-08, F-09)."""
