@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -28,7 +29,7 @@ from .messages import Actions, Datatype, Json, Request, Send, read_open, write_o
 from .schema import Kind, kind_of, kinds_within, properties
 from .writer import compile_writer
 
-__all__ = ["Codec", "PayloadError", "codec_of", "preload"]
+__all__ = ["Codec", "PayloadError", "codec_of", "codecs_of", "preload"]
 
 M = TypeVar("M", bound=Datatype)
 
@@ -70,8 +71,6 @@ class Codec(Generic[M]):
         self.cls = cls
         self._kind = kind_of(cls)
         self._decoder = msgspec.json.Decoder(cls, dec_hook=read_open)
-        elements = int, str, *[str] * issubclass(cls, Request | Send), cls  # type, id, for a CALL the action, payload
-        self._read_frame = msgspec.json.Decoder(tuple.__class_getitem__(elements), dec_hook=read_open).decode
         kinds = list(kinds_within(self._kind))
         self._counts_decimals = any(kind.decimals is not None for kind in kinds)
         self.read = self._read_exactly if self._counts_decimals else self._decoder.decode
@@ -112,6 +111,13 @@ class Codec(Generic[M]):
             judge=self.encode_with_proof,
             refusal=PayloadError,
         )
+
+    @cached_property
+    def _read_frame(self) -> Callable[[bytes], Any]:
+        """Only the judge asks for it."""
+        cls: Any = self.cls
+        head = (int, str, str) if issubclass(cls, Request | Send) else (int, str)  # type, id, and a CALL's action
+        return msgspec.json.Decoder(tuple.__class_getitem__((*head, cls)), dec_hook=read_open).decode
 
     def encode_with_proof(self, value: M | tuple[Any, ...]) -> bytes:
         """Do what :attr:`encode` does, taking nothing for granted: it turns to this in doubt."""
@@ -159,15 +165,19 @@ def codec_of(cls: type[M]) -> Codec[M]:
     return codec
 
 
+def codecs_of(actions: Actions) -> list[Codec[Any]]:
+    """The codecs of all payloads of these actions, so that they are at hand from now on."""
+    payloads = chain.from_iterable((action.request, action.response) for action in actions.values())
+    return [codec_of(cls) for cls in payloads if cls is not None]
+
+
 def preload(actions: Actions) -> None:
-    """Build the codecs of a whole version now, rather than one by one as its messages come by.
+    """Compile all that writes these messages as well, rather than piece by piece as they come by.
 
     For an application that would rather start later than take longer over the first message of each kind. None has to.
     """
-    for action in actions.values():
-        for cls in (action.request, action.response):
-            if cls is not None:
-                _ = codec_of(cls).encode
+    for codec in codecs_of(actions):
+        _ = codec.encode
 
 
 # -- numbers in tenths --

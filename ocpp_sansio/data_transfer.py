@@ -18,8 +18,8 @@ import attrs
 import msgspec
 
 from .codec import PayloadError, codec_of
-from .diagnosis import CODES, diagnose, diagnose_message
-from .errors import CallFailure, InvalidMessage, InvalidResponse, LocalProtocolError, Violation
+from .diagnosis import CODES, diagnose, encode
+from .errors import CallFailure, InvalidResponse, LocalProtocolError, Violation
 from .messages import Datatype, Json, Response, response_of
 from .schema import Kind, properties
 
@@ -234,10 +234,7 @@ class _Trait:
             raise LocalProtocolError(f"the data is declared as {cls.__name__}, not as {type(data).__name__}")
         if data is None:
             return None
-        try:
-            return self.write(codec_of(cls).encode(data))
-        except PayloadError:
-            raise InvalidMessage(cls.__name__, diagnose_message(data)) from None
+        return self.write(encode(codec_of(cls), data))
 
     def unpack(self, cls: type[Any], data: Any) -> Any:
         if data is None and cls is NoneType:

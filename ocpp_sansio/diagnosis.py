@@ -31,12 +31,12 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from .codec import UNREADABLE, NumberText, PayloadError, codec_of, has_decimals, parse
+from .codec import UNREADABLE, Codec, NumberText, PayloadError, codec_of, has_decimals, parse
 from .errors import ErrorCode, InvalidMessage, Violation
 from .messages import MAX_DEPTH, CustomData, Datatype, Json, Timestamp, VendorData, is_shallow
 from .schema import Kind, kind_of, properties, without_none
 
-__all__ = ["diagnose", "diagnose_message", "enum_values", "validate", "worst"]
+__all__ = ["diagnose", "diagnose_message", "encode", "enum_values", "validate", "worst"]
 
 M = TypeVar("M", bound=Datatype)
 
@@ -98,10 +98,21 @@ def validate(message: M) -> M:
     Raises:
         InvalidMessage: it breaks its schema; the exception lists how.
     """
-    violations = diagnose_message(message)
-    if violations:
-        raise InvalidMessage(type(message).__name__, violations)
+    encode(codec_of(type(message)), message)
     return message
+
+
+def encode(codec: Codec[Any], value: Datatype | tuple[Any, ...]) -> bytes:
+    """What a codec makes of a message of ours, or of a frame with one as its last element.
+
+    Raises:
+        InvalidMessage: the message breaks its schema; the exception lists how.
+    """
+    try:
+        return codec.encode(value)
+    except PayloadError:
+        message = value[-1] if isinstance(value, tuple) else value
+        raise InvalidMessage(codec.cls.__name__, diagnose_message(message)) from None
 
 
 def worst(violations: Iterable[Violation]) -> ErrorCode:

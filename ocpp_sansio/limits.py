@@ -49,8 +49,8 @@ class Limits:
     max_reported_violations: int = _positive(20)
     """Violations that a CALLERROR lists. More are counted; the event about the message has them."""
     max_bad_messages: int = _positive(50)
-    """Texts in a row that are no OCPP messages, or repeat answered CALLs, within a minute, with no new CALL or awaited
-    answer among them. More close the connection with 1008."""
+    """Texts in a row that are no OCPP messages, or repeat CALLs, within a minute, with no new CALL, no SEND and no
+    awaited answer among them. More close the connection with 1008."""
 
     # -- calls --
     call_timeout: float = _positive(30.0)

@@ -29,13 +29,11 @@ import attrs
 import msgspec
 
 from . import frames
-from .codec import UNREADABLE, Codec, PayloadError, codec_of
-from .diagnosis import diagnose, diagnose_message, worst
+from .codec import UNREADABLE, Codec, PayloadError, codec_of, codecs_of
+from .diagnosis import diagnose, encode, worst
 from .errors import (
-    CallFailure,
     CallRefused,
     ErrorCode,
-    InvalidMessage,
     InvalidResponse,
     LocalProtocolError,
     QueueFull,
@@ -188,7 +186,8 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
-        return None if self.deadline == math.inf else self.deadline
+        deadline = self.deadline
+        return None if deadline == math.inf else deadline
 
     @property
     def deadline(self) -> float:
@@ -274,7 +273,7 @@ class Session:
         if self._ours.is_full:
             raise QueueFull(f"{self.limits.max_queued_calls} calls are waiting already")
         message_id = self._new_id()
-        text = _encode(codec_of(type(request)), (MessageType.CALL, message_id, action.name, request))
+        text = encode(codec_of(type(request)), (MessageType.CALL, message_id, action.name, request))
         self._advance(now)
         call = PendingCall(message_id, action.name, request, timeout)
         self._ours.add(OutboundCall(call, codec_of(action.response), text), self._now)
@@ -305,10 +304,9 @@ class Session:
             try:
                 response = outbound.codec.read(frame.payload)
             except UNREADABLE:
-                answer, deviations = self._read_odd_response(outbound.codec, frame.payload, text)
-                self._conclude(outbound, answer, MessageType.CALLRESULT, deviations)
+                self._on_odd_result(outbound, frame.payload, text)
             else:
-                self._conclude(outbound, response, MessageType.CALLRESULT)
+                self._ours.conclude(outbound, response, self._now)
 
     def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
         error = self._read_error(frame, MessageType.CALLERROR, text)
@@ -327,20 +325,6 @@ class Session:
             return None
         return CallRefused(frame.code, frame.description, details)
 
-    def _conclude(
-        self,
-        outbound: OutboundCall,
-        answer: Response | CallFailure,
-        message_type: MessageType,
-        deviations: tuple[Deviation, ...] = (),
-    ) -> None:
-        if isinstance(answer, InvalidResponse) and message_type is MessageType.CALLRESULT and self._results_are_refused:
-            # RPC-072. What came as a CALLERROR is never answered (RPC-063).
-            code, description = _verdict(answer.violations)
-            report = _report(answer.violations, self.version, self.limits)
-            self._send(self._error(outbound.call.message_id, code, description, report, CallResultError))
-        self._ours.conclude(outbound, answer, self._now, deviations)
-
     def _answered_call(self, message_id: str, text: str | bytes) -> OutboundCall | None:
         """The CALL that an answer belongs to. An answer that belongs to none changes nothing (RPC-066, F-95)."""
         outbound = self._ours.take(message_id)
@@ -350,14 +334,23 @@ class Session:
             self._bad_messages = 0
         return outbound
 
-    def _read_odd_response(
-        self, codec: Codec[Response], payload: msgspec.Raw, text: str | bytes
-    ) -> tuple[Response | CallFailure, tuple[Deviation, ...]]:
+    def _on_odd_result(self, outbound: OutboundCall, payload: msgspec.Raw, text: str | bytes) -> None:
+        """The payload is not plainly right."""
         payload = self._or_empty(payload)
         try:
-            return self._read_odd(codec, payload)
+            response, deviations = self._read_odd(outbound.codec, payload)
         except PayloadError:
-            return InvalidResponse(diagnose(codec.cls, payload), self._quote(text)), ()
+            self._refuse_result(outbound, diagnose(outbound.codec.cls, payload), text)
+        else:
+            self._ours.conclude(outbound, response, self._now, deviations)
+
+    def _refuse_result(self, outbound: OutboundCall, violations: Sequence[Violation], text: str | bytes) -> None:
+        """A CALLRESULT is of no use: the caller is told, and the peer where it can be (RPC-072)."""
+        if self._results_are_refused:
+            code, description = _verdict(violations)
+            report = _report(violations, self.version, self.limits)
+            self._send(self._error(outbound.call.message_id, code, description, report, CallResultError))
+        self._ours.conclude(outbound, InvalidResponse(violations, self._quote(text)), self._now)
 
     def _or_empty(self, payload: msgspec.Raw) -> msgspec.Raw:
         """RPC-037, RPC-038."""
@@ -392,7 +385,7 @@ class Session:
             return False
         if type(response) is not inbound.response.cls:
             raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.cls.__name__}")
-        text = _encode(inbound.response, (MessageType.CALLRESULT, call.message_id, response))
+        text = encode(inbound.response, (MessageType.CALLRESULT, call.message_id, response))
         self._answer(inbound, text, may_be_refused=self._results_are_refused)
         return True
 
@@ -538,9 +531,11 @@ class Session:
         if what.message_type in (MessageType.CALLRESULT, MessageType.CALLERROR):
             outbound = self._ours.take(message_id) if message_id is not None else None
             if outbound is not None:
-                violation = Violation("$", "type", ErrorCode.RPC_FRAMEWORK_ERROR, what.description)  # RPC-071
-                answer = InvalidResponse([violation], self._quote(text))
-                self._conclude(outbound, answer, MessageType(what.message_type))
+                violations = [Violation("$", "type", ErrorCode.RPC_FRAMEWORK_ERROR, what.description)]  # RPC-071
+                if what.message_type == MessageType.CALLRESULT:
+                    self._refuse_result(outbound, violations, text)
+                else:  # a CALLERROR, which is never answered (RPC-063)
+                    self._ours.conclude(outbound, InvalidResponse(violations, self._quote(text)), self._now)
                 return
         elif what.reason is Misbehaviour.UNKNOWN_MESSAGE_TYPE:
             # RPC-068, RPC-069
@@ -644,7 +639,7 @@ class ChargePointSession(Session):
         action = self._action_of(message)
         if action.response is not None:
             raise LocalProtocolError(f"{action.name} is sent in a CALL")
-        text = _encode(codec_of(type(message)), (MessageType.SEND, self._new_id(), action.name, message))
+        text = encode(codec_of(type(message)), (MessageType.SEND, self._new_id(), action.name, message))
         self._advance(now)
         self._send(text)
 
@@ -691,10 +686,7 @@ class _Answerable:
 @lru_cache
 def _answerable(actions: Actions, role: Role) -> dict[str, _Answerable]:
     """The actions that the peer of this role may send in a CALL, with the codecs of all actions at hand from now on."""
-    for action in actions.values():
-        for cls in (action.request, action.response):
-            if cls is not None:
-                codec_of(cls)
+    codecs_of(actions)
     return {
         action.name: _Answerable.of(action.request, action.response)
         for action in actions.values()
@@ -713,14 +705,6 @@ def actions_by_version(actions: VersionedActions | None, role: Role) -> dict[Ver
     for extended in by_version.values():
         _answerable(extended, role)
     return by_version
-
-
-def _encode(codec: Codec[Any], frame: tuple[Any, ...]) -> bytes:
-    """A frame with a message of ours in it, the last element."""
-    try:
-        return codec.encode(frame)
-    except PayloadError:
-        raise InvalidMessage(codec.cls.__name__, diagnose_message(frame[-1])) from None
 
 
 def _verdict(violations: Sequence[Violation]) -> tuple[ErrorCode, str]:

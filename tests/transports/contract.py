@@ -24,6 +24,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import pytest
 import trio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -259,6 +260,9 @@ class SyncAdapter(Adapter):
 
 
 ADAPTERS = [AsyncAdapter(ocpp_transports.asyncio, "asyncio"), AsyncAdapter(ocpp_transports.trio, "trio"), SyncAdapter()]
+
+on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")
+on_server = pytest.mark.parametrize("server", ADAPTERS, ids=lambda adapter: f"server:{adapter}")
 
 
 def census() -> tuple[int, int]:

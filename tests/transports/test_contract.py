@@ -54,14 +54,13 @@ from tests.transports.contract import (
     charge_point,
     heartbeat,
     listening,
+    on_client,
+    on_server,
     raw_client,
     raw_server,
     tls,
     transfer,
 )
-
-on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")
-on_server = pytest.mark.parametrize("server", ADAPTERS, ids=lambda adapter: f"server:{adapter}")
 
 AUTHORIZE = v16.AuthorizeRequest(id_tag="TAG")
 

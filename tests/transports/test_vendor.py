@@ -31,10 +31,7 @@ from ocpp_sansio import (
 from ocpp_sansio.errors import CallRefused, ErrorCode
 from ocpp_sansio.messages import Integer
 from ocpp_transports._shared import MAX_COMPLAINTS
-from tests.transports.contract import ADAPTERS, BOOT, PATIENCE, Adapter, booted, raw_client
-
-on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")
-on_server = pytest.mark.parametrize("server", ADAPTERS, ids=lambda adapter: f"server:{adapter}")
+from tests.transports.contract import BOOT, PATIENCE, Adapter, booted, on_client, on_server, raw_client
 
 
 class SetPriceResponse(Response, kw_only=True):

@@ -28,7 +28,6 @@ from ocpp_sansio import (
     v201,
 )
 from tests.transports.contract import (
-    ADAPTERS,
     HEARTBEAT,
     NOON,
     PATIENCE,
@@ -40,12 +39,11 @@ from tests.transports.contract import (
     census,
     central_system,
     garbling,
+    on_client,
+    on_server,
     raw_client,
     raw_server,
 )
-
-on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")
-on_server = pytest.mark.parametrize("server", ADAPTERS, ids=lambda adapter: f"server:{adapter}")
 
 ALL: list[Any] = ["2.1", "2.0.1", "1.6"]
 MESSAGES: dict[Version, Any] = {Version.V16: v16, Version.V201: v201, Version.V21: v21}
