@@ -165,6 +165,16 @@ class Connection(Generic[S, W]):
         self._speak()
         return sent
 
+    def ignore(self, call: CallReceived[Any], *, now: float) -> None:
+        """Leave a CALL without an answer, as a charge point that was rejected has to (CP16-013).
+
+        Raises:
+            LocalProtocolError: the CALL has been answered.
+        """
+        self._now = now
+        self._opened().ignore(call, now=now)
+        self._speak()
+
     def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
         """End the connection in good order. Does nothing on one that is ending already.
 

@@ -107,6 +107,10 @@ class InboundCalls:
         if len(self._answered) > self._limits.max_replays:
             del self._answered[next(iter(self._answered))]
 
+    def forget(self, inbound: InboundCall) -> None:
+        """Take a CALL from the application that it leaves unanswered."""
+        del self.in_progress[inbound.call.message_id]
+
     def pop_overdue(self, now: float) -> InboundCall | None:
         """One that the application has sat on for too long; it is to be finished."""
         inbound = next(iter(self.in_progress.values()), None)

@@ -412,9 +412,24 @@ class Session:
         self._answer(inbound, self._error(call.message_id, code, description, details))
         return True
 
+    def ignore(self, call: CallReceived[Any], *, now: float) -> None:
+        """Leave a CALL without an answer, as a charge point that was rejected has to (CP16-013).
+
+        Raises:
+            LocalProtocolError: the CALL has been answered.
+        """
+        self._advance(now)
+        inbound = None if self._closed else self._theirs.find(call)
+        if inbound is not None:
+            self._theirs.forget(inbound)
+            self._release_held()
+
     def _answer(self, inbound: InboundCall, text: bytes, *, may_be_refused: bool = False) -> None:
         self._theirs.finish(inbound, text, may_be_refused=may_be_refused)
         self._send(text)
+        self._release_held()
+
+    def _release_held(self) -> None:
         while self._theirs.held and (held := self._theirs.release()) is not None:
             self._on_call(*held)
 
