@@ -24,6 +24,7 @@ from ocpp_sansio.v16 import (
     MessageTrigger,
     MeterValue,
     ReadingContext,
+    Reason,
     RegistrationStatus,
     SampledValue,
 )
@@ -36,15 +37,21 @@ __all__ = [
     "Authoriser",
     "Backbone",
     "Block",
+    "Cables",
+    "Charging",
     "Connector",
     "ConnectorSetup",
     "Connectors",
+    "Gate",
     "Meter",
     "Notice",
     "Outbox",
+    "Presenting",
     "Reading",
     "Setup",
     "Transaction",
+    "Use",
+    "same_id_tag",
 ]
 
 R = TypeVar("R", bound=Response)
@@ -148,6 +155,28 @@ class Transaction:
     """Whether the central system's answer to its start was not Accepted (CP16-065)."""
 
 
+@attrs.define(eq=False)
+class Use:
+    """What somebody means to do with a connector, before it has become a transaction."""
+
+    connector: int
+    id_tag: str
+    parent_id_tag: str | None = None
+    """As far as it is known."""
+    reservation_id: int | None = None
+    """The reservation that it consumes; set by the gate that knows of it (CP16-134)."""
+
+
+Gate = Callable[[Use], bool]
+"""Whether a use may be. A profile appends its own to :attr:`Backbone.gates`; it is asked when somebody means to use a
+connector and again once the idTag is authorised, and may fill in the reservation (CP16-132)."""
+
+
+def same_id_tag(one: str | None, other: str | None) -> bool:
+    """Whether both are there and the same: case makes no difference (CP16-004)."""
+    return one is not None and other is not None and one.casefold() == other.casefold()
+
+
 # -- notices: what one block tells all others --
 
 
@@ -203,6 +232,14 @@ class IdTagLearnt:
 
 
 @attrs.frozen
+class ReadingTaken:
+    """The meter of a connector was read."""
+
+    connector: int
+    reading: Reading
+
+
+@attrs.frozen
 class TransactionBegun:
     """A transaction is under way."""
 
@@ -244,6 +281,7 @@ Notice = (
     | LinkDown
     | LinkUp
     | PlugChanged
+    | ReadingTaken
     | StatusMoved
     | TransactionBegun
     | TransactionOver
@@ -348,6 +386,79 @@ class Outbox(Protocol):
         ...
 
 
+class Cables(Protocol):
+    """The locks of the cables."""
+
+    def can_lock(self, connector: int) -> bool:
+        """Whether there is a lock, and a cable that is not fixed."""
+        ...
+
+    def lock(self, connector: int, done: Callable[[bool], None]) -> None:
+        """Have the cable locked, if there is anything to lock. ``done`` is told whether all is well."""
+        ...
+
+    def unlock(self, connector: int, done: Callable[[bool], None] | None = None) -> None:
+        """Have the cable unlocked, if there is anything to unlock. ``done`` is told whether it is."""
+        ...
+
+    def hold(self, connector: int, id_tag: str, parent_id_tag: str | None) -> None:
+        """Keep the cable locked until this idTag, or one of its group, is presented (CP16-065, CP16-067)."""
+        ...
+
+    def holder(self, connector: int) -> Use | None:
+        """Whose cable is kept locked."""
+        ...
+
+
+class Charging(Protocol):
+    """The transactions."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another one could be put on record and its messages kept (D-08, D-09)."""
+        ...
+
+    def on(self, connector: int) -> Transaction | None:
+        """The one on a connector, until its end is on record."""
+        ...
+
+    def running(self) -> Iterable[Transaction]:
+        """Those that nobody has stopped."""
+        ...
+
+    def start(self, use: Use, reading: Reading) -> None:
+        """All that it takes is there: put it on record and offer energy (CP16-060)."""
+        ...
+
+    def stop(self, connector: int, reason: Reason, id_tag: str | None = None) -> None:
+        """Stop the one on a connector; nothing happens if there is none, or somebody did already."""
+        ...
+
+    def stop_at_once(self, reason: Reason) -> None:
+        """Stop all of them with what is known now, without waiting for a meter (CP16-07A)."""
+        ...
+
+    def recover(self, reason: Reason | None) -> None:
+        """Deal with those that the last boot left; ``reason`` is why it ended, if that is known (CP16-091)."""
+        ...
+
+
+class Presenting(Protocol):
+    """Who means to use which connector."""
+
+    def choose(self, id_tag: str, connector: int | None = None) -> int | None:
+        """A connector, or this one, that an idTag could start a transaction on; ``None``: there is none."""
+        ...
+
+    def start(self, id_tag: str, connector: int, *, authorised: bool) -> None:
+        """Use a connector that was chosen: as if the idTag had been presented there, perhaps authorised already."""
+        ...
+
+    def cancel(self, connector: int) -> None:
+        """Whoever meant to use it does not any more."""
+        ...
+
+
 # -- the backbone --
 
 
@@ -385,6 +496,8 @@ class Backbone:
         self.line: Final = Line(machine)
         self.clock: Final = clock
         self.settings: Final = settings
+        self.gates: Final[list[Gate]] = []
+        """Who has a say in who may use which connector."""
         self.registration: RegistrationStatus | None = None
         """What the central system last said to a BootNotification of this boot; ``None``: nothing yet."""
         self._listeners: dict[type[Any], list[Callable[[Any], None]]] = {}
