@@ -39,6 +39,7 @@ __all__ = [
     "Connector",
     "ConnectorSetup",
     "Connectors",
+    "Lookup",
     "Meter",
     "Notice",
     "Outbox",
@@ -71,6 +72,8 @@ class Setup:
     """Who it says it is."""
     connectors: tuple[ConnectorSetup, ...] = (ConnectorSetup(),)
     """Connector 1 and those that follow (CP16-001)."""
+    keys: tuple[Key[Any], ...] = ()
+    """Configuration keys of its vendor's own."""
     measurands: frozenset[str] = frozenset({"Energy.Active.Import.Register"})
     """What its meters measure, perhaps with phases appended: other measurands are refused (CP16-114)."""
     boot_retry: float = 30.0
@@ -204,10 +207,11 @@ class IdTagLearnt:
 
 @attrs.frozen
 class TransactionBegun:
-    """A transaction is under way."""
+    """A transaction is under way: it has begun, or goes on after a boot that interrupted it."""
 
     transaction: Transaction
     reading: Reading
+    """With the context Transaction.Begin, or Interruption.End."""
 
 
 @attrs.frozen
@@ -249,6 +253,8 @@ Notice = (
     | TransactionOver
 )
 
+Lookup = Callable[[str], IdTagInfo | None]
+"""Called with an idTag, in whatever case; returns what a list of the charge point says about it, if it is there."""
 Handler = Callable[[Any, Answer], None]
 """Called with a request of the central system and with what answers it: at once or later, once. It may raise
 :class:`ocpp_sansio.Rejection` instead."""
@@ -354,8 +360,14 @@ class Outbox(Protocol):
 class Block:
     """One functional block. What it does not override, it has no part in."""
 
+    profile: ClassVar[str] = "Core"
+    """The feature profile it belongs to (CP16-002, CP16-003)."""
     topics: ClassVar[tuple[str, ...]] = ()
     """Those of its records in the store."""
+
+    def keys(self) -> Iterable[Key[Any]]:
+        """The configuration keys that come with it, beyond those of Core."""
+        return ()
 
     def handlers(self) -> Mapping[type[Request[Any]], Handler]:
         """The requests it answers."""
@@ -387,6 +399,8 @@ class Backbone:
         self.settings: Final = settings
         self.registration: RegistrationStatus | None = None
         """What the central system last said to a BootNotification of this boot; ``None``: nothing yet."""
+        self.lists: Final[list[Lookup]] = []
+        """Consulted about an idTag before the cache is. A block that keeps a local authorisation list adds itself."""
         self._listeners: dict[type[Any], list[Callable[[Any], None]]] = {}
 
     @property

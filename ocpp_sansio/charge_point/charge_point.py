@@ -14,11 +14,13 @@ from ocpp_sansio.messages import Request, Response
 from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import RegistrationStatus
 
+from .authorisation import Authorisation
 from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup
 from .clock import Clock
+from .configuration import Configuration
 from .effects import Effect, RecordQuarantined
 from .heartbeat import Heartbeat
-from .keys import Settings
+from .keys import SUPPORTED_FEATURE_PROFILES, Settings
 from .registration import Registration
 
 __all__ = ["ChargePoint"]
@@ -64,14 +66,20 @@ class ChargePoint:
         boot = self._count_boot(by_topic.get(BOOT, ()))
         clock = Clock(utc, now=now, trusted=clock_is_trusted, boot=boot)
         self._core: Final = Backbone(setup, self._machine, clock, Settings())
+        self._configuration: Final = Configuration(self._core)
+        self._authorisation: Final = Authorisation(self._core)
         self._blocks: Final[Sequence[Block]] = (
+            self._configuration,
             Registration(self._core),
             Heartbeat(self._core),
+            self._authorisation,
             *(make(self._core) for make in profiles),
         )
         self._handlers: Final = _merged(block.handlers() for block in self._blocks)
+        self._core.settings[SUPPORTED_FEATURE_PROFILES] = tuple(dict.fromkeys(block.profile for block in self._blocks))
         for block in self._blocks:
             self._core.listen(block)
+            self._core.settings.declare(block.keys())
         self._restore(by_topic)
         for block in self._blocks:
             block.begin()
