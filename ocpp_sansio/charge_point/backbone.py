@@ -206,12 +206,20 @@ class IdTagLearnt:
 
 
 @attrs.frozen
+class ReadingTaken:
+    """The meter of a connector was read."""
+
+    connector: int
+    reading: Reading
+
+
+@attrs.frozen
 class TransactionBegun:
     """A transaction is under way: it has begun, or goes on after a boot that interrupted it."""
 
     transaction: Transaction
     reading: Reading
-    """With the context Transaction.Begin, or Interruption.End."""
+    """That of its begin, or the last before the interruption."""
 
 
 @attrs.frozen
@@ -248,6 +256,7 @@ Notice = (
     | LinkDown
     | LinkUp
     | PlugChanged
+    | ReadingTaken
     | StatusMoved
     | TransactionBegun
     | TransactionOver
@@ -329,7 +338,10 @@ class Meter(Protocol):
         ...
 
     def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
-        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to. Asked once."""
+        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to.
+
+        Asked once, in the step that puts the end on record: nothing is kept of them any longer.
+        """
         ...
 
 

@@ -67,12 +67,11 @@ class ChargePoint:
         clock = Clock(utc, now=now, trusted=clock_is_trusted, boot=boot)
         self._core: Final = Backbone(setup, self._machine, clock, Settings())
         self._configuration: Final = Configuration(self._core)
-        self._authorisation: Final = Authorisation(self._core)
         self._blocks: Final[Sequence[Block]] = (
             self._configuration,
             Registration(self._core),
             Heartbeat(self._core),
-            self._authorisation,
+            Authorisation(self._core),
             *(make(self._core) for make in profiles),
         )
         self._handlers: Final = _merged(block.handlers() for block in self._blocks)
@@ -167,6 +166,24 @@ class ChargePoint:
             self._on_call(event)
         elif isinstance(event, CallSucceeded | CallFailed):
             self._core.line.receive_outcome(event)
+
+    # -- what the host has to say --
+
+    def setting(self, key_name: str) -> str | None:
+        """The value of a configuration key that is in force; ``None``: there is no such key, or it has no value."""
+        return self._configuration.setting(key_name)
+
+    def configure(self, key_name: str, value: str, *, now: float) -> None:
+        """Set a configuration key for good, also one that the central system may not set (CP16-112).
+
+        Raises:
+            LocalProtocolError: there can be no such key, or its value follows from what the charge point is.
+            ValueError: the key does not take this value.
+        """
+        self._machine.advance(now)
+        self._configuration.configure(key_name, value)
+
+    # -- what the central system asks --
 
     def _on_call(self, call: CallReceived[Any]) -> None:
         line = self._core.line

@@ -38,6 +38,7 @@ from .backbone import (
     KeyChanged,
     Outbox,
     Reading,
+    ReadingTaken,
     Transaction,
     TransactionBegun,
     TransactionOver,
@@ -154,7 +155,11 @@ class Metering(Block):
         asked = self._asked.pop(ticket, None)
         if asked is not None:
             self._core.machine.timers.cancel((TakeReading, ticket))
-            self._conclude(asked, values, register)
+            self._registers[asked.connector] = register
+            self._core.machine.persist(Put(REGISTERS, str(asked.connector), pack(register)))
+            reading = Reading(_completed(values, register, asked.context), register, asked.moment)
+            self._core.publish(ReadingTaken(asked.connector, reading))
+            asked.done(reading)
 
     def _ask(self, asked: Asked) -> None:
         core = self._core
@@ -171,16 +176,8 @@ class Metering(Block):
         """The host has let the time pass: the meter shows what it last showed, or nothing if it never did."""
         asked = self._asked.pop(ticket)
         register = self._registers.get(asked.connector)
-        if register is None:
-            asked.done(Reading((), 0, asked.moment))
-        else:
-            self._conclude(asked, (), register)
-
-    def _conclude(self, asked: Asked, values: Iterable[SampledValue], register: int) -> None:
-        if self._registers.get(asked.connector) != register:
-            self._registers[asked.connector] = register
-            self._core.machine.persist(Put(REGISTERS, str(asked.connector), pack(register)))
-        asked.done(Reading(_completed(values, register, asked.context), register, asked.moment))
+        values = () if register is None else _completed((), register, asked.context)
+        asked.done(Reading(values, register or 0, asked.moment))
 
     def _measurands(self, key: Key[tuple[str, ...]]) -> tuple[str, ...]:
         """What a key asks for. Empty ones of MeterValues mean the register (CP16-146), others nothing (CP16-147)."""
@@ -203,18 +200,18 @@ class Metering(Block):
 
     def _on_begun(self, notice: TransactionBegun) -> None:
         transaction, reading = notice.transaction, notice.reading
-        self._metered[transaction.connector] = metered = Metered(transaction, self._core.machine.now)
-        if transaction.begun.boot != self._core.clock.boot:  # it goes on
-            self._sampled(metered, reading)
-        else:
+        connector = transaction.connector
+        self._metered[connector] = metered = Metered(transaction, self._core.machine.now)
+        if transaction.begun.boot == self._core.clock.boot:
             self._samples.begin(transaction.ref, Sample(reading.moment, reading.register, reading.values))
+        else:  # it goes on
+            self.read(connector, ReadingContext.INTERRUPTION_END, partial(self._sampled, metered))
         self._arm(metered)
 
     def _on_over(self, notice: TransactionOver) -> None:
         transaction = notice.transaction
         self._metered.pop(transaction.connector, None)
         self._core.machine.timers.cancel((SAMPLES, transaction.connector))
-        self._samples.forget(transaction.ref)
 
     def _arm(self, metered: Metered) -> None:
         machine, interval = self._core.machine, self._core.settings[METER_VALUE_SAMPLE_INTERVAL]
@@ -334,10 +331,14 @@ class Metering(Block):
             self._samples.keep(transaction.ref, Sample(reading.moment, reading.register, tuple(values)))
 
     def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
-        """What was gathered of a transaction, between what the meter showed at its begin and at its end (CP16-147)."""
+        """What was gathered of a transaction, between what the meter showed at its begin and at its end (CP16-147).
+
+        Nothing of it is kept here any longer.
+        """
+        samples = [*self._samples.of(transaction.ref), (END, Sample(last.moment, last.register, last.values))]
+        self._samples.forget(transaction.ref)
         if not any(self._core.settings[key] for key in _TO_STOP):
             return None
-        samples = [*self._samples.of(transaction.ref), (END, Sample(last.moment, last.register, last.values))]
         data: list[MeterValue] = []
         for number, sample in samples:
             values = list(sample.values)

@@ -66,7 +66,7 @@ class Samples:
                 self._drop(ref, number)
 
     def forget(self, ref: int) -> None:
-        """The transaction is over."""
+        """Another has taken them over."""
         for number in [number for number, _ in self.of(ref)]:
             self._drop(ref, number)
         self._by_ref.pop(ref, None)
