@@ -43,6 +43,7 @@ __all__ = [
     "ConnectorSetup",
     "Connectors",
     "Gate",
+    "Lookup",
     "Meter",
     "Notice",
     "Outbox",
@@ -78,6 +79,8 @@ class Setup:
     """Who it says it is."""
     connectors: tuple[ConnectorSetup, ...] = (ConnectorSetup(),)
     """Connector 1 and those that follow (CP16-001)."""
+    keys: tuple[Key[Any], ...] = ()
+    """Configuration keys of its vendor's own."""
     measurands: frozenset[str] = frozenset({"Energy.Active.Import.Register"})
     """What its meters measure, perhaps with phases appended: other measurands are refused (CP16-114)."""
     boot_retry: float = 30.0
@@ -241,10 +244,11 @@ class ReadingTaken:
 
 @attrs.frozen
 class TransactionBegun:
-    """A transaction is under way."""
+    """A transaction is under way: it has begun, or goes on after a boot that interrupted it."""
 
     transaction: Transaction
     reading: Reading
+    """That of its begin, or the last before the interruption."""
 
 
 @attrs.frozen
@@ -287,6 +291,8 @@ Notice = (
     | TransactionOver
 )
 
+Lookup = Callable[[str], IdTagInfo | None]
+"""Called with an idTag, in whatever case; returns what a list of the charge point says about it, if it is there."""
 Handler = Callable[[Any, Answer], None]
 """Called with a request of the central system and with what answers it: at once or later, once. It may raise
 :class:`ocpp_sansio.Rejection` instead."""
@@ -361,7 +367,10 @@ class Meter(Protocol):
         ...
 
     def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
-        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to. Asked once."""
+        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to.
+
+        Asked once, in the step that puts the end on record: nothing is kept of them any longer.
+        """
         ...
 
 
@@ -465,8 +474,14 @@ class Presenting(Protocol):
 class Block:
     """One functional block. What it does not override, it has no part in."""
 
+    profile: ClassVar[str] = "Core"
+    """The feature profile it belongs to (CP16-002, CP16-003)."""
     topics: ClassVar[tuple[str, ...]] = ()
     """Those of its records in the store."""
+
+    def keys(self) -> Iterable[Key[Any]]:
+        """The configuration keys that come with it, beyond those of Core."""
+        return ()
 
     def handlers(self) -> Mapping[type[Request[Any]], Handler]:
         """The requests it answers."""
@@ -500,6 +515,8 @@ class Backbone:
         """Who has a say in who may use which connector."""
         self.registration: RegistrationStatus | None = None
         """What the central system last said to a BootNotification of this boot; ``None``: nothing yet."""
+        self.lists: Final[list[Lookup]] = []
+        """Consulted about an idTag before the cache is. A block that keeps a local authorisation list adds itself."""
         self._listeners: dict[type[Any], list[Callable[[Any], None]]] = {}
 
     @property

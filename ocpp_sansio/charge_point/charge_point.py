@@ -14,11 +14,13 @@ from ocpp_sansio.messages import Request, Response
 from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import RegistrationStatus
 
+from .authorisation import Authorisation
 from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup
 from .clock import Clock
+from .configuration import Configuration
 from .effects import Effect, RecordQuarantined
 from .heartbeat import Heartbeat
-from .keys import Settings
+from .keys import SUPPORTED_FEATURE_PROFILES, Settings
 from .registration import Registration
 
 __all__ = ["ChargePoint"]
@@ -64,14 +66,19 @@ class ChargePoint:
         boot = self._count_boot(by_topic.get(BOOT, ()))
         clock = Clock(utc, now=now, trusted=clock_is_trusted, boot=boot)
         self._core: Final = Backbone(setup, self._machine, clock, Settings())
+        self._configuration: Final = Configuration(self._core)
         self._blocks: Final[Sequence[Block]] = (
+            self._configuration,
             Registration(self._core),
             Heartbeat(self._core),
+            Authorisation(self._core),
             *(make(self._core) for make in profiles),
         )
         self._handlers: Final = _merged(block.handlers() for block in self._blocks)
+        self._core.settings[SUPPORTED_FEATURE_PROFILES] = tuple(dict.fromkeys(block.profile for block in self._blocks))
         for block in self._blocks:
             self._core.listen(block)
+            self._core.settings.declare(block.keys())
         self._restore(by_topic)
         for block in self._blocks:
             block.begin()
@@ -159,6 +166,24 @@ class ChargePoint:
             self._on_call(event)
         elif isinstance(event, CallSucceeded | CallFailed):
             self._core.line.receive_outcome(event)
+
+    # -- what the host has to say --
+
+    def setting(self, key_name: str) -> str | None:
+        """The value of a configuration key that is in force; ``None``: there is no such key, or it has no value."""
+        return self._configuration.setting(key_name)
+
+    def configure(self, key_name: str, value: str, *, now: float) -> None:
+        """Set a configuration key for good, also one that the central system may not set (CP16-112).
+
+        Raises:
+            LocalProtocolError: there can be no such key, or its value follows from what the charge point is.
+            ValueError: the key does not take this value.
+        """
+        self._machine.advance(now)
+        self._configuration.configure(key_name, value)
+
+    # -- what the central system asks --
 
     def _on_call(self, call: CallReceived[Any]) -> None:
         line = self._core.line

@@ -6,7 +6,7 @@ and which boot that belongs to: as soon as the time is learnt, it can be put rig
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import attrs
@@ -39,14 +39,14 @@ class Clock:
     """
 
     def __init__(self, utc: datetime, *, now: float, trusted: bool, boot: int) -> None:
-        self._utc = utc
+        self._utc = utc.astimezone(UTC)
         self._now = now
         self.is_trusted = trusted
         self.boot: Final = boot
 
     def set(self, utc: datetime, *, now: float) -> None:
         """Somebody who knows says what time it is."""
-        self._utc, self._now, self.is_trusted = utc, now, True
+        self._utc, self._now, self.is_trusted = utc.astimezone(UTC), now, True
 
     def utc(self, now: float) -> datetime:
         """The time, to the millisecond."""
