@@ -1,4 +1,4 @@
-"""The queue of transaction messages: nothing lost, nothing out of order, whatever the peer, the link and the store do."""
+"""The queue of transaction messages: nothing lost, nothing out of order, whatever peer, link and store do."""
 
 from __future__ import annotations
 
@@ -749,7 +749,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def transaction(self) -> None:
-        self.give(lambda number: self.post.start(number))
+        self.give(self.post.start)
         ref = self.number
         self.give(lambda number: self.post.deliver(_stop(number), ref))
 
