@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ocpp_sansio.errors import ErrorCode, Rejection
 from ocpp_sansio.events import CallFailed, CallReceived, CallSucceeded, Event
 from ocpp_sansio.machine import Link, Machine
-from ocpp_sansio.messages import Request, Response
 from ocpp_sansio.store import Drop, Put, pack, unpack
-from ocpp_sansio.v16 import RegistrationStatus
+from ocpp_sansio.v16 import ChargePointErrorCode, MessageTrigger, RegistrationStatus
 
-from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup
+from .availability import Availability
+from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup, Trigger
 from .clock import Clock
+from .connectors import ConnectorTable
+from .data_transfer import DataTransfers, Hook
 from .effects import Effect, RecordQuarantined
 from .heartbeat import Heartbeat
 from .keys import Settings
 from .registration import Registration
+from .trigger import TriggerMessages
 
 __all__ = ["ChargePoint"]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ChargePoint:
@@ -64,12 +70,19 @@ class ChargePoint:
         boot = self._count_boot(by_topic.get(BOOT, ()))
         clock = Clock(utc, now=now, trusted=clock_is_trusted, boot=boot)
         self._core: Final = Backbone(setup, self._machine, clock, Settings())
-        self._blocks: Final[Sequence[Block]] = (
+        self._connectors: Final = ConnectorTable(self._core)
+        self._data_transfer: Final = DataTransfers(self._core)
+        self._blocks: Final[Sequence[Block]] = (  # in the order in which they hear notices, and begin
             Registration(self._core),
+            self._connectors,
+            Availability(self._core, self._connectors),
+            TriggerMessages(self._core, lambda: self._triggers),
+            self._data_transfer,
             Heartbeat(self._core),
             *(make(self._core) for make in profiles),
         )
-        self._handlers: Final = _merged(block.handlers() for block in self._blocks)
+        self._handlers: Final[Mapping[type[Any], Handler]] = _merged(block.handlers() for block in self._blocks)
+        self._triggers: Final[Mapping[MessageTrigger, Trigger]] = _merged(block.triggers() for block in self._blocks)
         for block in self._blocks:
             self._core.listen(block)
         self._restore(by_topic)
@@ -173,9 +186,114 @@ class ChargePoint:
         except Rejection as rejection:
             line.refuse(call, rejection)
 
+    # -- what the host has to say of connectors; of the charge point as connector 0, where that is said --
 
-def _merged(tables: Iterable[Mapping[type[Request[Response]], Handler]]) -> dict[type[Any], Handler]:
-    return {request: handler for table in tables for request, handler in table.items()}
+    def plug_in(self, connector: int, *, now: float) -> None:
+        """A cable joins the connector with an EV. If it does at boot already, say so before ``link_up``.
+
+        Raises:
+            LocalProtocolError: there is no such connector; so it is with all that follow.
+        """
+        self._machine.advance(now)
+        self._connectors.plug_in(connector)
+
+    def unplug(self, connector: int, *, now: float) -> None:
+        """The EV is disconnected, or the cable has been pulled out altogether.
+
+        A cable with a lock that comes off the EV in a transaction is still in: say it again when it is not (CP16-067).
+        """
+        self._machine.advance(now)
+        self._connectors.unplug(connector)
+
+    def ev_ready(self, connector: int, *, now: float) -> None:
+        """The EV takes energy, or would if it were offered."""
+        self._machine.advance(now)
+        self._connectors.ev_ready(connector)
+
+    def ev_not_ready(self, connector: int, *, now: float) -> None:
+        """The EV takes no energy. That is what is assumed when a cable is plugged in (CP16-034)."""
+        self._machine.advance(now)
+        self._connectors.ev_not_ready(connector)
+
+    def evse_ready(self, connector: int, *, now: float) -> None:
+        """The hardware could offer energy. That is what is assumed at boot."""
+        self._machine.advance(now)
+        self._connectors.evse_ready(connector)
+
+    def evse_not_ready(self, connector: int, *, now: float) -> None:
+        """The hardware cannot offer energy for a while (CP16-034)."""
+        self._machine.advance(now)
+        self._connectors.evse_not_ready(connector)
+
+    def fault(
+        self,
+        connector: int,
+        error_code: ChargePointErrorCode,
+        info: str = "",
+        vendor_id: str | None = None,
+        vendor_error_code: str | None = None,
+        *,
+        now: float,
+    ) -> None:
+        """The connector, or 0, cannot be used until ``fault_cleared``. Said again, something else is wrong with it.
+
+        Raises:
+            LocalProtocolError: no such connector, NoError, EVCommunicationError, OtherError without a
+                ``vendor_error_code``, or too long a text (CP16-036).
+        """
+        self._machine.advance(now)
+        self._connectors.fault(connector, error_code, info, vendor_id, vendor_error_code)
+
+    def fault_cleared(self, connector: int, *, now: float) -> None:
+        """Nothing is wrong with the connector, or 0, any more: neither a fault nor a warning."""
+        self._machine.advance(now)
+        self._connectors.fault_cleared(connector)
+
+    def warn(
+        self,
+        connector: int,
+        error_code: ChargePointErrorCode,
+        info: str = "",
+        vendor_id: str | None = None,
+        vendor_error_code: str | None = None,
+        *,
+        now: float,
+    ) -> None:
+        """Something is wrong that does not keep the connector, or 0, from working.
+
+        It holds until the next status, the next warning, or ``fault_cleared``. It says nothing beside a fault.
+
+        Raises:
+            LocalProtocolError: no such connector, EVCommunicationError where there is no EV, OtherError without a
+                ``vendor_error_code``, or too long a text (CP16-036).
+        """
+        self._machine.advance(now)
+        self._connectors.warn(connector, error_code, info, vendor_id, vendor_error_code)
+
+    # -- what the host has to say to the central system, as a vendor --
+
+    def transfer_data(
+        self, vendor_id: str, message_id: str | None = None, data: str | None = None, *, now: float
+    ) -> int:
+        """Send a vendor's message, now or not at all. Returns the ticket that its ``DataTransferred`` bears (CP16-200).
+
+        Raises:
+            LocalProtocolError: a name is too long.
+        """
+        self._machine.advance(now)
+        return self._data_transfer.transfer_data(vendor_id, message_id, data)
+
+    def on_data_transfer(self, vendor_id: str, hook: Hook) -> None:
+        """Have a hook answer the messages of a vendor, in place of any before (CP16-200).
+
+        It returns the response, or ``None`` if it has no message of that id; it may raise
+        :class:`ocpp_sansio.Rejection`. What else it raises comes out of ``receive_event``.
+        """
+        self._data_transfer.on_data_transfer(vendor_id, hook)
+
+
+def _merged(tables: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    return {key: value for table in tables for key, value in table.items()}
 
 
 BOOT: Final = "boot"
