@@ -8,6 +8,7 @@ more block, and nothing here changes for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
@@ -30,7 +31,7 @@ from ocpp_sansio.v16 import (
 )
 
 from .clock import Clock, Moment
-from .effects import Effect
+from .effects import Effect, SetClock
 from .keys import MESSAGE_TIMEOUT, Key, Settings
 
 __all__ = [
@@ -315,7 +316,7 @@ class Connectors(Protocol):
         ...
 
     def use(self, connector: int) -> None:
-        """Somebody means to use it: an idTag, a cable, a remote start (A2, F2, G2, H2)."""
+        """Somebody means to use it: an idTag, a cable, a remote start (A2, F2, G2)."""
         ...
 
     def release(self, connector: int) -> None:
@@ -326,7 +327,7 @@ class Connectors(Protocol):
         """Nothing came of it in time: Finishing with a cable in, Available without (B6, B1; CP16-03C)."""
         ...
 
-    def begin(self, connector: int) -> None:
+    def start(self, connector: int) -> None:
         """A transaction runs: until its end the state is whether the EV and the EVSE are ready (A3…A5, B3…B5)."""
         ...
 
@@ -527,6 +528,12 @@ class Backbone:
     def moment(self) -> Moment:
         """The time now."""
         return self.clock.moment(self.machine.now)
+
+    def set_clock(self, utc: datetime) -> None:
+        """The central system says what time it is. One that cannot be is passed over (CP16-011, CP16-021, D-19)."""
+        if self.clock.set(utc, now=self.machine.now):
+            self.machine.emit(SetClock(utc))
+            self.publish(ClockSet())
 
     def call(
         self, request: Request[R], done: Callable[[R | CallFailure], None], *, even_if_pending: bool = False

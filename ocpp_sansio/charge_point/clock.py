@@ -14,6 +14,10 @@ import attrs
 __all__ = ["Clock", "Moment"]
 
 
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+
+
 @attrs.frozen
 class Moment:
     """When something happened."""
@@ -44,9 +48,12 @@ class Clock:
         self.is_trusted = trusted
         self.boot: Final = boot
 
-    def set(self, utc: datetime, *, now: float) -> None:
-        """Somebody who knows says what time it is."""
+    def set(self, utc: datetime, *, now: float) -> bool:
+        """Somebody who should know says what time it is. Returns whether that can be: a clock must not run over."""
+        if not EARLIEST <= utc <= LATEST:
+            return False
         self._utc, self._now, self.is_trusted = utc.astimezone(UTC), now, True
+        return True
 
     def utc(self, now: float) -> datetime:
         """The time, to the millisecond."""

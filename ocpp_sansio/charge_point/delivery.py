@@ -172,8 +172,7 @@ class Delivery(Block):
     def _on_clock_set(self, _: ClockSet) -> None:
         """Put right what was noted down before the time was known (D-19).
 
-        Nothing of that has been sent: messages of this boot flow once the central system has accepted it, and it says
-        what time it is in the same breath. What an earlier boot noted down stays as it is, sent or not.
+        What has been sent stays as it was: see :meth:`_send`. So does what an earlier boot noted down, sent or not.
         """
         for number, row in self._rows.items():
             moment = self._core.clock.corrected(row.moment)
@@ -190,6 +189,8 @@ class Delivery(Block):
             return
         self._is_sending = True
         number, row = next(iter(self._rows.items()))
+        if not row.moment.trusted:  # wrong or not, that is what has been said: it has to be the same next time (D-19)
+            self._keep(number, attrs.evolve(row, moment=attrs.evolve(row.moment, trusted=True)))
         request = self._addressed(row)
         self._core.call(request, lambda outcome: self._on_outcome(number, request, outcome))
 

@@ -149,7 +149,7 @@ class Transactions(Block):
 
     def _go_on(self, life: _Life, reading: Reading) -> None:
         transaction = life.transaction
-        self._connectors.begin(transaction.connector)
+        self._connectors.start(transaction.connector)
         self._core.publish(TransactionBegun(transaction, reading))
         self._regulate(life)
 

@@ -703,6 +703,22 @@ def test_what_was_noted_with_a_clock_that_was_right_or_in_another_boot_stays_as_
     assert [request.timestamp for request in again.sent] == [wrong, wrong]
 
 
+def test_what_has_been_sent_with_a_wrong_time_keeps_it() -> None:
+    """D-19: where the central system accepts the charge point and says no time that could be right."""
+    wrong = datetime(1970, 1, 1, tzinfo=UTC)
+    post = Post(utc=wrong, trusted=False)
+    post.start(1)
+    post.stop(1)
+    post.online()
+    post.offline()
+    post.core.clock.set(EPOCH, now=0)
+    post.core.publish(ClockSet())
+    post.drain()
+    post.online()
+    post.answer()
+    assert [request.timestamp for request in post.sent] == [wrong, EPOCH]
+
+
 def test_a_moment_from_before_the_time_was_known_is_put_right_when_its_message_comes_later() -> None:
     """D-19."""
     post = Post(utc=datetime(1970, 1, 1, tzinfo=UTC), trusted=False)
