@@ -434,7 +434,7 @@ def test_a_call_can_be_rejected():
 @pytest.mark.parametrize(
     "details",
     [{"x": object()}, {1: {2}, "y": {object()}}, {"x": "\ud800"}, {"x": "y" * 2**20}, "no mapping"],
-    ids=repr,
+    ids=["an object", "a set", "a surrogate", "too long", "no mapping"],
 )
 def test_details_that_cannot_be_written_are_left_out(details):
     """F-101."""
