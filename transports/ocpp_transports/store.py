@@ -143,9 +143,10 @@ class SqliteStore:
             StoreError: it could not; nothing is lost.
         """
         with self._reporting("could not be compacted"):
-            # A row for each page: the statement has done its work when all have been fetched.
-            list(self._database.execute("PRAGMA incremental_vacuum"))
-            list(self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+            with _transaction(self._database):
+                for _ in range(_ask(self._database, "PRAGMA freelist_count")):
+                    self._database.execute("PRAGMA incremental_vacuum")  # one page, when run from here
+            _ask(self._database, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Let go of the file. Nothing happens to a store that is closed already."""
