@@ -6,6 +6,7 @@ does, with a SQLite of its own: :class:`RecordedStore` is a ``SqliteStore`` whos
 
 from __future__ import annotations
 
+import math
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -151,16 +152,26 @@ class Disk:
     directory: Path
     before: Image = attrs.field(init=False)
     operations: list[Operation] = attrs.field(init=False, factory=list)
-    failing: Any = attrs.field(init=False, default=None)
-    """Called with each operation before it is done: may raise in its place."""
+    has_failed: bool = attrs.field(init=False, default=False)
+    _fails_from: float = attrs.field(init=False, default=math.inf)
+    _failure: Exception | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self.before = {path.name: path.read_bytes() for path in self.directory.iterdir()}
 
     def do(self, operation: Operation) -> None:
-        if self.failing is not None:
-            self.failing(operation)
+        if self._failure is not None and len(self.operations) >= self._fails_from:
+            self.has_failed = True
+            raise self._failure
         self.operations.append(operation)
+
+    def fail_from(self, operation: int, failure: Exception) -> None:
+        """Do nothing more from an operation on, by its number."""
+        self._fails_from, self._failure = operation, failure
+
+    def work(self) -> None:
+        """Fail no more."""
+        self._failure = None
 
     def moments(self) -> Iterator[Moment]:
         """Each step of the way, from the first operation on."""

@@ -6,6 +6,7 @@ way of its own, for real, at the end.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -20,14 +21,14 @@ from pathlib import Path
 import attrs
 import pytest
 
-from ocpp_sansio.store import MemoryStore, Put
+from ocpp_sansio.store import MemoryStore, Put, StoreError
 from ocpp_transports.store import SqliteStore
 from tests.transports import doomed_process
 from tests.transports.doomed_process import batches, some_changes
 
-pytest.importorskip("apsw", reason="there is no wheel of it for this interpreter")
+apsw = pytest.importorskip("apsw", reason="there is no wheel of it for this interpreter")
 
-from tests.transports.recorded_disk import CarelessStore, Disk, Image, Moment, PiecemealStore, RecordedStore
+from tests.transports.recorded_disk import CarelessStore, Disk, Image, Moment, PiecemealStore, RecordedStore  # noqa: E402 - needs apsw
 
 pytestmark = pytest.mark.once
 
@@ -226,3 +227,43 @@ def killed(path: Path, seed: int, *, after: int) -> int:
         written += len(process.stdout.read())
     assert process.returncode == -signal.SIGKILL
     return written
+
+
+# -- disks that fail --
+
+
+@pytest.mark.parametrize("failure", [apsw.FullError, apsw.IOError])
+@pytest.mark.parametrize("seed", range(8))
+def test_whichever_write_fails_the_batch_is_gone_as_a_whole_and_the_store_goes_on(room, seed, failure):
+    """D-09: each write, each synchronisation of a life fails in its turn, and all until the call is over."""
+    for turn in itertools.count():
+        directory = room / str(turn)
+        directory.mkdir()
+        disk = Disk(directory)
+        # A checkpoint that fails behind a commit is no failure of that. SQLite knows, apsw tells of it all the same.
+        store, expected = RecordedStore(directory / NAME, disk, "PRAGMA wal_autocheckpoint = 0"), MemoryStore()
+        rng, failed = random.Random(seed), False
+        disk.fail_from(len(disk.operations) + turn, failure("made up"))
+        for step in range(8):
+            changes = some_changes(rng)
+            try:
+                if step % 3 == 2:
+                    store.compact()
+                store.commit(changes)
+            except StoreError:
+                failed = True
+                disk.work()
+                assert store.load() == expected.load()
+                store.commit(changes)
+            expected.commit(changes)
+            assert store.load() == expected.load()
+        has_failed = disk.has_failed
+        disk.work()
+        store.close()
+        with SqliteStore(directory / NAME) as store:
+            assert store.quarantined is None
+            assert store.load() == expected.load()
+        if not has_failed:
+            assert turn > 20
+            assert not failed
+            return

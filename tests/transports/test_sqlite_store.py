@@ -13,6 +13,7 @@ import threading
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -278,6 +279,20 @@ def test_nothing_is_kept_of_a_batch_that_the_system_refuses_to_write(path, room)
         store.commit([C])
         assert store.load() == [A, C]
     assert kept(path) == [A, C]
+
+
+def test_a_batch_is_kept_even_if_the_log_cannot_be_written_into_the_file_behind_it(path):
+    """D-01: it is durable in the log, and that is tried again."""
+    records = filled(path, 2000)
+    last = attrs.evolve(records[-1], value=b"new")
+    with SqliteStore(path) as store:
+        setting(store, "wal_autocheckpoint = 1")
+        with no_file_larger_than(path.stat().st_size // 2):
+            store.commit([last])
+            with pytest.raises(StoreError, match="could not be compacted"):
+                store.compact()
+        assert store.load() == [*records[:-1], last]
+    assert kept(path) == [*records[:-1], last]
 
 
 def test_a_value_that_cannot_be_kept_takes_its_batch_with_it(path):
