@@ -380,6 +380,16 @@ def test_no_end_that_is_missing_goes_unnoticed(sound, data):
         assert outcome(Path(directory, "station.db"), content[:size], records) == "set aside"
 
 
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [(b"CREATE", b"CRXATE"), (b"CREATE", b"CR\x99ATE"), (b"topic", b"to\x99ic"), (b"NOT NULL,", b"NO\x99 NULL,")],
+)
+def test_a_schema_that_is_another_or_no_sql_or_even_no_text_is_damage(path, sound, word, other):
+    """D-21."""
+    content, records = sound
+    assert outcome(path, content.replace(word, other, 1), records) == "set aside"
+
+
 @pytest.mark.parametrize("damaged", [b"not a database" * 100, b"\0" * 4096, b"xy"])
 def test_what_is_no_database_is_set_aside(path, damaged):
     assert outcome(path, damaged, []) == "set aside"

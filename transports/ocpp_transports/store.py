@@ -163,7 +163,8 @@ class SqliteStore:
             self._prepare(database)
         except BaseException as error:
             database.close()
-            if _code_of(error) in _DAMAGE:
+            # What SQLite says of a damaged schema quotes it, and need not be text.
+            if _code_of(error) in _DAMAGE or isinstance(error, UnicodeDecodeError):
                 raise _Damaged(error) from error
             raise
         return database
@@ -264,7 +265,8 @@ def _check(database: Database) -> None:
     """
     if (verdict := _ask(database, "PRAGMA integrity_check")) != "ok":
         raise _Damaged(verdict)
-    if list(database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) != [(_SCHEMA,)]:
+    schema = database.execute("SELECT CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL")
+    if list(schema) != [(_SCHEMA.encode(),)]:
         raise _Damaged("it has another schema")
     for place, kind, value, crc in database.execute(_INSPECT):
         if kind != "blob" or crc32(value) != crc:
