@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from .errors import CallFailure, ConnectionLost, ErrorCode, LocalProtocolError, Rejection
+from .errors import CallFailure, CallRefused, ConnectionLost, ErrorCode, InvalidMessage, LocalProtocolError, Rejection
 from .events import CallFailed, CallReceived, CallSucceeded, Event, PendingCall
 from .messages import Request, Response
 from .store import Change, Drop, Persist, Put
@@ -275,6 +275,8 @@ class Line:
                 return
             try:
                 pending = link.call(request, now=self._machine.now, timeout=timeout)
+            except InvalidMessage as error:  # no other attempt can go better
+                done(CallRefused(ErrorCode.FORMAT_VIOLATION.value, str(error)))
             except LocalProtocolError:  # it has ended, or too much is waiting: nothing was sent
                 done(ConnectionLost(sent=False))
             else:

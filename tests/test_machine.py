@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ocpp_sansio import (
     CallFailed,
     CallReceived,
+    CallRefused,
     CallSucceeded,
     CallTimedOut,
     CentralSystemSession,
@@ -491,6 +492,15 @@ def test_a_session_that_has_ended_or_is_full_sends_nothing():
     ends.ask()
     assert ends.sent() == []
     assert ends.outcomes == [UNSENT] * 2
+
+
+def test_a_request_that_no_peer_could_read_is_refused_on_this_side():
+    """Nobody goes on sending it link after link."""
+    ends = Ends()
+    ends.line.call(v16.AuthorizeRequest(id_tag="x" * 21), ends.outcomes.append)
+    assert ends.sent() == []
+    [outcome] = ends.outcomes
+    assert isinstance(outcome, CallRefused)
 
 
 def test_the_outcome_of_a_call_that_is_not_the_lines_changes_nothing():
