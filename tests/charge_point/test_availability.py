@@ -4,6 +4,7 @@ import pytest
 
 from ocpp_sansio.charge_point import ConnectorSetup, Setup
 from ocpp_sansio.charge_point.effects import RecordQuarantined
+from ocpp_sansio.charge_point.keys import STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT
 from ocpp_sansio.store import Put, pack
 from ocpp_sansio.v16 import (
     AvailabilityStatus,
@@ -109,6 +110,18 @@ def test_a_transaction_is_waited_for_and_so_is_its_cable(bench):
     assert not bench.point._connectors[1].is_operative
     bench.seam("use", 1)
     bench.do("unplug", 1)
+    assert bench.reports() == [(1, "Unavailable")]
+
+
+def test_a_transaction_that_outlives_its_cable_is_waited_for(bench):
+    """CP16-101, CP16-067, ST16-D8."""
+    bench.set(STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT, value=False)
+    transaction = charging(bench)
+    change(bench, 1, OUT)
+    bench.do("unplug", 1)
+    bench.do("unplug", 1)
+    assert bench.reports() == [(1, "SuspendedEV")]
+    bench.end(transaction)
     assert bench.reports() == [(1, "Unavailable")]
 
 

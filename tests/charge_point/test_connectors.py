@@ -211,7 +211,8 @@ def test_a_fixed_cable_is_free_at_once():
     bench.end(transaction)
     assert bench.reports() == [(1, "Available")]
     assert last(bench).info == DISCONNECTED
-    bench.do("plug_in", 1)
+    bench.do("fault", 1, ChargePointErrorCode.INTERNAL_ERROR)
+    bench.do("fault_cleared", 1)
     assert last(bench).info is None
 
 
@@ -435,6 +436,13 @@ def test_what_was_on_its_way_when_the_link_was_lost_is_said_again(bench):
     assert bench.reports() == []
 
 
+def test_without_a_link_nothing_is_tried(bench):
+    """CP16-037."""
+    bench.do("warn", 1, ChargePointErrorCode.WEAK_SIGNAL)
+    bench.disconnect()
+    assert bench.point.next_timeout() is None
+
+
 def test_what_a_link_would_not_take_is_said_later(bench, monkeypatch):
     """F-124: too much was waiting."""
 
@@ -463,7 +471,20 @@ def test_a_report_that_was_not_taken_is_said_again_three_times_and_then_at_the_n
     assert bench.unanswered == []
     bench.disconnect()
     bench.connect()
+    bench.answer(failure)
+    bench.wait(30)
     assert bench.reports() == [(1, "Preparing")]
+
+
+def test_once_something_was_taken_the_waits_begin_anew(bench):
+    """CP16-031."""
+    for _ in range(5):
+        bench.do("warn", 1, ChargePointErrorCode.WEAK_SIGNAL)
+        bench.answer(CallTimedOut(30))
+        bench.wait(30)
+        assert bench.reports() == [(1, "Available")]
+        bench.do("fault_cleared", 1)
+        bench.settle()
 
 
 def test_a_report_that_was_not_taken_but_is_outdated_is_not_said_again(bench):

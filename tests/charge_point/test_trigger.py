@@ -16,7 +16,7 @@ from tests.charge_point.harness import EPOCH, Bench
 
 
 class Firmware(Block):
-    """A profile that notes in which order things happen; connector 7 is none."""
+    """A profile that notes for which connectors it was asked; connector 7 is none."""
 
     def __init__(self, core):
         self.done = []
@@ -43,6 +43,20 @@ def test_the_answer_comes_before_the_message(monkeypatch):
     monkeypatch.setattr(link, "respond", lambda *args, **more: order.append("answer") or respond(*args, **more))
     assert trigger(bench, MessageTrigger.HEARTBEAT) is TriggerMessageStatus.ACCEPTED
     assert order == ["answer", "message"]
+
+
+def test_what_sends_the_message_is_not_called_before_the_answer_is_out():
+    """CP16-180."""
+    out = []
+
+    class Hasty(Block):
+        def triggers(self):
+            return {MessageTrigger.FIRMWARE_STATUS_NOTIFICATION: lambda _: lambda: out.append(len(bench.link.answers))}
+
+    bench = Bench(profiles=[lambda _: Hasty()])
+    bench.online()
+    trigger(bench, MessageTrigger.FIRMWARE_STATUS_NOTIFICATION)
+    assert out == [1]
 
 
 def test_a_message_that_nobody_here_sends_is_not_implemented():
