@@ -486,7 +486,7 @@ def test_another_clock_aligned_interval_counts_at_once():
 
 def test_aligned_values_begin_with_the_boot():
     """CP16-140: whatever was set before it."""
-    meters = Meters(Meters(keys={"ClockAlignedDataInterval": 20}).setup, keys={"ClockAlignedDataInterval": 20})
+    meters = Meters(keys={"ClockAlignedDataInterval": 20})
     after = Meters(records=meters.store.load())
     after.run(20)
     assert len(after.out.sent) == 3
@@ -696,6 +696,31 @@ def test_times_that_were_not_known_are_put_right_in_what_a_stop_says():
     meters.wait(5)
     data = meters.end(transaction)
     assert [each.timestamp - there for each in data] == [timedelta(seconds=at) for at in (-10, 0, 5)]
+
+
+def test_times_that_are_learnt_are_put_right_in_what_is_kept():
+    """D-19: the next boot could not do it any more. What is right already is not written again."""
+    meters = Meters(keys={"MeterValueSampleInterval": 10, "StopTxnSampledData": ENERGY})
+    transaction = meters.begin()
+    meters.run(10)
+    there = EPOCH + timedelta(days=100)
+    meters.set_clock(there)
+    kept = meters.store.load()
+    meters.store.commit = None  # nothing more is to be kept
+    meters.set_clock(there + timedelta(seconds=1))
+    after = Meters(records=kept)
+    data = after.step(after.metering.transaction_data, transaction, Reading((), 1500, after.core.moment()))
+    assert [each.timestamp - there for each in data[:2]] == [timedelta(seconds=-10), timedelta(0)]
+
+
+def test_a_time_that_is_learnt_while_a_meter_is_read_is_that_of_the_reading():
+    """D-19."""
+    meters, readings = Meters(), []
+    meters.step(meters.metering.read, 1, Context.OTHER, readings.append)
+    meters.wait(2)
+    meters.set_clock(EPOCH + timedelta(days=100))
+    meters.show(1500)
+    assert readings[0].moment.utc == EPOCH + timedelta(days=100, seconds=-2)
 
 
 # -- TriggerMessage --
