@@ -293,6 +293,8 @@ def test_a_full_cache_forgets_the_oldest():
     after = Gate(gate.setup, records=gate.store.load())
     after.learn("e", GOOD)
     assert sorted(after.cached()) == ["a", "d", "e"]
+    after.learn("f", GOOD)
+    assert sorted(after.cached()) == ["d", "e", "f"]
 
 
 @pytest.mark.parametrize(

@@ -308,8 +308,9 @@ def test_a_transaction_is_sampled_from_its_start():
     expected = MeterValue(timestamp=seconds(13)[0], sampled_value=[energy(1500, Context.SAMPLE_PERIODIC)])
     assert (request, ref) == (MeterValuesRequest(connector_id=1, meter_value=[expected]), 1)
     meters.end(transaction)
+    asked = len(meters.seen(TakeReading))
     meters.run(60)
-    assert len(meters.out.sent) == 3
+    assert (len(meters.out.sent), len(meters.seen(TakeReading))) == (3, asked)
 
 
 def test_an_interval_of_zero_is_off():
