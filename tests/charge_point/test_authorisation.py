@@ -211,6 +211,15 @@ def test_what_an_authorize_says_is_told_to_all():
     assert gate.cached() == ["tag"]
 
 
+def test_a_list_is_told_when_the_central_system_contradicts_it():
+    """CP16-04D: who keeps the list reports the conflict."""
+    gate = online(listed={"TAG": GOOD})
+    gate.present()
+    gate.answer(AuthorizeResponse(id_tag_info=BLOCKED))
+    assert gate.verdicts == [Status.BLOCKED]
+    assert gate.learnt == [IdTagLearnt("TAG", BLOCKED)]
+
+
 # -- groups --
 
 
