@@ -12,6 +12,7 @@ from ocpp_sansio.charge_point import Setup
 from ocpp_sansio.charge_point.backbone import Use
 from ocpp_sansio.charge_point.effects import (
     CableLocked,
+    IdTagRefused,
     LockConnector,
     StartEnergy,
     StopEnergy,
@@ -82,14 +83,13 @@ def test_nobody_begins_while_the_store_fails() -> None:
     """D-09."""
     bench = _Cutting()
     bench.fails = True
-    bench.do("present", "OTHER", 1)
-    bench.do("plug_in", 1)
-    bench.do("fault", 1, ChargePointErrorCode.GROUND_FAILURE)
-    bench.do("fault_cleared", 1)
-    bench.point._machine.persist()
     bench.do("configure", "ConnectionTimeOut", "90")
+    bench.do("plug_in", 1)
     bench.do("present", "TAG", 1)
+    bench.fails = False
+    bench.wait(60)
     assert bench.seen(LockConnector) == []
+    assert bench.seen(IdTagRefused) == [IdTagRefused("TAG", 1, None)]
 
 
 def test_a_reservation_that_a_gate_knows_of_is_consumed() -> None:
