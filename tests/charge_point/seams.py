@@ -19,7 +19,7 @@ from ocpp_sansio.charge_point.backbone import (
     TransactionOver,
 )
 from ocpp_sansio.charge_point.effects import StatusChanged
-from ocpp_sansio.v16 import StatusNotificationRequest, StatusNotificationResponse
+from ocpp_sansio.v16 import StatusNotificationRequest
 from tests.charge_point.harness import Bench
 
 
@@ -79,15 +79,8 @@ class SeamBench(Bench):
         self.core.settings[key] = value
         self.core.publish(KeyChanged(key))
 
-    def settle(self) -> None:
-        """The central system answers every StatusNotification there is."""
-        for call in self.unanswered:
-            if isinstance(call.request, StatusNotificationRequest):
-                self.answer(StatusNotificationResponse(), call)
-
     def online(self, interval: int = 300):
         link = super().online(interval)
-        self.settle()
         self.effects.clear()
         return link
 

@@ -7,7 +7,11 @@ import pytest
 from ocpp_sansio import CallRefused, CallTimedOut, LocalProtocolError, SessionClosed
 from ocpp_sansio.charge_point import ConnectorSetup, Setup
 from ocpp_sansio.charge_point.backbone import PlugChanged, StatusMoved
-from ocpp_sansio.charge_point.keys import MINIMUM_STATUS_DURATION, STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT
+from ocpp_sansio.charge_point.keys import (
+    CONNECTION_TIME_OUT,
+    MINIMUM_STATUS_DURATION,
+    STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT,
+)
 from ocpp_sansio.v16 import (
     BootNotificationResponse,
     ChargePointErrorCode,
@@ -380,6 +384,7 @@ def test_after_the_first_acceptance_of_a_boot_everything_is_reported():
 
 def test_a_report_bears_the_time_at_which_it_became_so(bench):
     """CP16-038, CP16-031."""
+    bench.set(CONNECTION_TIME_OUT, 1000)
     bench.wait(5)
     bench.disconnect()
     bench.do("plug_in", 1)
@@ -459,6 +464,7 @@ def test_what_a_link_would_not_take_is_said_later(bench, monkeypatch):
 @pytest.mark.parametrize("failure", [CallTimedOut(30), CallRefused("InternalError")])
 def test_a_report_that_was_not_taken_is_said_again_three_times_and_then_at_the_next_occasion(bench, failure):
     """CP16-031: not lost for good, and no flood."""
+    bench.set(CONNECTION_TIME_OUT, 10_000)
     bench.do("plug_in", 1)
     for wait in (30, 60, 120):
         bench.answer(failure)

@@ -6,7 +6,7 @@ import pytest
 
 from ocpp_sansio import CallTimedOut
 from ocpp_sansio.charge_point.effects import SetClock
-from ocpp_sansio.charge_point.keys import HEARTBEAT_INTERVAL, MINIMUM_STATUS_DURATION
+from ocpp_sansio.charge_point.keys import CONNECTION_TIME_OUT, HEARTBEAT_INTERVAL, MINIMUM_STATUS_DURATION
 from ocpp_sansio.v16 import (
     DataTransferRequest,
     HeartbeatRequest,
@@ -50,6 +50,7 @@ def test_an_idle_charge_point_sends_one_in_every_interval():
 def test_any_other_message_will_do():
     """CP16-020, CS16-010."""
     bench = online()
+    bench.set(CONNECTION_TIME_OUT, 1000)
     bench.wait(60)
     bench.do("plug_in", 1)
     bench.wait(99)

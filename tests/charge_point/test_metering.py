@@ -18,7 +18,6 @@ from ocpp_sansio.charge_point.backbone import (
     TransactionOver,
 )
 from ocpp_sansio.charge_point.effects import RecordQuarantined, TakeReading
-from ocpp_sansio.charge_point.metering import Metering
 from ocpp_sansio.store import Drop, MemoryStore, Persist, Put
 from ocpp_sansio.v16 import (
     BootNotificationResponse,
@@ -80,13 +79,9 @@ class Meters(Bench):
     def __init__(self, setup=SETUP, keys=(), **options):
         self.out = Out()
         self.heard = []
-
-        def make(core):
-            self.core = core
-            self.metering = Metering(core, self.out)
-            return self.metering
-
-        super().__init__(setup, profiles=[make, lambda _: Ear(self.heard)], **options)
+        super().__init__(setup, profiles=[lambda _: Ear(self.heard)], **options)
+        self.core, self.metering = self.point._core, self.point._metering
+        self.metering._outbox = self.out
         self.answered = set()
         self.set(**dict(keys))
 

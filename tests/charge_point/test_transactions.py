@@ -153,7 +153,7 @@ def test_a_stop_transaction_says_who_when_why_and_at_what_register() -> None:
     assert "transaction" not in station.kept
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason])
+@pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_sent_as_it_is(reason: Reason) -> None:
     """CP16-063, CP16-062: Local too, which might go without saying."""
     station = Station()
