@@ -16,10 +16,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from .errors import CallFailure, ConnectionLost, ErrorCode, LocalProtocolError, Rejection
+from .errors import CallFailure, CallRefused, ConnectionLost, ErrorCode, InvalidMessage, LocalProtocolError, Rejection
 from .events import CallFailed, CallReceived, CallSucceeded, Event, PendingCall
 from .messages import Request, Response
-from .store import Change, Persist
+from .store import Change, Drop, Persist, Put
 
 __all__ = ["Answer", "Line", "Link", "Machine", "StoreFailed", "Timers"]
 
@@ -80,7 +80,7 @@ class Machine(Generic[E]):
     def __init__(self, *, now: float) -> None:
         self.now = now
         self.timers: Final = Timers()
-        self._changes: dict[tuple[str, str], Change] = {}
+        self._changes: dict[tuple[type[Change], str, str], Change] = {}
         self._effects: deque[E | Callable[[], None]] = deque()
         """What is to be seen of the steps since the last batch, once what they have to keep is durable."""
         self._free: deque[E | Callable[[], None]] = deque()
@@ -128,7 +128,10 @@ class Machine(Generic[E]):
     def persist(self, *changes: Change) -> None:
         """Keep this. All of one step goes in one batch, ahead of every effect of the step."""
         for change in changes:
-            self._changes[change.topic, change.key] = change
+            if isinstance(change, Drop):
+                self._changes.pop((Put, change.topic, change.key), None)
+            # A record that is put after it was dropped is a new one, behind all others: both have to be told (D-10).
+            self._changes[type(change), change.topic, change.key] = change
 
     # -- what the driver asks and tells --
 
@@ -164,10 +167,11 @@ class Machine(Generic[E]):
         return True
 
     def persisted(self, *, now: float) -> None:
-        """The batch is durable: what waited for it may be seen."""
+        """The batch is durable: what waited for it may be seen. It may turn out to be so after all (D-09)."""
         self.advance(now)
         self._require_batch()
         self._batch = None
+        self.timers.cancel(_STORE)
         self._free.extend(self._withheld)
         self._withheld.clear()
         self._retry_in = FIRST_RETRY
@@ -271,6 +275,8 @@ class Line:
                 return
             try:
                 pending = link.call(request, now=self._machine.now, timeout=timeout)
+            except InvalidMessage as error:  # no other attempt can go better
+                done(CallRefused(ErrorCode.FORMAT_VIOLATION.value, str(error)))
             except LocalProtocolError:  # it has ended, or too much is waiting: nothing was sent
                 done(ConnectionLost(sent=False))
             else:
@@ -297,12 +303,12 @@ class Line:
         """Leave the peer without an answer (CP16-013)."""
         self._on_link(lambda link: link.ignore(call, now=self._machine.now))
 
-    def _on_link(self, act: Callable[[Link], object]) -> None:
+    def _on_link(self, act: Callable[[Link], bool | None]) -> None:
+        """Do something that may send a message, and says whether it has."""
         link = self._link
 
         def send() -> None:
-            if link is not None and link is self._link:
-                act(link)
+            if link is not None and link is self._link and act(link):
                 self.last_sent = self._machine.now
 
         self._machine.then(send)

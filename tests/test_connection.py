@@ -286,6 +286,28 @@ def test_a_driver_that_is_busy_does_not_read_and_is_not_impatient():
     assert not pair.server.is_open
 
 
+def test_a_call_may_be_left_unanswered():
+    """CP16-013: the next one is dealt with, and the first one times out."""
+    pair = connect(client={"limits": {"max_inbound_calls": 1}}, server={"limits": {"call_timeout": 5}})
+    first = pair.server.call(RESET, now=0.0)
+    [asked], _ = pair.run()
+    pair.client.ignore(asked, now=0.0)
+    with pytest.raises(LocalProtocolError):
+        pair.client.ignore(asked, now=0.0)
+    second = pair.server.call(RESET, now=0.0)
+    _, server_events = pair.wait(5)
+    assert server_events == [CallFailed(first, CallTimedOut(5))]
+    asked = pair.client_events[-1]
+    assert isinstance(asked, CallReceived)
+    pair.client.respond(asked, RESETTING, now=pair.now)
+    assert pair.run()[1] == [CallSucceeded(second, RESETTING)]
+
+
+def test_before_there_was_a_connection_there_is_nothing_to_leave_unanswered():
+    with pytest.raises(LocalProtocolError, match="never been open"):
+        charge_point().ignore(CallReceived("a", "Reset", RESET), now=0.0)
+
+
 # -- what is not answered --
 
 STREAM = v21.NotifyPeriodicEventStream(

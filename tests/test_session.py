@@ -434,7 +434,7 @@ def test_a_call_can_be_rejected():
 @pytest.mark.parametrize(
     "details",
     [{"x": object()}, {1: {2}, "y": {object()}}, {"x": "\ud800"}, {"x": "y" * 2**20}, "no mapping"],
-    ids=repr,
+    ids=["an object", "a set", "a surrogate", "too long", "no mapping"],
 )
 def test_details_that_cannot_be_written_are_left_out(details):
     """F-101."""
@@ -486,6 +486,42 @@ def test_a_response_of_another_action_is_a_mistake_and_the_call_stays_open():
     assert sent(session) == []
     session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
     assert len(sent(session)) == 1
+
+
+def test_a_call_that_is_left_unanswered_makes_room_for_the_next():
+    """CP16-013."""
+    session = charge_point(limits=Limits(max_inbound_calls=1, answer_timeout=60))
+    [first] = receive(session, 2, "a", "ClearCache", {})
+    assert receive(session, 2, "b", "ClearCache", {}) == []
+    session.ignore(first, now=1)
+    [second] = events(session)
+    assert second.message_id == "b"
+    assert session.next_timeout() == 61
+    session.ignore(second, now=1)
+    assert session.next_timeout() is None
+    assert sent(session) == []
+
+
+def test_it_cannot_be_answered_any_more_but_asked_again():
+    """CP16-013, RPC-042: there is no answer that could be repeated."""
+    session = charge_point()
+    [received] = receive(session, 2, "a", "ClearCache", {})
+    session.ignore(received, now=0)
+    for act in (session.ignore, lambda call, now: session.reject(call, ErrorCode.INTERNAL_ERROR, now=now)):
+        with pytest.raises(LocalProtocolError):
+            act(received, now=0)
+    [again] = receive(session, 2, "a", "ClearCache", {})
+    assert session.respond(again, v16.ClearCacheResponse(status=v16.ClearCacheStatus.ACCEPTED), now=0)
+
+
+def test_a_call_that_nobody_waits_for_may_be_left_unanswered():
+    session = charge_point(limits=Limits(answer_timeout=1))
+    [overdue] = receive(session, 2, "a", "ClearCache", {})
+    session.handle_timeout(now=1)
+    session.ignore(overdue, now=2)
+    [received] = receive(session, 2, "b", "ClearCache", {}, now=2)[-1:]
+    session.connection_lost(now=2)
+    session.ignore(received, now=2)
 
 
 def test_an_answer_that_nobody_waits_for_is_dropped():

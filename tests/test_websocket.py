@@ -588,30 +588,30 @@ def failed(ws: WebSocket, code: int, what: Misbehaviour) -> PeerMisbehaved:
     return misbehaved
 
 
-@pytest.mark.parametrize(
-    ("raw", "code"),
-    [
-        (b"\xc1\x80" + bytes(4), 1002),
-        (b"\x83\x80", 1002),
-        (text(b"x", mask=False), 1002),
-        (b"\x89\xfe\x00\x7e" + bytes(4 + 126), 1002),
-        (b"\x09\x80" + bytes(4), 1002),
-        (frame(Opcode.CONT, b"x"), 1002),
-        (text(b"x", fin=False) + text(b"y"), 1002),
-        (text(b"x", fin=False) + close(), 1002),
-        (b"\x88\x82" + bytes(4) + b"\x03\xed", 1002),
-        (b"\x88\x81" + bytes(5), 1002),
-        (frame(Opcode.CLOSE, b"\x03\xe8\xff"), 1007),
-        (text(b"\xff"), 1007),
-        (text(b"\xc0\x80"), 1007),
-        (text(b"\xed\xa0\x80"), 1007),
-        (text(b"\xc3", fin=False) + frame(Opcode.CONT, b"x", fin=False), 1007),
-        (text(b"\xc3", fin=False) + frame(Opcode.CONT), 1007),
-        (b"\x81\xff" + b"\x7f" + b"\xff" * 7, 1009),
-        (b"\x81\xff" + (201).to_bytes(8, "big"), 1009),
-        (text(b"x" * 160, fin=False) + frame(Opcode.CONT, b"x" * 41), 1009),
-    ],
-)
+BREACHES = {
+    "reserved bit": (b"\xc1\x80" + bytes(4), 1002),
+    "unknown opcode": (b"\x83\x80", 1002),
+    "not masked": (text(b"x", mask=False), 1002),
+    "long ping": (b"\x89\xfe\x00\x7e" + bytes(4 + 126), 1002),
+    "fragmented ping": (b"\x09\x80" + bytes(4), 1002),
+    "continuation of nothing": (frame(Opcode.CONT, b"x"), 1002),
+    "text in a text": (text(b"x", fin=False) + text(b"y"), 1002),
+    "close in a text": (text(b"x", fin=False) + close(), 1002),
+    "code not for the wire": (b"\x88\x82" + bytes(4) + b"\x03\xed", 1002),
+    "half a code": (b"\x88\x81" + bytes(5), 1002),
+    "reason is no UTF-8": (frame(Opcode.CLOSE, b"\x03\xe8\xff"), 1007),
+    "text is no UTF-8": (text(b"\xff"), 1007),
+    "overlong UTF-8": (text(b"\xc0\x80"), 1007),
+    "surrogate in UTF-8": (text(b"\xed\xa0\x80"), 1007),
+    "UTF-8 ends in the next fragment": (text(b"\xc3", fin=False) + frame(Opcode.CONT, b"x", fin=False), 1007),
+    "UTF-8 does not end": (text(b"\xc3", fin=False) + frame(Opcode.CONT), 1007),
+    "length beyond all": (b"\x81\xff" + b"\x7f" + b"\xff" * 7, 1009),
+    "one octet too long": (b"\x81\xff" + (201).to_bytes(8, "big"), 1009),
+    "fragments too long": (text(b"x" * 160, fin=False) + frame(Opcode.CONT, b"x" * 41), 1009),
+}
+
+
+@pytest.mark.parametrize(("raw", "code"), BREACHES.values(), ids=BREACHES)
 def test_a_breach_of_the_protocol_closes_the_connection(raw: bytes, code: int):
     """F-45, F-46, F-48, F-49: announced sizes count, nothing is waited for."""
     for pieces in ([raw], [raw[index : index + 1] for index in range(len(raw))]):
