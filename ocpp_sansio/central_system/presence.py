@@ -35,6 +35,8 @@ from .effects import StationBack, StationSilent
 __all__ = ["Presence"]
 
 HEARTBEAT_INTERVAL: Final = fold("HeartbeatInterval")
+MAX_INTERVAL: Final = 2**31 - 1
+"""Seconds. A key may have more digits than there are seconds."""
 
 
 @attrs.define
@@ -105,7 +107,7 @@ class Presence(Block):
             case Answered(
                 identity, ChangeConfigurationRequest(key=key, value=value), ChangeConfigurationResponse(status=status)
             ) if fold(key) == HEARTBEAT_INTERVAL and status is ConfigurationStatus.ACCEPTED and value.isdecimal():
-                self._set_interval(identity, int(value))
+                self._set_interval(identity, min(int(value), MAX_INTERVAL))
             case _:
                 pass
 
