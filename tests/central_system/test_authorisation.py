@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.central_system.world import ACCEPTED, INVALID, World, at, begin, end
 
 from ocpp_sansio import ErrorCode, InvalidMessage, v16
 from ocpp_sansio.central_system import HookFailed, IdTag, IdTagChecked
+from tests.central_system.world import ACCEPTED, INVALID, World, at, begin, end
 
 Status = v16.AuthorizationStatus
 CONCURRENT = v16.IdTagInfo(status=Status.CONCURRENT_TX)

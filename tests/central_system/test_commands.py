@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import pytest
-from tests.central_system.world import World
 
 from ocpp_sansio import (
     CallRefused,
@@ -29,6 +28,7 @@ from ocpp_sansio.central_system import (
     Options,
     Verdict,
 )
+from tests.central_system.world import World
 
 CLEAR = v16.ClearCacheRequest()
 CLEARED = v16.ClearCacheResponse(status=v16.ClearCacheStatus.ACCEPTED)
@@ -212,6 +212,20 @@ def test_a_pending_station_is_asked_the_rest_once_it_is_accepted() -> None:
     state[0] = v16.RegistrationStatus.ACCEPTED
     station.boot()
     assert station.asked[1:] == [READ, CLEAR]
+
+
+def test_another_boot_changes_nothing_for_what_waits_and_is_still_allowed() -> None:
+    world = World()
+    station = world.station()
+    world.call("CP1", READ, timeout=5)
+    world.call("CP1", CLEAR)
+    station.boot()
+    assert outcomes(world) == []
+    world.now = 5
+    station.link.handle_timeout(now=world.now)
+    world.feed(station)
+    world.settle()
+    assert station.asked == [READ, CLEAR]
 
 
 def test_what_waits_is_bounded() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.central_system.world import World
 
 from ocpp_sansio import ErrorCode, Rejection, v16
 from ocpp_sansio.central_system import HookFailed
+from tests.central_system.world import World
 
 Status = v16.DataTransferStatus
 OURS = v16.DataTransferRequest(vendor_id="com.Example", data="ping")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.central_system.world import BOOT, World, at, values
 
 from ocpp_sansio import v16
 from ocpp_sansio.central_system import Options, StationBack, StationSilent, Verdict
+from tests.central_system.world import BOOT, World, at, values
 
 CHANGED = v16.ChangeConfigurationResponse(status=v16.ConfigurationStatus.ACCEPTED)
 
@@ -137,7 +137,7 @@ def test_cp16_022_the_interval_is_also_a_configuration_key(
     assert len(world.told(StationSilent)) == 1
 
 
-def test_a_silent_station_stays_silent_when_only_its_interval_changes() -> None:
+def test_a_station_that_boots_again_is_back() -> None:
     world = world_with(100)
     world.station()
     world.wait(200)

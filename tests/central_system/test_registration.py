@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.central_system.world import BOOT, World, at
 
 from ocpp_sansio import CallRefused, ErrorCode, v16
 from ocpp_sansio.central_system import (
@@ -19,6 +18,7 @@ from ocpp_sansio.central_system import (
     Verdict,
 )
 from ocpp_sansio.store import Put
+from tests.central_system.world import BOOT, World, at
 
 PENDING, REJECTED = v16.RegistrationStatus.PENDING, v16.RegistrationStatus.REJECTED
 ASK_TO_BOOT = v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.BOOT_NOTIFICATION)
@@ -35,7 +35,7 @@ WRITE = v16.ChangeConfigurationRequest(key="HeartbeatInterval", value="60")
 
 def policy(*verdicts: Verdict) -> Any:
     left = list(verdicts)
-    return lambda request, identity: left.pop(0)
+    return lambda *_: left.pop(0)
 
 
 def test_cs16_001_a_boot_is_answered_with_status_time_and_interval() -> None:

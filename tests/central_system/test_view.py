@@ -6,10 +6,10 @@ import itertools
 from typing import Any
 
 import pytest
-from tests.central_system.world import BOOT, World, at
 
 from ocpp_sansio import v16
 from ocpp_sansio.central_system import Connector, ConnectorReported, Options, Setting, StationView
+from tests.central_system.world import BOOT, World, at
 
 Status, Code = v16.ChargePointStatus, v16.ChargePointErrorCode
 ConfigurationStatus = v16.ConfigurationStatus

@@ -34,7 +34,9 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def begin(connector_id: int = 1, id_tag: str = "tag", meter: int = 100, seconds: float = 0) -> v16.StartTransactionRequest:
+def begin(
+    connector_id: int = 1, id_tag: str = "tag", meter: int = 100, seconds: float = 0
+) -> v16.StartTransactionRequest:
     return v16.StartTransactionRequest(
         connector_id=connector_id, id_tag=id_tag, meter_start=meter, timestamp=at(seconds)
     )
@@ -169,7 +171,7 @@ class World:
 
     def settle(self) -> None:
         self.drain()
-        while any([station.move() for station in self.stations]):
+        while sum(station.move() for station in self.stations):
             for station in list(self.stations):
                 self.feed(station)
 
