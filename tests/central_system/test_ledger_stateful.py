@@ -1,4 +1,4 @@
-"""Stations that start, measure, stop, retry, go and lie, and a central system that dies: what always holds of the ledger.
+"""Stations that start, measure, stop, retry, go and lie, a central system that dies: what always holds of the ledger.
 
 * Each transaction that a station really had is in the ledger once, with what it really was; nothing else is.
 * Each meter value that a station really took is counted once, each end is told once in the life of a process.
@@ -24,6 +24,7 @@ from ocpp_sansio.central_system import (
     TransactionStarted,
     TransactionStopped,
     TransactionUpdated,
+    UnmatchedStop,
 )
 from tests.central_system.world import Station, World, begin, end, values
 
@@ -62,6 +63,7 @@ class Ledger(RuleBasedStateMachine):
         self.lies: set[tuple[str, int, int]] = set()
         self.started: list[int] = []
         self.stopped: list[int] = []
+        self.unmatched: list[UnmatchedStop] = []
 
     # -- what the station does: one message at a time, again until it is answered (CP16-071, CP16-076) --
 
@@ -128,6 +130,17 @@ class Ledger(RuleBasedStateMachine):
         real.stop = real.meter + 10, next(self.time)
         self.say(identity, end(real.transaction_id, *real.stop), real)
 
+    @rule(identity=stations, connector_id=connectors)
+    def stop_at_last(self, identity: str, connector_id: int) -> None:
+        """The end of a transaction that another one has superseded."""
+        for real in self.real:
+            is_of_this = (real.identity, real.connector_id) == (identity, connector_id)
+            is_over = real is not self.running.get((identity, connector_id)) and real.stop is None
+            if is_of_this and is_over and real.transaction_id is not None and self.is_free(identity):
+                real.stop = real.meter + 10, next(self.time)
+                self.say(identity, end(real.transaction_id, *real.stop), real)
+                return
+
     @rule(identity=stations, transaction_id=st.integers(-2, 8), meter=st.integers(0, 1))
     def lie(self, identity: str, transaction_id: int, meter: int) -> None:
         """An end of something that this station has not."""
@@ -160,20 +173,22 @@ class Ledger(RuleBasedStateMachine):
         self.link(identity).outcomes.clear()
         self.reconnect(identity)
 
-    @rule(identity=stations, which=st.integers(0, 4))
-    def repeat_what_was_answered(self, identity: str, which: int) -> None:
+    @precondition(lambda self: self.may_repeat())
+    @rule(data=st.data())
+    def repeat_what_was_answered(self, data: st.DataObject) -> None:
         """D-04, D-13: the answer came too late, or was lost. Meter values are repeated at once, or never."""
-        said = self.said[identity][-5:]
-        if not said or not self.is_free(identity) or self.world.failing:
-            return
-        request, answer = said[which % len(said)]
-        if isinstance(request, v16.MeterValuesRequest) and request is not self.said[identity][-1][0]:
-            return
+        identity = data.draw(st.sampled_from([identity for identity in IDENTITIES if self.said[identity]]))
+        *earlier, last = self.said[identity]
+        earlier = [each for each in earlier if not isinstance(each[0], v16.MeterValuesRequest)]
+        request, answer = data.draw(st.sampled_from([last, *reversed(earlier)]))
         assert self.link(identity).ask(request) == answer
         self.watch()
 
+    def may_repeat(self) -> bool:
+        return not self.world.failing and any(self.said.values()) and all(map(self.is_free, IDENTITIES))
+
     @rule()
-    def the_store_fails(self) -> None:
+    def the_store_fails_for_the_next_message(self) -> None:
         self.world.failing = True
 
     @precondition(lambda self: self.world.failing)
@@ -217,6 +232,9 @@ class Ledger(RuleBasedStateMachine):
             )
             for real in self.real
         }
+        assert {each.transaction_id for each in ledger.transactions() if each.is_running} == {
+            real.transaction_id for real in self.running.values()
+        }
         assert {(each.identity, each.transaction_id, each.stop.meter_stop) for each in ledger.unmatched()} == self.lies
         for (identity, connector_id), real in self.running.items():
             running = ledger.running(identity, connector_id)
@@ -229,6 +247,9 @@ class Ledger(RuleBasedStateMachine):
         assert len(self.stopped) == len(set(self.stopped))
         for odd in self.world.told(LedgerAnomaly):
             assert odd.kind is not Anomaly.FOREIGN_TRANSACTION or odd.transaction is None
+            if odd.unmatched is not None:
+                assert odd.unmatched not in self.unmatched
+                self.unmatched.append(odd.unmatched)
 
     def teardown(self) -> None:
         self.world.failing = False
@@ -239,4 +260,4 @@ class Ledger(RuleBasedStateMachine):
 
 
 TestLedger = Ledger.TestCase
-TestLedger.settings = settings(stateful_step_count=40)
+TestLedger.settings = settings(stateful_step_count=60)
