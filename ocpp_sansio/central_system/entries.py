@@ -19,7 +19,8 @@ class Stop:
     """Wh."""
     timestamp: datetime
     """When it really ended."""
-    reason: Reason
+    reason: str
+    """A :class:`ocpp_sansio.v16.Reason`, unless the session puts up with others."""
     id_tag: str | None
     """Who stopped it; ``None``: the station itself."""
     recorded_at: datetime

@@ -36,7 +36,7 @@ class Options:
     """How many heartbeat intervals without a sign of life make a station silent."""
 
     # -- bounds --
-    max_absent_stations: int = _natural(100_000)
+    max_absent_stations: int = _positive(100_000)
     """Stations remembered that are not connected: those that left last. What there is of one more is forgotten, its
     place in the ledger included. More than all the stations there are is a good choice."""
     max_connectors: int = _natural(1_000)

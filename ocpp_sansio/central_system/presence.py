@@ -35,6 +35,8 @@ from .effects import StationBack, StationSilent
 __all__ = ["Presence"]
 
 HEARTBEAT_INTERVAL: Final = fold("HeartbeatInterval")
+MAX_INTERVAL: Final = 2**31 - 1
+"""Seconds. A key may have more digits than there are seconds."""
 
 
 @attrs.define
@@ -101,19 +103,20 @@ class Presence(Block):
 
     def _learn(self, notice: Answered) -> None:
         """The interval of the answer to a BootNotification and the key of this name are the same (CP16-022)."""
-        match notice:
-            case Answered(
-                identity, ChangeConfigurationRequest(key=key, value=value), ChangeConfigurationResponse(status=status)
-            ) if fold(key) == HEARTBEAT_INTERVAL and status is ConfigurationStatus.ACCEPTED and value.isdecimal():
-                self._set_interval(identity, int(value))
-            case _:
-                pass
+        request, response = notice.request, notice.response
+        if (
+            isinstance(request, ChangeConfigurationRequest)
+            and isinstance(response, ChangeConfigurationResponse)
+            and response.status is ConfigurationStatus.ACCEPTED
+            and fold(request.key) == HEARTBEAT_INTERVAL
+            and request.value.isdecimal()
+        ):
+            self._set_interval(notice.identity, min(int(request.value), MAX_INTERVAL))
 
     def _set_interval(self, identity: str, seconds: int) -> None:
         life = self._life(identity)
         life.interval = seconds or self.backbone.options.heartbeat_interval  # 0: the station chooses (CP16-012)
-        if not life.is_silent:
-            self._wait_for(identity, life)
+        self._wait_for(identity, life)
 
     def _wait_for(self, identity: str, life: _Life) -> None:
         self._silences.set(identity, self.backbone.machine.now + self.backbone.options.silent_after * life.interval)

@@ -122,7 +122,7 @@ class Registrations(Block):
                 return None if may else "a Pending station is only configured, and asked for messages (CS16-002)"
             case RegistrationStatus.REJECTED:
                 return "a Rejected station is asked nothing (CS16-002)"
-            case None:
+            case _:
                 return None if asks_for_boot else "the station has not booted: it can only be asked to"
 
     def _boot(self, identity: str, request: BootNotificationRequest) -> BootNotificationResponse:
@@ -142,15 +142,14 @@ class Registrations(Block):
         return BootNotificationResponse(status=status, current_time=utc, interval=interval)
 
     def _entitle(self, answered: Answered) -> None:
-        match answered:
-            case Answered(
-                identity,
-                TriggerMessageRequest(requested_message=action),
-                TriggerMessageResponse(status=TriggerMessageStatus.ACCEPTED),
-            ) if self.status(identity) is RegistrationStatus.PENDING:
-                self._entitled.setdefault(identity, set()).add(action)
-            case _:
-                pass
+        request, response = answered.request, answered.response
+        if (
+            isinstance(request, TriggerMessageRequest)
+            and isinstance(response, TriggerMessageResponse)
+            and response.status is TriggerMessageStatus.ACCEPTED
+            and self.status(answered.identity) is RegistrationStatus.PENDING
+        ):
+            self._entitled.setdefault(answered.identity, set()).add(request.requested_message)
 
     def _disentitle(self, notice: LinkUp | LinkDown | StationForgotten) -> None:
         self._entitled.pop(notice.identity, None)
