@@ -33,6 +33,7 @@ from ocpp_sansio import (
     Rejection,
     Response,
     Version,
+    validate,
 )
 from ocpp_sansio.application import CentralSystemRole, Part, RoleVerbs
 from ocpp_sansio.machine import Link
@@ -277,7 +278,12 @@ class Wire:
     # -- where the role is run: what it needs of a link --
 
     def call(self, request: Any, *, now: float, timeout: float | None = None) -> PendingCall[Any]:  # noqa: ARG002
-        """Send a CALL."""
+        """Send a CALL.
+
+        Raises:
+            InvalidMessage: the request breaks its schema: it is known now, as everywhere.
+        """
+        validate(request)
         handle = PendingCall("", type(request).__name__, request, math.inf if timeout is None else timeout)
         self._driver.perform(partial(self._send, handle, timeout))
         return handle
