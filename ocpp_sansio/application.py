@@ -118,7 +118,7 @@ class Part(Generic[V]):
 
     role: V = attrs.field(on_setattr=attrs.setters.frozen)
     store: Store = attrs.field(on_setattr=attrs.setters.frozen)
-    act: Callable[[Any], object] = attrs.field(on_setattr=attrs.setters.frozen)
+    act: Callable[[Any, Any], object] = attrs.field(on_setattr=attrs.setters.frozen)
     is_running: bool = attrs.field(default=False, init=False)
     """For adapters: a role is run in one place at a time."""
 
@@ -190,14 +190,14 @@ class CentralSystem(CentralSystemHandlers):
         """Whether there is an ``authenticate`` hook. Without one everybody may connect, under any identity."""
         return self._authenticate is not None
 
-    def play(self, role: CentralSystemRole, *, store: Store, act: Callable[[Any], object]) -> None:
+    def play(self, role: CentralSystemRole, *, store: Store, act: Callable[[Any, Any], object]) -> None:
         """Leave the stations of OCPP 1.6 to a role; the handlers are for those of the other versions.
 
         Args:
             role: a :class:`ocpp_sansio.central_system.CentralSystem`, made with what the store has loaded. Its clock
                 is ``time.monotonic``. It is served in one place at a time.
             store: where it keeps its records.
-            act: called with each of its effects. Under an event loop it may be ``async``: each effect waits until the
+            act: called with what ``do`` tells the role things by, and each of its effects. Under an event loop it may be ``async``: each effect waits until the
                 one before has been acted on. No message waits for that.
 
         Raises:

@@ -36,8 +36,23 @@ from ocpp_sansio import (
 from ocpp_sansio import central_system as cs
 from ocpp_sansio import charge_point as cp
 from ocpp_sansio.backoff import Backoff
-from ocpp_sansio.central_system.effects import CommandFailed, StationBooted, StationConnected, StationDisconnected
-from ocpp_sansio.charge_point.effects import RegistrationChanged
+from ocpp_sansio.central_system.effects import (
+    CommandFailed,
+    LedgerAnomaly,
+    StationBooted,
+    StationConnected,
+    StationDisconnected,
+    TransactionStarted,
+    TransactionStopped,
+)
+from ocpp_sansio.charge_point.effects import (
+    LockConnector,
+    RegistrationChanged,
+    StartEnergy,
+    TakeReading,
+    TransactionEnded,
+    UnlockConnector,
+)
 from ocpp_sansio.frames import Call, decode
 from ocpp_sansio.store import Change, MemoryStore, Persist
 from tests.transports.contract import (
@@ -55,6 +70,7 @@ from tests.transports.contract import (
     raw_client,
 )
 
+Act = Callable[[Any, Any], object]
 LIMITS = Limits(close_timeout=3)
 TRIGGER = v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.BOOT_NOTIFICATION)
 
@@ -87,17 +103,17 @@ def log() -> Iterator[queue.Queue[str]]:
 class Host:
     """Takes note of effects. What it does about them, a test says."""
 
-    def __init__(self, *reactions: Callable[[Any], object]) -> None:
+    def __init__(self, *reactions: Callable[[Any, Any], object]) -> None:
         self.seen: list[Any] = []
         self._reactions = reactions
         self._changed = threading.Condition()
 
-    def __call__(self, effect: Any) -> None:
+    def __call__(self, running: Any, effect: Any) -> None:
         with self._changed:
             self.seen.append(effect)
             self._changed.notify_all()
         for react in self._reactions:
-            react(effect)
+            react(running, effect)
 
     def of(self, *kinds: type[Any]) -> list[Any]:
         return [effect for effect in self.seen if isinstance(effect, kinds)]
@@ -214,7 +230,7 @@ def a_central_system(store: MemoryStore, **options: Any) -> cs.CentralSystem:
     )
 
 
-def playing(role: cs.CentralSystem, store: MemoryStore, act: Callable[[Any], object], **options: Any) -> CentralSystem:
+def playing(role: cs.CentralSystem, store: MemoryStore, act: Act, **options: Any) -> CentralSystem:
     csms = CentralSystem(limits=LIMITS, **options)
     csms.authenticate(lambda _: True)
     csms.play(role, store=store, act=act)
@@ -233,9 +249,7 @@ class Operated(End):
         return self.do(partial(self.running.do, verb, *args, **kwargs))
 
 
-def operate(
-    client: Adapter, point: cp.ChargePoint, url: str, store: MemoryStore, act: Callable[[Any], object], **options: Any
-) -> Any:
+def operate(client: Adapter, point: cp.ChargePoint, url: str, store: MemoryStore, act: Act, **options: Any) -> Any:
     options.setdefault("backoff", Backoff(minimum=0.01, random_range=0.01))
     options.setdefault("limits", LIMITS)
     return client.module.operate(point, url, "CP_1", store=store, act=act, **options)
@@ -245,7 +259,7 @@ def operate(
 def operated(
     client: Any,
     url: str,
-    act: Callable[[Any], object],
+    act: Act,
     store: MemoryStore | None = None,
     point: cp.ChargePoint | None = None,
     **options: Any,
@@ -321,7 +335,7 @@ def test_a_charge_point_runs_before_there_is_a_central_system(client: Adapter, l
         port = free.getsockname()[1]
     with operated(client, f"ws://127.0.0.1:{port}/", host) as station:
         assert log.get(timeout=PATIENCE).startswith("'CP_1': no connection: ")
-        assert station.tell(lambda *, now: station.point.registration) is None
+        assert station.tell(lambda **_: station.point.registration) is None
         with ocpp_transports.sync.serve(playing(a_central_system(store), store, Host()), port=port):
             host.wait_for(RegistrationChanged)
 
@@ -332,11 +346,13 @@ def test_a_refusal_is_not_the_last_word(client: Adapter, log: queue.Queue[str]) 
     csms = playing(a_central_system(store), store, Host())
     welcome = threading.Event()
     csms.authenticate(lambda _: welcome.is_set() or HTTPStatus.NOT_FOUND)
-    with ocpp_transports.sync.serve(csms, port=0) as server:
-        with operated(client, f"ws://127.0.0.1:{server.port}/", host):
-            assert log.get(timeout=PATIENCE) == "'CP_1': no connection: HTTP 404: Not Found"
-            welcome.set()
-            host.wait_for(RegistrationChanged)
+    with (
+        ocpp_transports.sync.serve(csms, port=0) as server,
+        operated(client, f"ws://127.0.0.1:{server.port}/", host),
+    ):
+        assert log.get(timeout=PATIENCE) == "'CP_1': no connection: HTTP 404: Not Found"
+        welcome.set()
+        host.wait_for(RegistrationChanged)
 
 
 @on_server
@@ -351,6 +367,126 @@ def test_after_a_restart_the_central_system_knows_whom_it_had_accepted(server: A
         assert peer.receive_text().startswith('[3,"1",')
     assert port
     assert not again.of(StationBooted)
+
+
+# -- a transaction --
+
+
+class Hardware(Host):
+    """A host that does what it is asked to: it locks and unlocks, and reads a meter that turns with each look."""
+
+    def __init__(self, store: MemoryStore, meter: int = 1000) -> None:
+        super().__init__(self.operate)
+        self.store = store
+        self.meter = meter
+        self.point = a_charge_point(store)
+
+    def operate(self, running: Any, effect: Any) -> None:
+        match effect:
+            case LockConnector(connector=connector):
+                running.do(self.point.locked, connector, True)
+            case UnlockConnector(connector=connector):
+                running.do(self.point.unlocked, connector, True)
+            case TakeReading(ticket=ticket):
+                self.meter += 100
+                running.do(self.point.reading, ticket, (), self.meter)
+
+
+@on_client
+@on_server
+def test_a_transaction_outlives_its_link_and_is_delivered_in_order_d_01_d_10(client: Adapter, server: Adapter) -> None:
+    records, at_centre, tap = MemoryStore(), Host(), Tap()
+    role = a_central_system(records)
+    role.authorisation.add(cs.IdTag("TAG"))
+    hardware = Hardware(MemoryStore())
+    with (
+        server.serve(playing(role, records, at_centre)) as served,
+        net_to(served.port) as (url, net),
+        operated(client, url, hardware, hardware.store, hardware.point, tap=tap) as station,
+    ):
+        hardware.wait_for(RegistrationChanged)
+        station.tell(station.point.plug_in, 1)
+        station.tell(station.point.present, "TAG", 1)
+        hardware.wait_for(StartEnergy)
+        begun = at_centre.wait_for(TransactionStarted).transaction
+        net.cut()
+        at_centre.wait_for(StationDisconnected)
+        station.tell(station.point.stop, 1)
+        ended = hardware.wait_for(TransactionEnded)
+        assert not at_centre.of(TransactionStopped)
+        net.mend()
+        stopped = at_centre.wait_for(TransactionStopped).transaction
+    assert stopped.transaction_id == begun.transaction_id
+    assert (stopped.meter_start, stopped.stop.meter_stop) == (begun.meter_start, ended.meter_stop)
+    assert not at_centre.of(LedgerAnomaly)
+    told = [action for action in tap.calls if action.endswith("Transaction")]
+    assert list(dict.fromkeys(told)) == ["StartTransaction", "StopTransaction"]
+
+
+@on_client
+def test_what_was_not_delivered_before_the_power_was_lost_is_delivered_after_d_03(client: Adapter) -> None:
+    records, at_centre = MemoryStore(), Host()
+    role = a_central_system(records)
+    role.authorisation.add(cs.IdTag("TAG"))
+    before = Hardware(MemoryStore())
+    with ocpp_transports.sync.serve(playing(role, records, at_centre), port=0) as server:
+        with net_to(server.port) as (url, net), operated(client, url, before, before.store, before.point) as station:
+            before.wait_for(RegistrationChanged)
+            station.tell(station.point.plug_in, 1)
+            station.tell(station.point.present, "TAG", 1)
+            before.wait_for(StartEnergy)
+            begun = at_centre.wait_for(TransactionStarted).transaction
+            net.cut()
+            at_centre.wait_for(StationDisconnected)
+            station.tell(station.point.power_failing)
+            before.wait_for(TransactionEnded)
+        after = Hardware(before.store, before.meter)
+        with operated(client, f"ws://127.0.0.1:{server.port}/", after, after.store, after.point):
+            stopped = at_centre.wait_for(TransactionStopped).transaction
+    assert stopped.transaction_id == begun.transaction_id
+    assert stopped.stop.reason is v16.Reason.POWER_LOSS
+    assert [effect.transaction.transaction_id for effect in at_centre.of(TransactionStopped)] == [1]
+
+
+@on_client
+def test_nothing_is_said_before_it_is_kept_d_09(client: Adapter) -> None:
+    records, at_centre, tap = MemoryStore(), Host(), Tap()
+    role = a_central_system(records)
+    role.authorisation.add(cs.IdTag("TAG"))
+    store = FlakyStore()
+    hardware = Hardware(store)
+    with (
+        ocpp_transports.sync.serve(playing(role, records, at_centre), port=0) as server,
+        operated(client, f"ws://127.0.0.1:{server.port}/", hardware, store, hardware.point, tap=tap) as station,
+    ):
+        hardware.wait_for(RegistrationChanged)
+        station.tell(station.point.plug_in, 1)
+        store.failures = [StoreError("the disk is full")]
+        station.tell(station.point.present, "TAG", 1)
+        assert str(hardware.wait_for(StoreFailed).error) == "the disk is full"
+        assert "StartTransaction" not in tap.calls
+        hardware.wait_for(StartEnergy)
+        at_centre.wait_for(TransactionStarted)
+
+
+@on_server
+def test_a_central_system_starts_and_stops_a_transaction_cs16_020(server: Adapter) -> None:
+    records, at_centre = MemoryStore(), Host()
+    role = a_central_system(records)
+    role.authorisation.add(cs.IdTag("TAG"))
+    hardware = Hardware(MemoryStore())
+    with (
+        server.serve(playing(role, records, at_centre)) as served,
+        operated(server, served.url, hardware, hardware.store, hardware.point) as station,
+    ):
+        at_centre.wait_for(StationBooted)
+        station.tell(station.point.plug_in, 1)
+        start = v16.RemoteStartTransactionRequest(id_tag="TAG", connector_id=1)
+        assert ask(served, "CP_1", start).status is v16.RemoteStartStopStatus.ACCEPTED
+        transaction = at_centre.wait_for(TransactionStarted).transaction
+        stop = v16.RemoteStopTransactionRequest(transaction_id=transaction.transaction_id)
+        assert ask(served, "CP_1", stop).status is v16.RemoteStartStopStatus.ACCEPTED
+        assert at_centre.wait_for(TransactionStopped).transaction.stop.reason is v16.Reason.REMOTE
 
 
 # -- commands --
@@ -437,7 +573,7 @@ class Puppet:
 
 
 @contextmanager
-def alone(client: Adapter, act: Callable[[Any], object], store: MemoryStore | None = None) -> Iterator[Operated]:
+def alone(client: Adapter, act: Act, store: MemoryStore | None = None) -> Iterator[Operated]:
     """A role that is run, and no central system."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -474,10 +610,10 @@ def test_a_deadline_of_the_role_is_kept_without_a_connection(client: Adapter) ->
 def test_a_host_may_use_a_verb_while_it_acts_and_is_told_what_follows_after_that(client: Adapter) -> None:
     log: list[str] = []
 
-    def act(effect: Any) -> None:
+    def act(running: Any, effect: Any) -> None:
         log.append(f"{effect} begins")
         if effect == "one":
-            station.running.do(station.point.say, "two")
+            running.do(station.point.say, "two")
         log.append(f"{effect} ends")
         if effect == "two":
             done.set()
@@ -491,7 +627,7 @@ def test_a_host_may_use_a_verb_while_it_acts_and_is_told_what_follows_after_that
 
 @on_client
 def test_a_host_that_fails_is_in_the_log_and_is_told_the_next_effect(client: Adapter, log: queue.Queue[str]) -> None:
-    def fail(effect: Any) -> None:
+    def fail(running: Any, effect: Any) -> None:
         raise RuntimeError("secret")
 
     host = Host(fail)
@@ -518,7 +654,7 @@ def test_an_async_host_acts_on_one_effect_after_the_other(client: Any, log: queu
     seen: list[str] = []
     done = threading.Event()
 
-    async def act(effect: Any) -> None:
+    async def act(running: Any, effect: Any) -> None:
         seen.append(f"{effect} begins")
         await sleep(0.01 if effect == "one" else 0)
         seen.append(f"{effect} ends")
@@ -540,7 +676,7 @@ def test_an_async_host_comes_to_its_end_when_the_block_does(client: Any) -> None
     sleep = {"asyncio": asyncio.sleep, "trio": trio.sleep}[client.backend]
     seen: list[str] = []
 
-    async def act(effect: Any) -> None:
+    async def act(running: Any, effect: Any) -> None:
         await sleep(0.01)
         seen.append(effect)
 
@@ -550,7 +686,7 @@ def test_an_async_host_comes_to_its_end_when_the_block_does(client: Any) -> None
 
 
 def test_without_an_event_loop_an_async_host_is_a_fault(log: queue.Queue[str]) -> None:
-    async def act(effect: Any) -> None:
+    async def act(running: Any, effect: Any) -> None:
         await asyncio.sleep(0)
 
     with alone(ADAPTERS[2], act) as station:

@@ -57,7 +57,22 @@ __all__ = [
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
 
-Act = Callable[[Any], object]
+
+class Running(Protocol):
+    """A role that is being run."""
+
+    def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Tell the role something, with the time: ``running.do(point.plug_in, 1)``. Returns what the verb returns.
+
+        Under an event loop what follows from it has been done or begun when this returns; in threads that comes after.
+
+        Raises:
+            LocalProtocolError, ValueError: the verb is misused. Nothing has changed.
+        """
+        ...
+
+
+Act = Callable[[Running, Any], object]
 """The host: called with each effect of the role that is not for the driver. Under an event loop it may be ``async``;
 then each effect waits until the one before has been acted on, so that what starts energy and what stops it keep their
 order. What takes its time, such as a reading, belongs into a task of the host's own."""
@@ -84,7 +99,7 @@ def log_failure(identity: str, error: Exception) -> None:
     logger.warning("%r: no connection: %s", identity, error, exc_info=is_fault)
 
 
-def drain(role: RoleVerbs, store: Store, act: Act, now: Callable[[], float]) -> None:
+def drain(role: RoleVerbs, store: Store, act: Callable[[Any], object], now: Callable[[], float]) -> None:
     """The middle of the run loop: do what the role wants done, until it wants nothing more for now."""
     while (effect := role.next_event()) is not None:
         if not isinstance(effect, Persist):
@@ -192,7 +207,7 @@ class Runner(ABC):
         while self._effects:
             effect = self._effects.popleft()
             try:
-                result = self._part.act(effect)
+                result = self._part.act(self, effect)
             except Exception:  # noqa: BLE001 - the host's fault is not the role's
                 self._log_host_fault(effect)
             else:
@@ -329,20 +344,6 @@ class ChargePointRunner(Runner):
     def receive(self, wire: Wire, event: Event) -> None:  # noqa: ARG002 - there is only one
         """The central system asks or answers."""
         self._part.role.receive_event(event, now=self.now())
-
-
-class Running(Protocol):
-    """A charge point that is being run."""
-
-    def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """Tell it something, with the time: ``running.do(point.plug_in, 1)``. Returns what the verb returns.
-
-        Under an event loop what follows from it has been done or begun when this returns; in threads that comes after.
-
-        Raises:
-            LocalProtocolError, ValueError: the verb is misused. Nothing has changed.
-        """
-        ...
 
 
 # -- a central system --

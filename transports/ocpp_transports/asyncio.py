@@ -395,8 +395,8 @@ async def operate(
         url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
         identity: The identity of the charge point.
         store: Where the role keeps its records. It commits within the event loop.
-        act: The host: called with each effect of the role; may be ``async``, and then each effect waits until the one
-            before has been acted on.
+        act: The host: called with what this yields, and each effect of the role. It may be ``async``, and then each
+            effect waits until the one before has been acted on.
         backoff: How long to wait before the next attempt to connect.
         password: For HTTP Basic authentication.
         ssl: Instead of the default context for ``wss://``.

@@ -243,7 +243,7 @@ def operate(
         url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
         identity: The identity of the charge point.
         store: Where the role keeps its records. It commits in the thread of the role.
-        act: The host: called with each effect of the role, in the thread of the role.
+        act: The host: called with what this yields, and each effect of the role, in the thread of the role.
         backoff: How long to wait before the next attempt to connect.
         password: For HTTP Basic authentication.
         ssl: Instead of the default context for ``wss://``.
