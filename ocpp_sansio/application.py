@@ -197,8 +197,8 @@ class CentralSystem(CentralSystemHandlers):
             role: a :class:`ocpp_sansio.central_system.CentralSystem`, made with what the store has loaded. Its clock
                 is ``time.monotonic``. It is served in one place at a time.
             store: where it keeps its records.
-            act: called with what ``do`` tells the role things by, and each of its effects. Under an event loop it may be ``async``: each effect waits until the
-                one before has been acted on. No message waits for that.
+            act: called with each of its effects, behind what has a ``do`` to tell the role something by. Under an event
+                loop it may be ``async``: each effect waits until the one before has been acted on; no message does.
 
         Raises:
             ValueError: it plays a role already.

@@ -54,7 +54,8 @@ from ocpp_sansio.charge_point.effects import (
     UnlockConnector,
 )
 from ocpp_sansio.frames import Call, decode
-from ocpp_sansio.store import Change, MemoryStore, Persist
+from ocpp_sansio.machine import StoreFailed
+from ocpp_sansio.store import Change, MemoryStore, Persist, StoreError
 from tests.transports.contract import (
     ADAPTERS,
     BOOT,
@@ -300,20 +301,24 @@ def ask(served: ServerEnd, identity: str, request: Any, **options: Any) -> Any:
 @on_client
 @on_server
 def test_a_charge_point_boots_gives_signs_of_life_and_is_asked(client: Adapter, server: Adapter) -> None:
-    with both(client, server, interval=1) as (_, at_station, served, at_centre, _, tap):
+    with both(client, server) as (_, at_station, served, at_centre, _, tap):
         assert at_station.wait_for(RegistrationChanged).status is v16.RegistrationStatus.ACCEPTED
         assert at_centre.wait_for(StationBooted).identity == "CP_1"
+        beat = v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.HEARTBEAT)
+        assert ask(served, "CP_1", beat).status is v16.TriggerMessageStatus.ACCEPTED
         tap.wait_for("Heartbeat")
         with pytest.raises(CallRefused, match="NotSupported"):
-            ask(
-                served,
-                "CP_1",
-                v16.ReserveNowRequest(connector_id=1, expiry_date=datetime.now(UTC), id_tag="TAG", reservation_id=1),
-            )
-    assert [type(effect) for effect in at_centre.of(StationConnected, StationDisconnected)] == [
-        StationConnected,
-        StationDisconnected,
+            ask(served, "CP_1", v16.GetLocalListVersionRequest())
+    assert at_centre.of(StationConnected, StationDisconnected) == [
+        StationConnected("CP_1"),
+        StationDisconnected("CP_1"),
     ]
+
+
+@on_client
+def test_a_charge_point_that_is_idle_gives_a_sign_of_life_cp16_020(client: Adapter) -> None:
+    with both(client, client, interval=1) as (_, _, _, _, _, tap):
+        tap.wait_for("Heartbeat")
 
 
 @on_client
