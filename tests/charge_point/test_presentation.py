@@ -30,7 +30,7 @@ from ocpp_sansio.v16 import (
 )
 
 from .harness import BOOT
-from .station import INVALID, Station, fixed, two
+from .station import INVALID, Station, fixed, guarded, two
 
 AVAILABLE, PREPARING, FINISHING = (
     ChargePointStatus.AVAILABLE,
@@ -124,15 +124,14 @@ def test_another_id_tag_takes_back_only_what_is_of_its_group() -> None:
 
 def test_a_gate_is_asked_before_and_after_the_group_is_known() -> None:
     """CP16-132: the seam for reservations."""
-    station = online()
-    station.infos["A"] = in_group("Home")
     asked: list[str | None] = []
 
     def gate(use: Use) -> bool:
         asked.append(use.parent_id_tag)
         return use.parent_id_tag is None
 
-    station.point._core.gates.append(gate)
+    station = guarded(gate)
+    station.infos["A"] = in_group("Home")
     station.play("present", "A", 1)
     assert asked == [None, "Home"]
     assert station.seen(IdTagRefused) == [IdTagRefused("A", 1, None)]

@@ -34,7 +34,7 @@ from ocpp_sansio.v16 import (
 )
 
 from .harness import BOOT, EPOCH
-from .station import INVALID, Station, fixed, two
+from .station import INVALID, Station, fixed, guarded, two
 
 ACCEPTED, REJECTED = RemoteStartStopStatus.ACCEPTED, RemoteStartStopStatus.REJECTED
 
@@ -157,8 +157,7 @@ def test_a_connector_that_is_taken_or_out_of_order_is_rejected() -> None:
 
 def test_a_gate_can_reject_it() -> None:
     """CP16-083: reserved for another."""
-    station = online()
-    station.point._core.gates.append(lambda use: use.id_tag == "OWNER")
+    station = guarded(lambda use: use.id_tag == "OWNER")
     assert start(station) is REJECTED
     assert start(station, id_tag="OWNER") is ACCEPTED
 
