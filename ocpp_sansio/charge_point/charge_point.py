@@ -83,7 +83,9 @@ class ChargePoint:
         self._configuration: Final = Configuration(core)
         self._connectors: Final = ConnectorTable(core)
         self._data_transfer: Final = DataTransfers(core)
-        authorisation, delivery = Authorisation(core), Delivery(core)
+        authorisation = Authorisation(core)
+        delivery = Delivery(core)
+        self._delivery: Final = delivery
         self._metering: Final = Metering(core, delivery)
         self._cables: Final = CableLocks(core, self._connectors)
         transactions = Transactions(core, self._connectors, self._cables, self._metering, delivery)
@@ -153,6 +155,11 @@ class ChargePoint:
     def registration(self) -> RegistrationStatus | None:
         """What the central system last said to a BootNotification; ``None``: nothing since the boot."""
         return self._core.registration
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the central system has taken all that there was to tell of transactions (CP16-071)."""
+        return self._delivery.is_empty
 
     def next_event(self) -> Effect | None:
         """The next thing to act on; ``None`` when there is nothing left, or nothing before what is kept is durable."""

@@ -29,9 +29,11 @@ from ocpp_sansio import (
     SendFromChargePoint,
     Version,
 )
+from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.session import Tap
 
 from ._dialects import DIALECTS
+from ._site import Site
 from ._story import Answer, Answers, Ask, Say, Step, Story
 
 __all__ = ["ADAPTERS", "HOST", "Adapter", "central_system", "charge_point_handlers", "give_in_task", "tell"]
@@ -39,6 +41,7 @@ __all__ = ["ADAPTERS", "HOST", "Adapter", "central_system", "charge_point_handle
 HOST: Final = "127.0.0.1"
 TICK: Final = 0.002
 """Seconds between two looks at what a story waits for."""
+
 
 StationTap = Callable[[Any, Direction, str, float], None]
 Sleep = Callable[[float], Awaitable[object]]
@@ -81,6 +84,13 @@ class _Blocking:
 
     async def sleep(self, seconds: float) -> None:
         self.peer.run_for(seconds)
+
+
+class _Clock:
+    """What a story that asks nobody needs of a peer: that time passes."""
+
+    def run_for(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 def tell_blocking(story: Story[Any], peer: Any) -> Any:
@@ -143,6 +153,11 @@ def central_system(
     return csms
 
 
+def _at_once() -> Backoff:
+    """How soon a charge point connects again whose central system is on the same machine."""
+    return Backoff(minimum=0.02, repeats=3, random_range=0.02)
+
+
 Ready = Callable[[int, Callable[[], object]], None]
 
 
@@ -173,8 +188,10 @@ def in_background(main: Callable[[Ready], None]) -> Generator[int]:
 
 
 def _serve_asyncio(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
-    csms = central_system(answers, give_in_task(asyncio.sleep))
+    return _host_asyncio(central_system(answers, give_in_task(asyncio.sleep)), tap)
 
+
+def _host_asyncio(csms: CentralSystem, tap: StationTap) -> AbstractContextManager[int]:
     async def main(ready: Ready) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -196,12 +213,27 @@ def _play_asyncio(url: str, identity: str, version: Version, answers: Answers, s
     asyncio.run(main())
 
 
+def _operate_asyncio(url: str, identity: str, site: Site, tap: Tap) -> None:
+    async def main() -> None:
+        goes_on = True
+        while goes_on:
+            point = site.boot()
+            async with ocpp_transports.asyncio.operate(
+                point, url, identity, store=site.store, act=site.act, backoff=_at_once(), tap=tap
+            ) as running:
+                goes_on = await tell(site.live(running), running, asyncio.sleep)
+
+    asyncio.run(main())
+
+
 # -- trio --
 
 
 def _serve_trio(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
-    csms = central_system(answers, give_in_task(trio.sleep))
+    return _host_trio(central_system(answers, give_in_task(trio.sleep)), tap)
 
+
+def _host_trio(csms: CentralSystem, tap: StationTap) -> AbstractContextManager[int]:
     async def main(ready: Ready) -> None:
         stop = trio.Event()
         token = trio.lowlevel.current_trio_token()
@@ -223,16 +255,43 @@ def _play_trio(url: str, identity: str, version: Version, answers: Answers, stor
     trio.run(main)
 
 
+def _operate_trio(url: str, identity: str, site: Site, tap: Tap) -> None:
+    async def main() -> None:
+        goes_on = True
+        while goes_on:
+            point = site.boot()
+            async with ocpp_transports.trio.operate(
+                point, url, identity, store=site.store, act=site.act, backoff=_at_once(), tap=tap
+            ) as running:
+                goes_on = await tell(site.live(running), running, trio.sleep)
+
+    trio.run(main)
+
+
 # -- threads --
 
 
-@contextmanager
-def _serve_sync(answers: Answers, tap: StationTap) -> Generator[int]:
+def _serve_sync(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
     def give(station: Any, answer: Response | Story[Response]) -> Response:
         return answer if isinstance(answer, Response) else tell_blocking(answer, station)
 
-    with ocpp_transports.sync.serve(central_system(answers, give), HOST, 0, tap=tap) as server:
+    return _host_sync(central_system(answers, give), tap)
+
+
+@contextmanager
+def _host_sync(csms: CentralSystem, tap: StationTap) -> Generator[int]:
+    with ocpp_transports.sync.serve(csms, HOST, 0, tap=tap) as server:
         yield server.port
+
+
+def _operate_sync(url: str, identity: str, site: Site, tap: Tap) -> None:
+    goes_on = True
+    while goes_on:
+        point = site.boot()
+        with ocpp_transports.sync.operate(
+            point, url, identity, store=site.store, act=site.act, backoff=_at_once(), tap=tap
+        ) as running:
+            goes_on = tell_blocking(site.live(running), _Clock())
 
 
 def _play_sync(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
@@ -250,10 +309,14 @@ class Adapter:
     """Serve a central system that gives these answers, while the block runs; the port."""
     play: Callable[[str, str, Version, Answers, Story[Any], Tap], None]
     """Be the charge point with this URL, identity, version and these answers, until its story ends."""
+    host: Callable[[CentralSystem, StationTap], AbstractContextManager[int]]
+    """Serve this central system while the block runs; the port."""
+    operate: Callable[[str, str, Site, Tap], None]
+    """Run the charge point of a site with this URL and identity, boot after boot, until its scenario ends."""
 
 
 ADAPTERS: Final = (
-    Adapter("asyncio", _serve_asyncio, _play_asyncio),
-    Adapter("trio", _serve_trio, _play_trio),
-    Adapter("sync", _serve_sync, _play_sync),
+    Adapter("asyncio", _serve_asyncio, _play_asyncio, _host_asyncio, _operate_asyncio),
+    Adapter("trio", _serve_trio, _play_trio, _host_trio, _operate_trio),
+    Adapter("sync", _serve_sync, _play_sync, _host_sync, _operate_sync),
 )

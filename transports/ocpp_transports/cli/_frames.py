@@ -54,7 +54,7 @@ class Recording:
 
     def heard(self) -> int:
         """How many messages have come in."""
-        return sum(message.direction is Direction.IN for message in self._messages())
+        return sum(message.direction is Direction.IN for message in self.messages())
 
     def transcript(self) -> Transcript:
         """What passed, with message ids that do not depend on the run."""
@@ -68,9 +68,10 @@ class Recording:
             message[1] = numbers.setdefault(message[1], f"#{len(numbers) + 1}")
             return json.dumps(message, ensure_ascii=False)
 
-        return [(message.direction.value, numbered(message.text)) for message in self._messages()]
+        return [(message.direction.value, numbered(message.text)) for message in self.messages()]
 
-    def _messages(self) -> list[Passed]:
+    def messages(self) -> list[Passed]:
+        """The messages, without what was noted between them."""
         return [entry for entry in self.entries if isinstance(entry, Passed)]
 
 

@@ -19,6 +19,7 @@ from ocpp_sansio import Role, Version
 
 from . import _pure
 from ._adapters import ADAPTERS, HOST, Adapter
+from ._blackout import Blackout, play_blackouts
 from ._dialects import DIALECTS
 from ._frames import Ladder, Recording, Transcript
 from ._line import NOISE, noisy_line
@@ -41,6 +42,10 @@ def demo() -> None:
     system serves charge points of all versions on one port, at the same time. The sessions have a remote start and a
     remote stop that are sent from inside handlers, noise on the line, and a call that is not answered in time. Exits
     with 1 if any of them went differently than between two connections in memory.
+
+    Then charge points and central systems that play their roles, again each against each: the link breaks in the middle
+    of a transaction, the power goes, somebody charges all the same, and afterwards everything is delivered in order.
+    Exits with 1 as well if a ledger has anything else than what was charged.
     """
     # The library warns of the noise, as it should. Here it is meant.
     logging.getLogger("ocpp_transports").addHandler(logging.NullHandler())
@@ -50,10 +55,14 @@ def demo() -> None:
     plays = [play(client, server) for client, server in itertools.product(ADAPTERS, repeat=2)]
     elapsed = time.monotonic() - start
 
+    days = play_blackouts()
+
     draw(console, plays[0])
+    draw_blackout(console, days[0])
     same = tabulate(console, plays, expected)
     console.print(f"{len(plays)} pairs, {len(plays) * len(expected)} sessions in {elapsed:.1f} s")
-    sys.exit(not same)
+    complete = tabulate_blackouts(console, days)
+    sys.exit(not (same and complete))
 
 
 class Scene:
@@ -145,6 +154,32 @@ def draw(console: Console, one: Play) -> None:
         ladder = Ladder(Role.CENTRAL_SYSTEM)
         for entry in scene.central_system_tap.entries:
             print_line(console, ladder.line(entry))
+
+
+def draw_blackout(console: Console, day: Blackout) -> None:
+    """Print it as a ladder."""
+    ends = f"charge point on {day.client}, central system on {day.server}"
+    console.print(f"\n[bold]A link lost, and the power, {ends}[/], as the charge point sees it\n")
+    ladder = Ladder(Role.CHARGE_POINT)
+    for entry in day.recording.entries:
+        print_line(console, ladder.line(entry))
+
+
+def tabulate_blackouts(console: Console, days: list[Blackout]) -> bool:
+    """Print what came of each; whether all is in the ledger that was charged, and arrived in order."""
+    table = Table(title="\nWhat was charged while link and power failed", title_justify="left")
+    for column in ("charge point", "central system", "charged", "ledger"):
+        table.add_column(column)
+    remarks: list[str] = []
+    for day in days:
+        faults = list(day.faults())
+        energy = " + ".join(f"{each.meter_stop - each.meter_start} Wh" for each in day.charged)
+        table.add_row(day.client, day.server, energy, "[bold red]wrong" if faults else "[green]complete, in order")
+        remarks += [f"{day.client} → {day.server}, blackout: {fault}" for fault in faults]
+    console.print(table)
+    for remark in remarks:
+        console.print(remark, style="red", markup=False, highlight=False)
+    return not remarks
 
 
 def tabulate(console: Console, plays: list[Play], expected: dict[Version, Transcripts]) -> bool:
