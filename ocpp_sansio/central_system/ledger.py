@@ -153,7 +153,8 @@ class Ledger(Block):
         Raises:
             LocalProtocolError: it is not in the ledger.
         """
-        if _key(unmatched) not in self._accounts.get(unmatched.identity, _NOTHING).unmatched:
+        key = _key(unmatched.identity, unmatched.transaction_id, unmatched.stop)
+        if key not in self._accounts.get(unmatched.identity, _NOTHING).unmatched:
             raise LocalProtocolError("the ledger has no such stop")
         self._remove_unmatched(unmatched)
 
@@ -224,8 +225,11 @@ class Ledger(Block):
     # -- stop --
 
     def _stop(self, identity: str, request: StopTransactionRequest) -> StopTransactionResponse:
-        transaction = self._account(identity).transactions.get(request.transaction_id)
-        if transaction is None:
+        account = self._account(identity)
+        transaction = account.transactions.get(request.transaction_id)
+        if _key(identity, request.transaction_id, request) in account.unmatched:
+            pass  # told before, and whatever has been given that id since: it belongs to nothing
+        elif transaction is None:
             self._keep_unmatched(self._stranger(request.transaction_id), identity, request)
         elif transaction.stop is None:
             self._close(transaction, request)
@@ -251,14 +255,12 @@ class Ledger(Block):
         account = self._account(identity)
         stop = Stop.of(request, self.backbone.utc)
         unmatched = UnmatchedStop(identity=identity, transaction_id=request.transaction_id, stop=stop)
-        key = _key(unmatched)
-        if key in account.unmatched:
-            return
+        key = _key(identity, request.transaction_id, stop)
         if len(account.unmatched) >= self.backbone.options.max_unmatched_stops:
             dropped = next(iter(account.unmatched.values()))
             self._remove_unmatched(dropped)
             self.backbone.emit(LedgerOverflow(dropped))
-        self._account(identity).unmatched[key] = unmatched
+        account.unmatched[key] = unmatched
         self.backbone.machine.persist(Put(self.UNMATCHED, key, pack(unmatched)))
         self._report(kind, identity, request, transaction, unmatched)
 
@@ -345,7 +347,7 @@ class Ledger(Block):
         self.backbone.machine.persist(Drop(self.TRANSACTIONS, str(transaction.transaction_id)))
 
     def _remove_unmatched(self, unmatched: UnmatchedStop) -> None:
-        key = _key(unmatched)
+        key = _key(unmatched.identity, unmatched.transaction_id, unmatched.stop)
         del self._accounts[unmatched.identity].unmatched[key]
         self.backbone.machine.persist(Drop(self.UNMATCHED, key))
 
@@ -377,7 +379,6 @@ def _start_of(start: StartTransactionRequest | Transaction) -> _Start:
     return start.connector_id, fold(start.id_tag), start.timestamp, start.meter_start
 
 
-def _key(unmatched: UnmatchedStop) -> str:
-    """What an unmatched stop is known by, if it comes again."""
-    stop = unmatched.stop
-    return pack((unmatched.identity, unmatched.transaction_id, stop.timestamp.timestamp(), stop.meter_stop)).decode()
+def _key(identity: str, transaction_id: int, stop: Stop | StopTransactionRequest) -> str:
+    """What a stop that belongs to no transaction is known by, if it comes again."""
+    return pack((identity, transaction_id, stop.timestamp.timestamp(), stop.meter_stop)).decode()

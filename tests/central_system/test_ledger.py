@@ -286,6 +286,16 @@ def test_cs16_043_a_stop_of_no_transaction_is_answered_and_kept_once(transaction
     assert world.system.ledger.unmatched("CP2") == ()
 
 
+def test_a_stop_of_no_transaction_stays_one_though_its_id_is_given_away_later() -> None:
+    world = World(ids=lambda: 7)
+    station = world.station()
+    station.ask(end(7))
+    transaction_id = start(station)
+    assert station.ask(end(7)) == STOPPED
+    assert entry(world, transaction_id).is_running
+    assert len(world.system.ledger.unmatched()) == 1
+
+
 def test_a_station_does_not_reach_the_transaction_of_another() -> None:
     world = World()
     here, there = world.station("CP1"), world.station("CP2")
