@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ocpp_sansio.charge_point import Backbone, Block, ConnectorSetup, Setup
@@ -126,7 +127,7 @@ class Gatekeeper(Block):
 
 def guarded(gate: Gate) -> Station:
     """Online, with a gate."""
-    station = Station(profiles=[lambda core: Gatekeeper(core, gate)])
+    station = Station(profiles=[partial(Gatekeeper, gate=gate)])
     station.online()
     return station
 

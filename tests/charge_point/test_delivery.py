@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from ocpp_sansio import (
 from ocpp_sansio.charge_point.backbone import (
     Accepted,
     Backbone,
+    Block,
     ClockSet,
     Delivered,
     GivenUp,
@@ -65,6 +66,16 @@ TIMED_OUT = CallTimedOut(30)
 UNUSABLE = InvalidResponse((), "[]")
 
 
+class Ear(Block):
+    """Takes down what is told."""
+
+    def __init__(self, heard: list[Any]) -> None:
+        self.heard = heard
+
+    def hears(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        return dict.fromkeys((Delivered, GivenUp, IdTagLearnt), self.heard.append)
+
+
 class Post:
     """A delivery alone on its backbone, over a store that may fail."""
 
@@ -86,8 +97,7 @@ class Post:
         self.delivery = Delivery(self.core)
         self.core.listen(self.delivery)
         self.heard: list[Any] = []
-        for notice in (Delivered, GivenUp, IdTagLearnt):
-            self.core._listeners.setdefault(notice, []).append(self.heard.append)
+        self.core.listen(Ear(self.heard))
         for record in self.store.load():
             if record.topic in Delivery.topics:
                 self.delivery.restore(record)
