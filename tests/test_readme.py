@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import re
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from ocpp_sansio import (
     v21,
     v201,
 )
+from ocpp_sansio.charge_point import ChargePoint
+from ocpp_sansio.charge_point.effects import StartEnergy, StopEnergy
 from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import sync as on_threads
 
@@ -53,6 +56,8 @@ def test_every_marked_example_is_run_below() -> None:
         "versions",
         "send",
         "charge point",
+        "operate",
+        "play",
         "vendor action",
         "data transfer",
         "own loop",
@@ -235,6 +240,44 @@ def test_the_charge_point_of_the_readme_boots_and_can_be_reset() -> None:
     booted, reset = asyncio.run(main())
     assert booted is v16.RegistrationStatus.ACCEPTED
     assert reset.status is v16.ResetStatus.ACCEPTED
+
+
+def test_the_roles_of_the_readme_charge_together(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    told: list[Any] = []
+
+    async def main() -> None:
+        happened: dict[Any, asyncio.Event] = collections.defaultdict(asyncio.Event)
+
+        def note(what: Any) -> None:
+            told.append(what)
+            happened[str(what)].set()
+
+        async def commands() -> AsyncGenerator[tuple[str, v16.TriggerMessageRequest]]:
+            happened["listening"].set()
+            await happened["TransactionStarted"].wait()
+            yield "CP1", v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.HEARTBEAT)
+            await happened["TransactionStopped"].wait()
+
+        async def sensors(point: ChargePoint) -> AsyncGenerator[tuple[Any, ...]]:
+            await happened["ConnectorReported"].wait()  # which an accepted one does
+            yield point.plug_in, 1
+            yield point.present, "TAG", 1
+            await happened["Accepted"].wait()
+            yield point.unplug, 1
+            await happened["TransactionStopped"].wait()
+
+        central_system = run("play", print=note)["main"](tmp_path / "central.db", port, commands())
+        charge_point = run("operate", print=note)["main"](f"ws://{HOST}:{port}/", tmp_path / "station.db", sensors)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+            tasks.create_task(central_system)
+            await happened["listening"].wait()
+            tasks.create_task(charge_point)
+
+    asyncio.run(main())
+    order = [StartEnergy(1), "Accepted", StopEnergy(1), "TransactionStopped"]
+    assert [what for what in told if what in order] == order
 
 
 def test_a_vendor_of_the_readme_has_its_own_action_and_typed_data() -> None:

@@ -56,6 +56,8 @@ from ocpp_sansio.charge_point.effects import (
 from ocpp_sansio.frames import Call, decode
 from ocpp_sansio.machine import StoreFailed
 from ocpp_sansio.store import Change, MemoryStore, Persist, StoreError
+from ocpp_transports import asyncio as on_asyncio
+from ocpp_transports import trio as on_trio
 from tests.transports.contract import (
     ADAPTERS,
     BOOT,
@@ -748,3 +750,68 @@ def test_what_is_wrong_with_the_arguments_is_said_at_once(client: Adapter) -> No
     store = MemoryStore()
     with pytest.raises(ValueError, match="expected a URL"), operated(client, "http://127.0.0.1/", Host(), store):
         pass
+
+
+# -- cut short --
+
+
+def test_an_operation_that_is_cancelled_at_any_step_leaves_nothing_behind_asyncio() -> None:
+    async def operate(url: str, point: cp.ChargePoint, store: MemoryStore) -> None:
+        async with on_asyncio.operate(point, url, "CP_1", store=store, act=Host(), limits=LIMITS):
+            await asyncio.sleep(PATIENCE)
+
+    async def main(url: str) -> None:
+        for steps in range(30):
+            store = MemoryStore()
+            task = asyncio.create_task(operate(url, a_charge_point(store), store))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+        assert len(asyncio.all_tasks()) == 1
+
+    store = MemoryStore()
+    with ocpp_transports.sync.serve(playing(a_central_system(store), store, Host()), port=0) as server:
+        asyncio.run(main(f"ws://127.0.0.1:{server.port}/"))
+
+
+def test_an_operation_that_is_cancelled_at_any_step_leaves_nothing_behind_trio() -> None:
+    async def main(url: str) -> None:
+        for steps in range(30):
+            store = MemoryStore()
+            with trio.CancelScope() as scope:
+                async with on_trio.operate(a_charge_point(store), url, "CP_1", store=store, act=Host(), limits=LIMITS):
+                    for _ in range(steps):
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+                    await trio.sleep_forever()
+            assert scope.cancelled_caught
+
+    store = MemoryStore()
+    with ocpp_transports.sync.serve(playing(a_central_system(store), store, Host()), port=0) as server:
+        trio.run(main, f"ws://127.0.0.1:{server.port}/")
+
+
+@on_client
+def test_what_ends_the_block_comes_out_as_it_is(client: Adapter) -> None:
+    with both(client, client) as (station, at_station, served, _, _, _):
+        at_station.wait_for(RegistrationChanged)
+
+        class Unforeseen(Exception):
+            pass
+
+        def another() -> Any:
+            store = MemoryStore()
+            return operate(client, a_charge_point(store), served.url, store, Host())
+
+        def fail() -> None:
+            with another():
+                raise Unforeseen
+
+        async def fail_in_loop() -> None:
+            async with another():
+                raise Unforeseen
+
+        with pytest.raises(Unforeseen):
+            station.do(fail if isinstance(client, SyncAdapter) else fail_in_loop)

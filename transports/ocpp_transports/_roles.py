@@ -75,7 +75,8 @@ class Running(Protocol):
 Act = Callable[[Running, Any], object]
 """The host: called with each effect of the role that is not for the driver. Under an event loop it may be ``async``;
 then each effect waits until the one before has been acted on, so that what starts energy and what stops it keep their
-order. What takes its time, such as a reading, belongs into a task of the host's own."""
+order. Nothing else must be waited for there: what takes its time, such as a reading, belongs into a task of the host's
+own, or it would hold up what cuts the energy off."""
 
 
 class ChargePointRole(RoleVerbs, Protocol):
