@@ -36,7 +36,16 @@ from ._dialects import DIALECTS
 from ._site import Site
 from ._story import Answer, Answers, Ask, Say, Step, Story
 
-__all__ = ["ADAPTERS", "HOST", "Adapter", "central_system", "charge_point_handlers", "give_in_task", "tell"]
+__all__ = [
+    "ADAPTERS",
+    "HOST",
+    "Adapter",
+    "central_system",
+    "charge_point_handlers",
+    "give_in_task",
+    "operate_asyncio",
+    "tell",
+]
 
 HOST: Final = "127.0.0.1"
 TICK: Final = 0.002
@@ -213,13 +222,22 @@ def _play_asyncio(url: str, identity: str, version: Version, answers: Answers, s
     asyncio.run(main())
 
 
-def _operate_asyncio(url: str, identity: str, site: Site, tap: Tap) -> None:
+def operate_asyncio(url: str, identity: str, site: Site, tap: Tap, password: str | None = None) -> None:
+    """Run the charge point of a site, boot after boot, until its scenario ends."""
+
     async def main() -> None:
         goes_on = True
         while goes_on:
             point = site.boot()
             async with ocpp_transports.asyncio.operate(
-                point, url, identity, store=site.store, act=site.act, backoff=_at_once(), tap=tap
+                point,
+                url,
+                identity,
+                store=site.store,
+                act=site.act,
+                backoff=_at_once(),
+                password=password,
+                tap=tap,
             ) as running:
                 goes_on = await tell(site.live(running), running, asyncio.sleep)
 
@@ -316,7 +334,7 @@ class Adapter:
 
 
 ADAPTERS: Final = (
-    Adapter("asyncio", _serve_asyncio, _play_asyncio, _host_asyncio, _operate_asyncio),
+    Adapter("asyncio", _serve_asyncio, _play_asyncio, _host_asyncio, operate_asyncio),
     Adapter("trio", _serve_trio, _play_trio, _host_trio, _operate_trio),
     Adapter("sync", _serve_sync, _play_sync, _host_sync, _operate_sync),
 )

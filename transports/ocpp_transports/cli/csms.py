@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import secrets
+import sys
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
 from cyclopts import Parameter
 from rich.text import Text
 
-from ocpp_sansio import Direction, Role, Version
+from ocpp_sansio import Direction, Role, Version, central_system, v16
+from ocpp_sansio.store import MemoryStore, Store, StoreError
 from ocpp_transports.asyncio import serve
+from ocpp_transports.store import SqliteStore
 
-from ._adapters import central_system, give_in_task
+from ._adapters import central_system as answering
+from ._adapters import give_in_task
 from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
 from ._screen import print_line, screen, show_log
@@ -28,19 +35,40 @@ def csms(
     port: int = 9000,
     host: str = "127.0.0.1",
     version: Annotated[tuple[Number, ...], Parameter(negative="")] = NUMBERS,
+    store: Path | None = None,
 ) -> None:
     """Welcome every station, let everybody charge, and show each message. Ctrl+C ends it.
+
+    For stations of OCPP 1.6 it plays a role: it keeps a ledger of what they charge, and shows what becomes of it.
 
     Args:
         port: Where to listen; 0 for any free port.
         host: The address to listen on. Whoever can reach it can connect.
         version: What to speak; may be given several times.
+        store: The file in which the ledger is kept; without one, memory.
     """
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(host, port, Version.parse_all(version)))
+    try:
+        with ExitStack() as stack:
+            records = MemoryStore() if store is None else stack.enter_context(SqliteStore(store))
+            asyncio.run(_serve(host, port, Version.parse_all(version), records))
+    except KeyboardInterrupt:
+        pass
+    except StoreError as error:
+        sys.exit(str(error))
 
 
-async def _serve(host: str, port: int, versions: tuple[Version, ...]) -> None:
+def _role(store: Store) -> central_system.CentralSystem:
+    """One that takes everybody on, and lets everybody charge."""
+    return central_system.CentralSystem(
+        now=time.monotonic(),
+        utc=datetime.now(UTC),
+        transaction_ids=lambda: 1 + secrets.randbelow(2**31 - 1),
+        records=store.load(),
+        authorise=lambda *_: v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED),
+    )
+
+
+async def _serve(host: str, port: int, versions: tuple[Version, ...], store: Store) -> None:
     console = screen()
     show_log(console)
     ladders: WeakKeyDictionary[Any, Ladder] = WeakKeyDictionary()
@@ -53,7 +81,9 @@ async def _serve(host: str, port: int, versions: tuple[Version, ...]) -> None:
     answers: Answers = {}
     for each in versions:
         answers |= DIALECTS[each].welcome(lambda: datetime.now(UTC))
-    application = central_system(answers, give_in_task(asyncio.sleep), versions)
+    application = answering(answers, give_in_task(asyncio.sleep), versions)
+    if Version.V16 in versions:
+        application.play(_role(store), store=store, act=lambda _, effect: console.print(effect, style="magenta"))
     async with serve(application, host, port, tap=tap) as server:
         spoken = ", ".join(map(str, versions))
         console.print(f"[bold]Stations that speak {spoken} connect to ws://{host}:{server.port}/[/]")

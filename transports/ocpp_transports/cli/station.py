@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from ocpp_sansio import Direction, OcppError, Role, Version
+from ocpp_sansio.store import MemoryStore, StoreError
 from ocpp_transports.asyncio import connect
+from ocpp_transports.store import SqliteStore
 
-from ._adapters import charge_point_handlers, tell
+from ._adapters import HOST, charge_point_handlers, operate_asyncio, tell
 from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
+from ._relay import Relay
+from ._scenario import scenario as scenario_lines
 from ._screen import print_line, screen, show_log
+from ._site import Site
 from ._story import Answers, ChargePoint, Story
 
 __all__ = ["station"]
@@ -31,8 +39,16 @@ def station(
     readings: int = 3,
     interval: float = 1.0,
     password: str | None = None,
+    scenario: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    store: Path | None = None,
 ) -> None:
     """Play a charging session: boot, authorise, charge, stop. Exits with 1 if it did not come to one.
+
+    With --scenario be a charge point of OCPP 1.6 that does by itself what charge points do, keeps what must not be
+    lost, and connects again and again. What happens at it, the scenario says, a line for each thing:
+
+    plug_in | unplug | ev_ready | ev_not_ready | present ID_TAG | stop | fault CODE | fault_cleared | charge WH |
+    configure KEY VALUE | cut | mend | power_loss | wait SECONDS | until accepted|energy|no_energy|delivered
 
     Args:
         url: The endpoint of the central system, ws:// or wss://, without the identity.
@@ -42,18 +58,43 @@ def station(
         readings: How many meter values to send. A remote stop ends the session sooner.
         interval: Seconds before each of them.
         password: For HTTP Basic authentication.
+        scenario: A file of such lines; "-" for the keyboard.
+        store: The file in which the charge point of a scenario keeps its records; without one, memory.
     """
     console = screen()
     show_log(console)
     try:
+        if scenario is not None:
+            _live(console, url, identity, password, scenario, store)
+            return
         points = {each: DIALECTS[each].charge_point(_now, id_tag) for each in Version.parse_all(version)}
         outcome = asyncio.run(_play(console, url, identity, password, points, readings, interval))
-    except (OcppError, OSError, ValueError) as error:
+    except (OcppError, OSError, StoreError, ValueError) as error:
         outcome = str(error) or type(error).__name__
     except KeyboardInterrupt:
         outcome = "interrupted"
     if outcome is not None:
         sys.exit(outcome)
+
+
+def _live(console: Console, url: str, identity: str, password: str | None, source: str, path: Path | None) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "ws" or parts.hostname is None:
+        raise ValueError("the line of a scenario, which can be cut, carries ws:// only")
+    ladder = Ladder(Role.CHARGE_POINT)
+
+    def tap(direction: Direction, text: str, at: float) -> None:
+        print_line(console, ladder.line(Passed(direction, text, at)))
+
+    def show(what: object) -> None:
+        console.print(what, style="bold yellow" if isinstance(what, str) else "magenta", markup=False)
+
+    with ExitStack() as stack:
+        store = MemoryStore() if path is None else stack.enter_context(SqliteStore(path))
+        relay = stack.enter_context(Relay(parts.hostname, parts.port or 80))
+        near = parts._replace(netloc=f"{HOST}:{relay.port}").geturl()
+        site = Site(store, scenario_lines(source), relay, show)
+        operate_asyncio(near, identity, site, tap, password)
 
 
 def _now() -> datetime:
