@@ -8,6 +8,7 @@ more block, and nothing here changes for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
@@ -24,27 +25,35 @@ from ocpp_sansio.v16 import (
     MessageTrigger,
     MeterValue,
     ReadingContext,
+    Reason,
     RegistrationStatus,
     SampledValue,
 )
 
 from .clock import Clock, Moment
-from .effects import Effect
+from .effects import Effect, SetClock
 from .keys import MESSAGE_TIMEOUT, Key, Settings
 
 __all__ = [
     "Authoriser",
     "Backbone",
     "Block",
+    "Cables",
+    "Charging",
     "Connector",
     "ConnectorSetup",
     "Connectors",
+    "Gate",
+    "Lookup",
     "Meter",
     "Notice",
     "Outbox",
+    "Presenting",
     "Reading",
     "Setup",
     "Transaction",
+    "Use",
+    "same_id_tag",
 ]
 
 R = TypeVar("R", bound=Response)
@@ -71,6 +80,8 @@ class Setup:
     """Who it says it is."""
     connectors: tuple[ConnectorSetup, ...] = (ConnectorSetup(),)
     """Connector 1 and those that follow (CP16-001)."""
+    keys: tuple[Key[Any], ...] = ()
+    """Configuration keys of its vendor's own."""
     measurands: frozenset[str] = frozenset({"Energy.Active.Import.Register"})
     """What its meters measure, perhaps with phases appended: other measurands are refused (CP16-114)."""
     boot_retry: float = 30.0
@@ -148,6 +159,28 @@ class Transaction:
     """Whether the central system's answer to its start was not Accepted (CP16-065)."""
 
 
+@attrs.define(eq=False)
+class Use:
+    """What somebody means to do with a connector, before it has become a transaction."""
+
+    connector: int
+    id_tag: str
+    parent_id_tag: str | None = None
+    """As far as it is known."""
+    reservation_id: int | None = None
+    """The reservation that it consumes; set by the gate that knows of it (CP16-134)."""
+
+
+Gate = Callable[[Use], bool]
+"""Whether a use may be. A profile appends its own to :attr:`Backbone.gates`; it is asked when somebody means to use a
+connector and again once the idTag is authorised, and may fill in the reservation (CP16-132)."""
+
+
+def same_id_tag(one: str | None, other: str | None) -> bool:
+    """Whether both are there and the same: case makes no difference (CP16-004)."""
+    return one is not None and other is not None and one.casefold() == other.casefold()
+
+
 # -- notices: what one block tells all others --
 
 
@@ -203,11 +236,20 @@ class IdTagLearnt:
 
 
 @attrs.frozen
+class ReadingTaken:
+    """The meter of a connector was read."""
+
+    connector: int
+    reading: Reading
+
+
+@attrs.frozen
 class TransactionBegun:
-    """A transaction is under way."""
+    """A transaction is under way: it has begun, or goes on after a boot that interrupted it."""
 
     transaction: Transaction
     reading: Reading
+    """That of its begin, or the last before the interruption."""
 
 
 @attrs.frozen
@@ -244,11 +286,14 @@ Notice = (
     | LinkDown
     | LinkUp
     | PlugChanged
+    | ReadingTaken
     | StatusMoved
     | TransactionBegun
     | TransactionOver
 )
 
+Lookup = Callable[[str], IdTagInfo | None]
+"""Called with an idTag, in whatever case; returns what a list of the charge point says about it, if it is there."""
 Handler = Callable[[Any, Answer], None]
 """Called with a request of the central system and with what answers it: at once or later, once. It may raise
 :class:`ocpp_sansio.Rejection` instead."""
@@ -271,7 +316,7 @@ class Connectors(Protocol):
         ...
 
     def use(self, connector: int) -> None:
-        """Somebody means to use it: an idTag, a cable, a remote start (A2, F2, G2, H2)."""
+        """Somebody means to use it: an idTag, a cable, a remote start (A2, F2, G2)."""
         ...
 
     def release(self, connector: int) -> None:
@@ -282,7 +327,7 @@ class Connectors(Protocol):
         """Nothing came of it in time: Finishing with a cable in, Available without (B6, B1; CP16-03C)."""
         ...
 
-    def begin(self, connector: int) -> None:
+    def start(self, connector: int) -> None:
         """A transaction runs: until its end the state is whether the EV and the EVSE are ready (A3…A5, B3…B5)."""
         ...
 
@@ -323,7 +368,10 @@ class Meter(Protocol):
         ...
 
     def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
-        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to. Asked once."""
+        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to.
+
+        Asked once, in the step that puts the end on record: nothing is kept of them any longer.
+        """
         ...
 
 
@@ -348,14 +396,93 @@ class Outbox(Protocol):
         ...
 
 
+class Cables(Protocol):
+    """The locks of the cables."""
+
+    def can_lock(self, connector: int) -> bool:
+        """Whether there is a lock, and a cable that is not fixed."""
+        ...
+
+    def lock(self, connector: int, done: Callable[[bool], None]) -> None:
+        """Have the cable locked, if there is anything to lock. ``done`` is told whether all is well."""
+        ...
+
+    def unlock(self, connector: int, done: Callable[[bool], None] | None = None) -> None:
+        """Have the cable unlocked, if there is anything to unlock. ``done`` is told whether it is."""
+        ...
+
+    def hold(self, connector: int, id_tag: str, parent_id_tag: str | None) -> None:
+        """Keep the cable locked until this idTag, or one of its group, is presented (CP16-065, CP16-067)."""
+        ...
+
+    def holder(self, connector: int) -> Use | None:
+        """Whose cable is kept locked."""
+        ...
+
+
+class Charging(Protocol):
+    """The transactions."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another one could be put on record and its messages kept (D-08, D-09)."""
+        ...
+
+    def on(self, connector: int) -> Transaction | None:
+        """The one on a connector, until its end is on record."""
+        ...
+
+    def running(self) -> Iterable[Transaction]:
+        """Those that nobody has stopped."""
+        ...
+
+    def start(self, use: Use, reading: Reading) -> None:
+        """All that it takes is there: put it on record and offer energy (CP16-060)."""
+        ...
+
+    def stop(self, connector: int, reason: Reason, id_tag: str | None = None) -> None:
+        """Stop the one on a connector; nothing happens if there is none, or somebody did already."""
+        ...
+
+    def stop_at_once(self, reason: Reason) -> None:
+        """Stop all of them with what is known now, without waiting for a meter (CP16-07A)."""
+        ...
+
+    def recover(self, reason: Reason | None) -> None:
+        """Deal with those that the last boot left; ``reason`` is why it ended, if that is known (CP16-091)."""
+        ...
+
+
+class Presenting(Protocol):
+    """Who means to use which connector."""
+
+    def choose(self, id_tag: str, connector: int | None = None) -> int | None:
+        """A connector, or this one, that an idTag could start a transaction on; ``None``: there is none."""
+        ...
+
+    def start(self, id_tag: str, connector: int, *, authorised: bool) -> None:
+        """Use a connector that was chosen: as if the idTag had been presented there, perhaps authorised already."""
+        ...
+
+    def cancel(self, connector: int) -> None:
+        """Whoever meant to use it does not any more."""
+        ...
+
+
 # -- the backbone --
 
 
 class Block:
     """One functional block. What it does not override, it has no part in."""
 
+    profile: ClassVar[str] = "Core"
+    """The feature profile it belongs to (CP16-002, CP16-003)."""
     topics: ClassVar[tuple[str, ...]] = ()
     """Those of its records in the store."""
+
+    def keys(self) -> Iterable[Key[Any]]:
+        """The configuration keys that come with it, beyond those of Core."""
+        return ()
 
     def handlers(self) -> Mapping[type[Request[Any]], Handler]:
         """The requests it answers."""
@@ -385,8 +512,12 @@ class Backbone:
         self.line: Final = Line(machine)
         self.clock: Final = clock
         self.settings: Final = settings
+        self.gates: Final[list[Gate]] = []
+        """Who has a say in who may use which connector."""
         self.registration: RegistrationStatus | None = None
         """What the central system last said to a BootNotification of this boot; ``None``: nothing yet."""
+        self.lists: Final[list[Lookup]] = []
+        """Consulted about an idTag before the cache is. A block that keeps a local authorisation list adds itself."""
         self._listeners: dict[type[Any], list[Callable[[Any], None]]] = {}
 
     @property
@@ -397,6 +528,12 @@ class Backbone:
     def moment(self) -> Moment:
         """The time now."""
         return self.clock.moment(self.machine.now)
+
+    def set_clock(self, utc: datetime) -> None:
+        """The central system says what time it is. One that cannot be is passed over (CP16-011, CP16-021, D-19)."""
+        if self.clock.set(utc, now=self.machine.now):
+            self.machine.emit(SetClock(utc))
+            self.publish(ClockSet())
 
     def call(
         self, request: Request[R], done: Callable[[R | CallFailure], None], *, even_if_pending: bool = False

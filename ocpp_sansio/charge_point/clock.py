@@ -6,12 +6,16 @@ and which boot that belongs to: as soon as the time is learnt, it can be put rig
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import attrs
 
 __all__ = ["Clock", "Moment"]
+
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen
@@ -39,14 +43,17 @@ class Clock:
     """
 
     def __init__(self, utc: datetime, *, now: float, trusted: bool, boot: int) -> None:
-        self._utc = utc
+        self._utc = utc.astimezone(UTC)
         self._now = now
         self.is_trusted = trusted
         self.boot: Final = boot
 
-    def set(self, utc: datetime, *, now: float) -> None:
-        """Somebody who knows says what time it is."""
-        self._utc, self._now, self.is_trusted = utc, now, True
+    def set(self, utc: datetime, *, now: float) -> bool:
+        """Somebody who should know says what time it is. Returns whether that can be: a clock must not run over."""
+        if not EARLIEST <= utc <= LATEST:
+            return False
+        self._utc, self._now, self.is_trusted = utc.astimezone(UTC), now, True
+        return True
 
     def utc(self, now: float) -> datetime:
         """The time, to the millisecond."""

@@ -139,7 +139,8 @@ class IdTagRefused:
 
     id_tag: str
     connector: int | None
-    status: AuthorizationStatus
+    status: AuthorizationStatus | None
+    """Why; ``None``: whoever it belongs to, there is nothing that it can start or stop here now."""
 
 
 @attrs.frozen

@@ -9,7 +9,6 @@ from ocpp_sansio.errors import CallFailure
 from ocpp_sansio.v16 import HeartbeatRequest, HeartbeatResponse, MessageTrigger
 
 from .backbone import Accepted, Backbone, Block, ClockSet, KeyChanged, LinkDown, Trigger
-from .effects import SetClock
 from .keys import HEARTBEAT_INTERVAL
 
 __all__ = ["Heartbeat"]
@@ -23,20 +22,31 @@ class Heartbeat(Block):
 
     def __init__(self, core: Backbone) -> None:
         self._core: Final = core
+        self._quiet_since = core.machine.now
+        """The latest from which the interval is counted, if nothing has been sent after it."""
         self._time_asked = core.machine.now
+        """When the time was last learnt, or asked for."""
         self._is_asking = False
 
     def hears(self) -> Mapping[type[Any], Callable[[Any], None]]:
-        """When the interval runs, and how long it is."""
-        return {Accepted: self._on_accepted, KeyChanged: self._on_key_changed, LinkDown: self._on_link_down}
+        """When the interval runs, how long it is, and when the time is known."""
+        return {
+            Accepted: self._on_accepted,
+            ClockSet: self._on_clock_set,
+            KeyChanged: self._on_key_changed,
+            LinkDown: self._on_link_down,
+        }
 
     def triggers(self) -> Mapping[MessageTrigger, Trigger]:
         """Heartbeat."""
         return {MessageTrigger.HEARTBEAT: lambda _: self._send}
 
     def _on_accepted(self, _: Accepted) -> None:
-        self._time_asked = self._core.machine.now
+        self._quiet_since = self._core.machine.now
         self._arm()
+
+    def _on_clock_set(self, _: ClockSet) -> None:
+        self._time_asked = self._core.machine.now
 
     def _on_key_changed(self, notice: KeyChanged) -> None:
         if notice.key is HEARTBEAT_INTERVAL and _TIMER in self._core.machine.timers:
@@ -45,20 +55,21 @@ class Heartbeat(Block):
     def _on_link_down(self, _: LinkDown) -> None:
         self._core.machine.timers.cancel(_TIMER)
 
+    def _due(self) -> float:
+        """When the next has to be sent, as things are now."""
+        quiet_since = max(self._core.line.last_sent, self._quiet_since)
+        return min(quiet_since + self._core.settings[HEARTBEAT_INTERVAL], self._time_asked + DAY)
+
     def _arm(self) -> None:
-        core = self._core
-        idle = max(core.line.last_sent, self._time_asked) + core.settings[HEARTBEAT_INTERVAL]
-        core.machine.timers.set(_TIMER, min(max(idle, core.machine.now), self._time_asked + DAY), self._on_due)
+        self._core.machine.timers.set(_TIMER, max(self._due(), self._core.machine.now), self._on_due)
 
     def _on_due(self) -> None:
-        core = self._core
-        quiet_since = core.machine.now - core.settings[HEARTBEAT_INTERVAL]
-        if core.line.last_sent <= quiet_since or self._time_asked + DAY <= core.machine.now:
+        if self._due() <= self._core.machine.now:
             self._send()
         self._arm()
 
     def _send(self) -> None:
-        self._time_asked = self._core.machine.now
+        self._time_asked = self._quiet_since = self._core.machine.now
         if not self._is_asking:
             self._is_asking = True
             self._core.call(HeartbeatRequest(), self._on_answer, even_if_pending=True)
@@ -66,9 +77,7 @@ class Heartbeat(Block):
     def _on_answer(self, outcome: HeartbeatResponse | CallFailure) -> None:
         self._is_asking = False
         if isinstance(outcome, HeartbeatResponse):
-            self._core.clock.set(outcome.current_time, now=self._core.machine.now)
-            self._core.machine.emit(SetClock(outcome.current_time))
-            self._core.publish(ClockSet())
+            self._core.set_clock(outcome.current_time)
 
 
 _TIMER: Final = HeartbeatRequest

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ocpp_sansio.errors import CallFailure, ConnectionLost
+from ocpp_sansio.errors import CallFailure
 from ocpp_sansio.v16 import BootNotificationRequest, BootNotificationResponse, MessageTrigger, RegistrationStatus
 
-from .backbone import Accepted, Backbone, Block, ClockSet, KeyChanged, LinkUp, Trigger
-from .effects import RegistrationChanged, SetClock
+from .backbone import Accepted, Backbone, Block, KeyChanged, LinkUp, Trigger
+from .effects import RegistrationChanged
 from .keys import HEARTBEAT_INTERVAL
 
 __all__ = ["Registration"]
@@ -50,16 +50,14 @@ class Registration(Block):
 
     def _on_answer(self, outcome: BootNotificationResponse | CallFailure) -> None:
         self._is_asking = False
+        core = self._core
         if isinstance(outcome, CallFailure):
-            if not isinstance(outcome, ConnectionLost):  # else the next link asks
+            if core.line.is_up:  # else the next link asks
                 self._ask_later(0)  # CP16-018
             return
-        core = self._core
-        core.clock.set(outcome.current_time, now=core.machine.now)
-        core.machine.emit(SetClock(outcome.current_time))
         core.registration = outcome.status
         core.machine.emit(RegistrationChanged(outcome.status))
-        core.publish(ClockSet())
+        core.set_clock(outcome.current_time)
         if outcome.status is not RegistrationStatus.ACCEPTED:
             self._ask_later(outcome.interval)
             return
@@ -69,9 +67,9 @@ class Registration(Block):
         core.publish(Accepted())
 
     def _ask_later(self, interval: int) -> None:
-        """At the earliest when the central system said; 0 leaves it to us (CP16-012)."""
-        timers = self._core.machine.timers
-        timers.set(_TIMER, self._core.machine.now + (interval or self._core.setup.boot_retry), self._ask)
+        """At the earliest when the central system said; 0, or nonsense, leaves it to us (CP16-012)."""
+        wait = interval if interval > 0 else self._core.setup.boot_retry
+        self._core.machine.timers.set(_TIMER, self._core.machine.now + wait, self._ask)
 
 
 _TIMER: Final = BootNotificationRequest
