@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
 from .errors import CallFailure, CallRefused, ConnectionLost, ErrorCode, InvalidMessage, LocalProtocolError, Rejection
-from .events import CallFailed, CallReceived, CallSucceeded, Event, PendingCall
+from .events import CallFailed, CallReceived, CallSucceeded, PendingCall
 from .messages import Request, Response
 from .store import Change, Drop, Persist, Put
 
@@ -308,12 +309,10 @@ class Line:
         link = self._link
 
         def send() -> None:
-            if link is not None and link is self._link and act(link):
-                self.last_sent = self._machine.now
+            if link is None or link is not self._link:
+                return
+            with suppress(LocalProtocolError):  # it was answered long ago, in our place
+                if act(link):
+                    self.last_sent = self._machine.now
 
         self._machine.then(send)
-
-
-def is_outcome(event: Event) -> bool:
-    """Whether an event of a session is what became of a CALL."""
-    return isinstance(event, CallSucceeded | CallFailed)

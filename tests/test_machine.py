@@ -26,7 +26,7 @@ from ocpp_sansio import (
     numbered_ids,
     v16,
 )
-from ocpp_sansio.machine import FIRST_RETRY, LAST_RETRY, Line, Machine, StoreFailed, Timers, is_outcome
+from ocpp_sansio.machine import FIRST_RETRY, LAST_RETRY, Line, Machine, StoreFailed, Timers
 from ocpp_sansio.store import Drop, MemoryStore, Persist, Put
 
 A, B = Put("t", "a", b"1"), Put("t", "b", b"2")
@@ -399,7 +399,7 @@ class Ends:
 
     def heed(self) -> None:
         for event in iter(self.ours.next_event, None):
-            assert is_outcome(event)
+            assert isinstance(event, CallSucceeded | CallFailed)
             self.line.receive_outcome(event)
 
 
@@ -503,6 +503,16 @@ def test_a_request_that_no_peer_could_read_is_refused_on_this_side():
     assert isinstance(outcome, CallRefused)
 
 
+def test_an_answer_to_what_was_answered_long_ago_goes_nowhere():
+    """F-99: the session had to answer in our place, and has forgotten that it did."""
+    ends = Ends()
+    asked = ends.asked()
+    ends.line.answer(asked, CLEARED)
+    ends.sent()
+    ends.line.answer(asked, CLEARED)
+    assert ends.sent() == []
+
+
 def test_the_outcome_of_a_call_that_is_not_the_lines_changes_nothing():
     ends = Ends()
     call = ends.ours.call(HEARTBEAT, now=0)
@@ -567,8 +577,3 @@ def test_an_answer_without_a_link_goes_nowhere():
     ends.line.down()
     ends.line.answer(received, CLEARED)
     assert ends.sent() == []
-
-
-def test_an_event_is_an_outcome_or_not():
-    ends = Ends()
-    assert not is_outcome(ends.asked())

@@ -8,5 +8,6 @@ further profile joins, is ``backbone``.
 from . import effects
 from .backbone import Backbone, Block, ConnectorSetup, Setup
 from .charge_point import ChargePoint
+from .keys import Access, Key
 
-__all__ = ["Backbone", "Block", "ChargePoint", "ConnectorSetup", "Setup", "effects"]
+__all__ = ["Access", "Backbone", "Block", "ChargePoint", "ConnectorSetup", "Key", "Setup", "effects"]

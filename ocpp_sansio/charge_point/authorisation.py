@@ -193,4 +193,4 @@ def _is_valid(info: IdTagInfo) -> bool:
 
 
 def _folded(id_tag: str) -> str:
-    return id_tag.lower()
+    return id_tag.casefold()

@@ -363,7 +363,7 @@ class ChargePoint:
     def power_failing(self, *, now: float) -> None:
         """The power is about to go: whatever is under way ends now, as far as it is known (CP16-07A).
 
-        The next ``Persist`` is all that matters then.
+        Nothing but to drain and to commit matters then.
         """
         self._machine.advance(now)
         self._resets.power_failing()

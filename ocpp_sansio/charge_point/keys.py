@@ -58,7 +58,7 @@ def _boolean(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 10
+    return text.isascii() and text.isdecimal()
 
 
 def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:

@@ -122,7 +122,7 @@ class Metering(Block):
             TransactionBegun: self._on_begun,
             TransactionOver: self._on_over,
             KeyChanged: self._on_key_changed,
-            ClockSet: lambda _: self._align(),
+            ClockSet: self._on_clock_set,
         }
 
     def restore(self, record: Put) -> None:
@@ -157,7 +157,7 @@ class Metering(Block):
             self._core.machine.timers.cancel((TakeReading, ticket))
             self._registers[asked.connector] = register
             self._core.machine.persist(Put(REGISTERS, str(asked.connector), pack(register)))
-            reading = Reading(_completed(values, register, asked.context), register, asked.moment)
+            reading = self._read(asked, values, register)
             self._core.publish(ReadingTaken(asked.connector, reading))
             asked.done(reading)
 
@@ -176,8 +176,14 @@ class Metering(Block):
         """The host has let the time pass: the meter shows what it last showed, or nothing if it never did."""
         asked = self._asked.pop(ticket)
         register = self._registers.get(asked.connector)
-        values = () if register is None else _completed((), register, asked.context)
-        asked.done(Reading(values, register or 0, asked.moment))
+        if register is None:
+            asked.done(Reading((), 0, asked.moment))
+        else:
+            asked.done(self._read(asked, (), register))
+
+    def _read(self, asked: Asked, values: Iterable[SampledValue], register: int) -> Reading:
+        moment = self._core.clock.corrected(asked.moment)
+        return Reading(_completed(values, register, asked.context), register, moment)
 
     def _measurands(self, key: Key[tuple[str, ...]]) -> tuple[str, ...]:
         """What a key asks for. Empty ones of MeterValues mean the register (CP16-146), others nothing (CP16-147)."""
@@ -240,6 +246,10 @@ class Metering(Block):
             self._gather(transaction, reading, STOP_TXN_SAMPLED_DATA)
 
     # -- periods of the clock --
+
+    def _on_clock_set(self, _: ClockSet) -> None:
+        self._samples.correct(self._core.clock.corrected)
+        self._align()
 
     def _on_key_changed(self, notice: KeyChanged) -> None:
         if notice.key is METER_VALUE_SAMPLE_INTERVAL:

@@ -131,7 +131,7 @@ class Resets(Block):
     def power_failing(self) -> None:
         """The power is about to go: what is under way ends now, as far as it is known (CP16-07A).
 
-        The next ``Persist`` is all that matters then.
+        Nothing but to drain and to commit matters then.
         """
         self._charging.stop_at_once(Reason.POWER_LOSS)
 

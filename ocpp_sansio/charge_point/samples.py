@@ -5,7 +5,7 @@ Which values belong there is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
@@ -64,6 +64,14 @@ class Samples:
         if len(since) > most:
             for number in since[::2]:
                 self._drop(ref, number)
+
+    def correct(self, corrected: Callable[[Moment], Moment]) -> None:
+        """Put right what was noted down before the time was known, as long as that can be done (D-19)."""
+        for ref, samples in self._by_ref.items():
+            for number, sample in samples.items():
+                moment = corrected(sample.moment)
+                if moment is not sample.moment:
+                    self._put(ref, number, attrs.evolve(sample, moment=moment))
 
     def forget(self, ref: int) -> None:
         """Another has taken them over."""

@@ -15,6 +15,8 @@ from ocpp_sansio.v16 import (
     BootNotificationRequest,
     BootNotificationResponse,
     RegistrationStatus,
+    StatusNotificationRequest,
+    StatusNotificationResponse,
 )
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,7 +108,14 @@ class Bench:
         """Connected and accepted, with the first StatusNotifications answered."""
         link = self.connect()
         self.answer(BootNotificationResponse(current_time=EPOCH, interval=interval, status=RegistrationStatus.ACCEPTED))
+        self.settle()
         return link
+
+    def settle(self) -> None:
+        """Answer the StatusNotifications that have no answer yet."""
+        for call in self.unanswered:
+            if isinstance(call.request, StatusNotificationRequest):
+                self.answer(StatusNotificationResponse(), call)
 
     @property
     def unanswered(self) -> list[PendingCall[Any]]:

@@ -1,10 +1,12 @@
-"""A charge point whose host and whose central system do what is expected of them, as far as a test does not interfere."""
+"""A charge point whose host and central system do what is expected of them, unless a test interferes."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from ocpp_sansio.charge_point import ConnectorSetup, Setup
+from ocpp_sansio.charge_point import Backbone, Block, ConnectorSetup, Setup
+from ocpp_sansio.charge_point.backbone import Gate
 from ocpp_sansio.charge_point.effects import LockConnector, TakeReading, UnlockConnector
 from ocpp_sansio.messages import Request, Response
 from ocpp_sansio.v16 import (
@@ -114,6 +116,20 @@ class Station(Bench):
 
     def reboot(self, **options: Any) -> Station:
         return Station(self.setup, records=self.store.load(), now=self.now, **options)
+
+
+class Gatekeeper(Block):
+    """A profile that has a say in who may use which connector."""
+
+    def __init__(self, core: Backbone, gate: Gate) -> None:
+        core.gates.append(gate)
+
+
+def guarded(gate: Gate) -> Station:
+    """Online, with a gate."""
+    station = Station(profiles=[partial(Gatekeeper, gate=gate)])
+    station.online()
+    return station
 
 
 def two(**options: Any) -> Setup:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ocpp_sansio import ErrorCode, LocalProtocolError
-from ocpp_sansio.charge_point import Block, ConnectorSetup, Setup
+from ocpp_sansio.charge_point import Access, Block, ConnectorSetup, Key, Setup
 from ocpp_sansio.charge_point.backbone import KeyChanged
 from ocpp_sansio.charge_point.effects import ConfigurationChanged, RecordQuarantined
-from ocpp_sansio.charge_point.keys import HEARTBEAT_INTERVAL, METER_VALUE_SAMPLE_INTERVAL, Access, Key
+from ocpp_sansio.charge_point.keys import HEARTBEAT_INTERVAL, METER_VALUE_SAMPLE_INTERVAL
 from ocpp_sansio.store import Put, pack
 from ocpp_sansio.v16 import (
     BootNotificationResponse,

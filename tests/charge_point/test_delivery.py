@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ocpp_sansio import (
     CallFailed,
@@ -26,6 +26,7 @@ from ocpp_sansio import (
 from ocpp_sansio.charge_point.backbone import (
     Accepted,
     Backbone,
+    Block,
     ClockSet,
     Delivered,
     GivenUp,
@@ -65,6 +66,16 @@ TIMED_OUT = CallTimedOut(30)
 UNUSABLE = InvalidResponse((), "[]")
 
 
+class Ear(Block):
+    """Takes down what is told."""
+
+    def __init__(self, heard: list[Any]) -> None:
+        self.heard = heard
+
+    def hears(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        return dict.fromkeys((Delivered, GivenUp, IdTagLearnt), self.heard.append)
+
+
 class Post:
     """A delivery alone on its backbone, over a store that may fail."""
 
@@ -86,8 +97,7 @@ class Post:
         self.delivery = Delivery(self.core)
         self.core.listen(self.delivery)
         self.heard: list[Any] = []
-        for notice in (Delivered, GivenUp, IdTagLearnt):
-            self.core._listeners.setdefault(notice, []).append(self.heard.append)
+        self.core.listen(Ear(self.heard))
         for record in self.store.load():
             if record.topic in Delivery.topics:
                 self.delivery.restore(record)
@@ -738,26 +748,31 @@ class AnyHistory(RuleBasedStateMachine):
     """Random answers, errors, losses, boots and failures of the store.
 
     What the host was told is on record. Each of these messages reaches the peer, in order, again and again until it is
-    answered or given up; and is neither forgotten nor sent once it has been.
+    answered or given up; and is neither forgotten nor sent any more once that is on record too.
     """
 
-    @initialize()
-    def set_up(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.post = Post()
-        self.expected: list[int] = []
-        """The numbers of all messages that are still to be answered or given up."""
-        self.unsure: list[int] = []
-        """Those that came while the store failed: a boot may cost them, for nobody was told that they are kept."""
-        self.settling: int | None = None
-        """What has been answered while the store failed: after a boot it may come again."""
-        self.transactions = 0
-        self.names: dict[int, int] = {}
         self.number = 0
+        self.waiting: list[int] = []
+        """What is to be sent, in its order, as far as this life knows."""
+        self.promised: set[int] = set()
+        """What the host was told is kept."""
+        self.settled: set[int] = set()
+        """Of what the host was told that it has been answered or given up."""
+        self.names: dict[int, int] = {}
 
-    def give(self, act: Any) -> None:
+    def tell(self, told: set[int], number: int) -> None:
+        """Have the host told, in the place of an effect."""
+        self.post.machine.then(lambda: told.add(number))
+        self.post.drain()
+
+    def give(self, act: Callable[[int], None]) -> None:
         self.number += 1
-        (self.unsure if self.post.store_fails or self.unsure else self.expected).append(self.number)
+        self.waiting.append(self.number)
         act(self.number)
+        self.tell(self.promised, self.number)
 
     @rule()
     def sample(self) -> None:
@@ -782,24 +797,23 @@ class AnyHistory(RuleBasedStateMachine):
     @precondition(lambda self: self.post.asked is not None)
     @rule(outcome=st.sampled_from([None, None, NOT_PROCESSED, TIMED_OUT, ConnectionLost(sent=True)]))
     def respond(self, outcome: CallFailure | None) -> None:
-        call = self.post.asked
-        assert call is not None
-        number, request = number_of(call.request), call.request
-        assert number == (self.expected + self.unsure)[0]
+        assert self.post.asked is not None
+        request = self.post.asked.request
+        number = number_of(request)
+        assert number == self.waiting[0]
         if isinstance(request, StopTransactionRequest):
             assert request.transaction_id == self.names.get(number - 1, -1)
-        heard = len(self.post.heard)
+        before = len(self.post.heard)
         self.post.answer(outcome, transaction_id=1000 + number)
-        if any(isinstance(notice, Delivered | GivenUp) for notice in self.post.heard[heard:]):
-            self.expected.remove(number)
-            if outcome is None and isinstance(request, StartTransactionRequest):
+        if any(isinstance(notice, Delivered | GivenUp) for notice in self.post.heard[before:]):
+            self.waiting.pop(0)
+            if outcome is None:
                 self.names[number] = 1000 + number
-            self.settling = number if self.post.store_fails else None
+            self.tell(self.settled, number)
 
     @rule(seconds=st.sampled_from([1, 60, 300]))
     def wait(self, seconds: int) -> None:
         self.post.wait(seconds)
-        self.settle()
 
     @rule(fails=st.booleans())
     def turn_store(self, fails: bool) -> None:
@@ -808,37 +822,25 @@ class AnyHistory(RuleBasedStateMachine):
     @rule()
     def boot(self) -> None:
         kept = [number_of_row(record) for record in self.post.kept("queue")]
-        if self.post.machine.is_store_failing or self.unsure:
-            if self.settling is not None and self.settling in kept:  # answered, but that was not kept: it comes again
-                self.expected.insert(0, self.settling)
-                self.names.pop(self.settling, None)
-            self.expected += [number for number in self.unsure if number in kept]
-        self.unsure, self.settling = [], None
+        assert kept == sorted(kept)
+        assert self.promised - self.settled <= set(kept) <= set(range(1, self.number + 1)) - self.settled
+        self.waiting = kept
+        for number in kept:  # what had been answered, but not on record, has not
+            self.names.pop(number, None)
         self.post = self.post.reboot()
-        assert kept == self.expected
-
-    def settle(self) -> None:
-        if not self.post.store_fails and not self.post.machine.is_store_failing:
-            self.expected, self.unsure, self.settling = self.expected + self.unsure, [], None
 
     @invariant()
-    def all_that_is_to_be_delivered_is_on_record(self) -> None:
-        self.settle()
-        if not self.post.machine.is_store_failing and not self.unsure:
-            assert [number_of_row(record) for record in self.post.kept("queue")] == self.expected
+    def what_is_on_record_is_what_is_to_be_delivered(self) -> None:
+        if not self.post.machine.is_store_failing:
+            assert [number_of_row(record) for record in self.post.kept("queue")] == self.waiting
 
     def teardown(self) -> None:
-        self.post.store_fails = False
-        self.post.wait(60)
-        self.settle()
-        if self.post.link is None:
-            self.post.online()
-        self.post.wait(300)
-        while self.post.asked is not None:
-            assert number_of(self.post.asked.request) == self.expected.pop(0)
-            self.post.answer()
-        assert self.expected == []
+        self.boot()
+        self.post.online()
+        while self.waiting:
+            self.respond(None)
         assert self.post.delivery.is_empty
+        assert self.settled >= self.promised
 
 
 def _stop(number: int) -> StopTransactionRequest:

@@ -12,6 +12,7 @@ from ocpp_sansio.charge_point import Setup
 from ocpp_sansio.charge_point.backbone import Use
 from ocpp_sansio.charge_point.effects import (
     CableLocked,
+    IdTagRefused,
     LockConnector,
     StartEnergy,
     StopEnergy,
@@ -25,13 +26,14 @@ from ocpp_sansio.v16 import (
     ChargePointErrorCode,
     ChargePointStatus,
     IdTagInfo,
+    MeterValuesRequest,
     Reason,
     StartTransactionRequest,
     StopTransactionRequest,
 )
 
 from .harness import BOOT, EPOCH, Bench
-from .station import INVALID, Station, fixed, two
+from .station import INVALID, Station, fixed, guarded, two
 
 # -- the beginning --
 
@@ -82,26 +84,23 @@ def test_nobody_begins_while_the_store_fails() -> None:
     """D-09."""
     bench = _Cutting()
     bench.fails = True
-    bench.do("present", "OTHER", 1)
-    bench.do("plug_in", 1)
-    bench.do("fault", 1, ChargePointErrorCode.GROUND_FAILURE)
-    bench.do("fault_cleared", 1)
-    bench.point._machine.persist()
     bench.do("configure", "ConnectionTimeOut", "90")
+    bench.do("plug_in", 1)
     bench.do("present", "TAG", 1)
+    bench.fails = False
+    bench.wait(60)
     assert bench.seen(LockConnector) == []
+    assert bench.seen(IdTagRefused) == [IdTagRefused("TAG", 1, None)]
 
 
 def test_a_reservation_that_a_gate_knows_of_is_consumed() -> None:
     """CP16-060, CP16-134: the seam for reservations."""
-    station = Station()
-    station.online()
 
     def gate(use: Use) -> bool:
         use.reservation_id = 7 if use.id_tag == "TAG" else None
         return True
 
-    station.point._core.gates.append(gate)
+    station = guarded(gate)
     station.charge()
     assert [start.reservation_id for start in station.sent(StartTransactionRequest)] == [7]
 
@@ -153,7 +152,7 @@ def test_a_stop_transaction_says_who_when_why_and_at_what_register() -> None:
     assert "transaction" not in station.kept
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason])
+@pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_sent_as_it_is(reason: Reason) -> None:
     """CP16-063, CP16-062: Local too, which might go without saying."""
     station = Station()
@@ -405,6 +404,24 @@ def test_the_ev_disconnected_may_leave_it_going_on_without_energy_until_it_is_ba
     assert station.statuses()[-1] is ChargePointStatus.SUSPENDED_EV
     station.play("plug_in", 1)
     assert station.seen(StartEnergy) == [StartEnergy(1), StartEnergy(1)]
+
+
+def test_what_was_metered_offline_comes_afterwards_in_its_order_and_with_its_times() -> None:
+    """CP16-078, CP16-071; TC_036."""
+    station = Station()
+    station.online()
+    station.do("configure", "MeterValueSampleInterval", "10")
+    station.charge()
+    station.disconnect()
+    station.wait(30)
+    station.do("stop", 1)
+    station.connect()
+    station.serve()
+    times = [request.meter_value[0].timestamp for request in station.sent(MeterValuesRequest)]
+    assert times == [EPOCH + timedelta(seconds=seconds) for seconds in (10, 20, 30)]
+    assert {request.transaction_id for request in station.sent(MeterValuesRequest)} == {101}
+    assert station.link is not None
+    assert isinstance(station.link.sent[-1].request, StopTransactionRequest)
 
 
 # -- power and boots --
