@@ -9,17 +9,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import attrs
 
 from .errors import ErrorCode, Rejection
-from .events import CallReceived, CallSucceeded, ConnectionRequested, Repair, SendReceived
+from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, Repair, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
-from .messages import Response
+from .machine import Link
+from .messages import FromCentralSystem, Response
 from .session import VersionedActions, actions_by_version
+from .store import Store
 from .version import NoMatch, Version
 
-__all__ = ["DISPLACED", "Authenticate", "CentralSystem", "Decision", "Station"]
+__all__ = [
+    "DISPLACED",
+    "Authenticate",
+    "CentralSystem",
+    "CentralSystemRole",
+    "Decision",
+    "Part",
+    "RoleVerbs",
+    "Station",
+]
 
 DISPLACED: Final = 1008, "replaced by a newer connection"
 """What a connection is closed with when the charge point has opened another one (RPC-017, RPC-019)."""
@@ -42,6 +55,72 @@ class Station(Protocol):
     def identity(self) -> str:
         """The identity it connected with."""
         ...
+
+
+class RoleVerbs(Protocol):
+    """What every role is to its driver."""
+
+    def next_event(self) -> Any:
+        """The next thing to act on, a :class:`ocpp_sansio.store.Persist` or an effect; ``None``: nothing for now."""
+        ...
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called."""
+        ...
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let time pass."""
+        ...
+
+    def persisted(self, *, now: float) -> None:
+        """What was to be kept is durable."""
+        ...
+
+    def persist_failed(self, error: Exception, *, now: float) -> None:
+        """What was to be kept is not durable."""
+        ...
+
+
+class CentralSystemRole(RoleVerbs, Protocol):
+    """What a central system is to its driver, see :class:`ocpp_sansio.central_system.CentralSystem`."""
+
+    def link_up(self, identity: str, link: Link, *, now: float) -> None:
+        """A station has a link."""
+        ...
+
+    def link_down(self, identity: str, link: Link, *, now: float) -> None:
+        """A link has ended."""
+        ...
+
+    def receive_event(self, identity: str, link: Link, event: Event, *, now: float) -> None:
+        """The session of a link has told this."""
+        ...
+
+    def call(
+        self,
+        identity: str,
+        request: FromCentralSystem[Any],
+        *,
+        now: float,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> object:
+        """Ask a station. Returns what the effect that tells the outcome has as its ``command``."""
+        ...
+
+
+V = TypeVar("V", bound=RoleVerbs)
+
+
+@attrs.define(eq=False)
+class Part(Generic[V]):
+    """A role that is played, where it keeps its records, and who acts on its effects."""
+
+    role: V = attrs.field(on_setattr=attrs.setters.frozen)
+    store: Store = attrs.field(on_setattr=attrs.setters.frozen)
+    act: Callable[[Any, Any], object] = attrs.field(on_setattr=attrs.setters.frozen)
+    is_running: bool = attrs.field(default=False, init=False)
+    """For adapters: a role is run in one place at a time."""
 
 
 class CentralSystem(CentralSystemHandlers):
@@ -81,6 +160,8 @@ class CentralSystem(CentralSystemHandlers):
         self.no_match = no_match
         self.allow_origin = allow_origin
         self.accept_before_boot = accept_before_boot
+        self.part: Part[CentralSystemRole] | None = None
+        """What it plays."""
         self._authenticate: Authenticate | None = None
         self._stations: Mapping[str, Any] = MappingProxyType({})
         self._accepted: dict[str, None] = {}
@@ -108,6 +189,23 @@ class CentralSystem(CentralSystemHandlers):
     def is_authenticating(self) -> bool:
         """Whether there is an ``authenticate`` hook. Without one everybody may connect, under any identity."""
         return self._authenticate is not None
+
+    def play(self, role: CentralSystemRole, *, store: Store, act: Callable[[Any, Any], object]) -> None:
+        """Leave the stations of OCPP 1.6 to a role; the handlers are for those of the other versions.
+
+        Args:
+            role: a :class:`ocpp_sansio.central_system.CentralSystem`, made with what the store has loaded. Its clock
+                is ``time.monotonic``. It is served in one place at a time.
+            store: where it keeps its records.
+            act: called with each of its effects, behind what has a ``do`` to tell the role something by. Under an event
+                loop it may be ``async``: each effect waits until the one before has been acted on; no message does.
+
+        Raises:
+            ValueError: it plays a role already.
+        """
+        if self.part is not None:
+            raise ValueError("it plays a role already")
+        self.part = Part(role, store, act)
 
     def accept(self, identity: str) -> None:
         """Take the station for accepted, as if its BootNotification had been."""

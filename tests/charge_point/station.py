@@ -1,4 +1,4 @@
-"""A charge point whose host and central system do what is expected of them, unless a test interferes."""
+"""A charge point whose host and central system do what is expected of them, as far as a test does not interfere."""
 
 from __future__ import annotations
 

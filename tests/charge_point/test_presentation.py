@@ -315,7 +315,8 @@ def test_the_time_out_does_not_stop_what_waits_for_its_first_reading_only() -> N
     assert station.seen(StartEnergy) == [StartEnergy(1)]
 
 
-def test_the_time_out_frees_a_cable_whose_lock_nobody_has_heard_of() -> None:
+@pytest.mark.parametrize("late", [True, False])
+def test_the_time_out_frees_a_cable_whose_lock_nobody_has_heard_of(late: bool) -> None:
     """CP16-03C: a report that comes too late is nobody's."""
     station = online()
     station.locks = None
@@ -323,8 +324,9 @@ def test_the_time_out_frees_a_cable_whose_lock_nobody_has_heard_of() -> None:
     station.play("present", "TAG", 1)
     station.wait(60)
     assert station.seen(UnlockConnector) == [UnlockConnector(1)]
-    station.play("locked", 1, True)
-    assert station.seen(StartEnergy) == []
+    station.play("locked", 1, late)
+    assert station.seen(TakeReading) == station.seen(StartEnergy) == []
+    assert station.statuses()[-1] is FINISHING
 
 
 # -- the lock --

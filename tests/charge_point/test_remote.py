@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ocpp_sansio import CallRefused
 from ocpp_sansio.charge_point import ConnectorSetup, Setup
 from ocpp_sansio.charge_point.effects import StartEnergy, StopEnergy, UnlockConnector
 from ocpp_sansio.v16 import (
@@ -209,6 +210,19 @@ def test_an_id_that_is_unknown_is_rejected(transaction_id: int) -> None:
     station.charge()
     assert stop(station, transaction_id) is REJECTED
     assert station.seen(StopEnergy) == []
+
+
+def test_a_transaction_that_never_got_an_id_cannot_be_named() -> None:
+    """CP16-086, CP16-075: -1 is what its messages bear, not what it is called."""
+    station = online()
+    station.do("configure", "TransactionMessageAttempts", "1")
+    station.do("plug_in", 1)
+    station.do("present", "TAG", 1)
+    while not isinstance(station.unanswered[0].request, StartTransactionRequest):
+        station.answer(station.proper_answer(station.unanswered[0].request))
+    station.answer(CallRefused("InternalError"))
+    station.serve()
+    assert stop(station, -1) is REJECTED
 
 
 def test_one_that_is_being_stopped_is_rejected() -> None:

@@ -22,9 +22,10 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.handlers import Handlers
 
-from ._shared import C, Dispatcher, H, Peer
+from ._roles import StationsRunner
+from ._shared import C, Dispatcher, H, Listening, Peer, Waiter
 
-__all__ = ["AsyncDispatcher", "AsyncFlag", "RemoteCentralSystem", "Station"]
+__all__ = ["AsyncDispatcher", "AsyncFlag", "AsyncListening", "RemoteCentralSystem", "Station"]
 
 R = TypeVar("R", bound=Response)
 
@@ -133,3 +134,33 @@ class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]
         """Ask the charge point and wait for its response; see :meth:`RemoteCentralSystem.call`."""
         driver = self._driver
         return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+
+
+class AsyncListening(Listening[StationsRunner[Any]]):
+    """Where a server listens, and the role that its central system plays."""
+
+    async def call(
+        self,
+        identity: str,
+        request: FromCentralSystem[R],
+        *,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> R:
+        """Have the role ask a station, and wait for the response. For one that plays a role.
+
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. With
+        ``expires_in`` the command waits for so many seconds until it can be sent; without, the station has to be
+        connected. A task that is cancelled here no longer waits; the command goes its way.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            LocalProtocolError: the station must not be asked this now, or too much is waiting. Nothing was sent.
+        """
+        runner = self._runner
+        waiter: Waiter[R, Any] = runner.do(runner.ask, identity, request, timeout=timeout, expires_in=expires_in)
+        try:
+            await waiter.flag.wait()
+        finally:
+            runner.give_up(waiter)
+        return waiter.result()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
@@ -24,15 +25,19 @@ from ocpp_sansio import (
     ConnectionClosed,
     ConnectionOpened,
     Limits,
+    LocalProtocolError,
     PendingCall,
     Response,
 )
+from ocpp_sansio.application import Part
 
+from ._roles import ChargePointRunner, Runner, StationsRunner
 from ._shared import C, Dispatcher, H, ServerDispatcher, Waiter
 
-__all__ = ["Driver", "Selector", "ServerDriver"]
+__all__ = ["ChargePointThread", "Driver", "Selector", "ServerDriver", "StationsThread"]
 
 R = TypeVar("R", bound=Response)
+T = TypeVar("T")
 
 CHUNK: Final = 2**16
 """Bytes that are read at once."""
@@ -248,6 +253,9 @@ class Driver(Dispatcher[C, H, _Flag]):
         while self._commands:
             self._commands.popleft()()
 
+    def perform(self, act: Callable[[], None]) -> None:
+        self.post(partial(super().perform, act))
+
     def begin_close(self, code: int, reason: str) -> None:
         self.post(partial(super().begin_close, code, reason))
 
@@ -295,13 +303,68 @@ class Driver(Dispatcher[C, H, _Flag]):
             raise failures[0]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        # An ``async`` handler that waits for nothing is as good as a plain one. There is nothing to wait with.
-        with suppress(StopIteration):
-            work.send(None)
-            work.throw(TypeError("there is no event loop here: handlers of ocpp_transports.sync are plain functions"))
+        complete(work)
 
     def is_fault(self, error: BaseException) -> bool:
         return super().is_fault(error) or isinstance(error, SystemExit)  # of this thread, not of the program
+
+
+class ThreadRunner(Runner):
+    """Runs a role in a thread of its own. Its host is called there, and any thread may have something done."""
+
+    def __init__(self, part: Part[Any]) -> None:
+        super().__init__(part)
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="ocpp-role", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._is_over:
+            self._woken.clear()
+            self.turn()
+            self._woken.wait(min(self.patience(), threading.TIMEOUT_MAX))
+        super().stop()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        complete(work)
+
+    def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        if threading.current_thread() is self._thread:
+            return super().do(verb, *args, **kwargs)
+        outcome = Future[T]()
+
+        def obey() -> None:
+            try:
+                outcome.set_result(verb(*args, now=self.now(), **kwargs))
+            except Exception as error:  # noqa: BLE001 - for the thread that asked
+                outcome.set_exception(error)
+
+        with self._lock:
+            if self._is_over:
+                raise LocalProtocolError("the role is not being run any more")
+            self.post(obey)
+        return outcome.result()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._is_over = True
+        self.wake()
+        self._thread.join()
+
+
+class ChargePointThread(ThreadRunner, ChargePointRunner):
+    """Runs a charge point."""
+
+
+class StationsThread(ThreadRunner, StationsRunner[threading.Event]):
+    """Runs a central system."""
+
+    new_flag = threading.Event
 
 
 class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, CentralSystem]):
@@ -320,3 +383,10 @@ class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, Cent
         ConnectionOpened: _on_opened,
         ConnectionClosed: _on_closed,
     }
+
+
+def complete(work: Coroutine[Any, Any, None]) -> None:
+    """Run what is ``async`` and waits for nothing: as good as a plain function. There is nothing to wait with."""
+    with suppress(StopIteration):
+        work.send(None)
+        work.throw(TypeError("there is no event loop here: what is given to ocpp_transports.sync is plain functions"))

@@ -16,11 +16,10 @@ from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from ssl import SSLContext, create_default_context
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from ocpp_sansio import (
     CallFailed,
-    CallFailure,
     CallOverdue,
     CallReceived,
     CallSucceeded,
@@ -51,6 +50,9 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import DISPLACED
 from ocpp_sansio.handlers import Handlers
+
+if TYPE_CHECKING:
+    from ._roles import Runner, Wire
 
 __all__ = [
     "GOING_AWAY",
@@ -163,20 +165,25 @@ class Flag(Protocol):
 R = TypeVar("R", bound=Response)
 C = TypeVar("C", bound=ChargePointConnection | CentralSystemConnection)
 H = TypeVar("H", bound=Handlers)
+N = TypeVar("N", bound="Runner")
+T = TypeVar("T")
 F = TypeVar("F", bound=Flag)
 
 
 class Waiter(Generic[R, F]):
-    """Where the outcome of a call is left for the one task or thread that waits for it."""
+    """Where the outcome of a call is left for the one task or thread that waits for it.
+
+    ``call`` is its handle: a session's, or a role's.
+    """
 
     __slots__ = ("call", "flag", "outcome")
 
-    def __init__(self, call: PendingCall[R], flag: F) -> None:
+    def __init__(self, call: Any, flag: F) -> None:
         self.call = call
         self.flag = flag
-        self.outcome: R | CallFailure | None = None
+        self.outcome: R | OcppError | None = None
 
-    def settle(self, outcome: R | CallFailure) -> None:
+    def settle(self, outcome: R | OcppError) -> None:
         """Leave the outcome and wake who waits."""
         self.outcome = outcome
         self.flag.set()
@@ -185,10 +192,10 @@ class Waiter(Generic[R, F]):
         """The response, once the flag is set.
 
         Raises:
-            CallFailure: it came to that.
+            OcppError: it came to that, to a CallFailure nearly always.
         """
         assert self.outcome is not None
-        if isinstance(self.outcome, CallFailure):
+        if isinstance(self.outcome, OcppError):
             raise self.outcome
         return self.outcome
 
@@ -212,6 +219,10 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """Set when the transport is gone."""
         self.end: ConnectionClosed | ConnectionRefused | None = None
         """How the connection ended."""
+        self.runner: Runner | None = None
+        """Where the role is run that this connection is for, if it is for one."""
+        self._wire: Wire | None = None
+        """The way there, once the connection is open."""
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
         self._unheard: deque[tuple[str, Callable[[], object]]] = deque()
         """What has come and needs no answer, until fewer handlers of such things are at work: action and handler."""
@@ -272,6 +283,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.peer = None  # it refers back to this dispatcher (F-132)
         self.lost.set()
 
+    def perform(self, act: Callable[[], None]) -> None:
+        """Have something done that a role wants done."""
+        act()
+        self.drive()
+
     # -- events --
 
     def react(self) -> None:
@@ -279,6 +295,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
         next_event = self.connection.next_event
         while (event := next_event()) is not None:
             self._REACTIONS[type(event)](self, event)
+            if self._wire is not None:
+                self._wire.carry(event)
         if self._unheard or self.connection.busy:
             # Who waits for the peer's answer may be one of the handlers at work: more is read for it, as it is for a
             # handler of CALLs, and as much (F-100). Who waits for nothing needs no more than what has been read.
@@ -292,16 +310,18 @@ class Dispatcher(ABC, Generic[C, H, F]):
     def _on_call(self, call: CallReceived[Any]) -> None:
         if call.deviations:
             self._tell(call.action, call.deviations)
+        if self._wire is not None:  # the role answers it
+            return
         try:
             answer = self.handlers.handler(self.peer, call)(self.peer, call.request)
         except BaseException as error:
             if not self.is_fault(error):
                 raise
-            self._refuse(call, error)
+            self.refuse(call, error)
         else:
             # Almost all are responses, and `isawaitable` is slow to tell.
             if isinstance(answer, Response) or not isawaitable(answer):
-                self._answer(call, answer)
+                self.answer(call, answer)
             else:
                 self.spawn(self._answer_later(call, answer))
 
@@ -311,21 +331,23 @@ class Dispatcher(ABC, Generic[C, H, F]):
         except BaseException as error:
             if not self.is_fault(error):
                 raise
-            self._refuse(call, error)
+            self.refuse(call, error)
         else:
-            self._answer(call, response)
+            self.answer(call, response)
         self.drive()
 
-    def _answer(self, call: CallReceived[Any], response: Response) -> None:
+    def answer(self, call: CallReceived[Any], response: Response) -> None:
+        """Answer a CALL; what cannot be sent is a fault of ours, which the peer is told of."""
         try:
             answered = self.connection.respond(call, response, now=self.now())
         except LocalProtocolError as error:  # it is not the response to this request, or not a valid one
-            self._refuse(call, error)
+            self.refuse(call, error)
         else:
             if answered:
                 self.handlers.answered(self.peer, call, response)
 
-    def _refuse(self, call: CallReceived[Any], error: BaseException) -> None:
+    def refuse(self, call: CallReceived[Any], error: BaseException) -> None:
+        """Answer a CALL with an error: that which was raised to be the answer, or InternalError."""
         answer: tuple[Any, ...] = (ErrorCode.INTERNAL_ERROR,)
         if isinstance(error, Rejection):
             answer = error.code, error.description, error.details
@@ -334,6 +356,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
             self._log_fault(call.action, error)
         with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
             self.connection.reject(call, *answer, now=self.now())
+
+    def ignore(self, call: CallReceived[Any]) -> None:
+        """Leave a CALL unanswered."""
+        with suppress(LocalProtocolError):  # it was answered long ago
+            self.connection.ignore(call, now=self.now())
 
     def _on_send(self, event: SendReceived) -> None:
         if event.deviations:
@@ -424,6 +451,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_opened(self, event: ConnectionOpened) -> None:
         logger.info("%r: connected, OCPP %s", self.identity, event.version)
+        if self.runner is not None:
+            self._wire = self.runner.wire(self, event.version)
         self.decided.set()
 
     def _on_refused(self, event: ConnectionRefused) -> None:
@@ -559,14 +588,29 @@ class Socket(Protocol):
     def getsockname(self) -> Any: ...
 
 
-class Listening:
-    """Where a server listens. Each adapter adds how to ``close`` it."""
+class Listening(Generic[N]):
+    """Where a server listens, and what runs the role that its central system plays. Each adapter adds ``close``."""
 
-    def __init__(self, sockets: Iterable[Socket]) -> None:
+    def __init__(self, sockets: Iterable[Socket], runner: N | None) -> None:
         self.addresses: Final[list[tuple[str, int]]] = [each.getsockname()[:2] for each in sockets]
         """Hosts and ports."""
+        self._running = runner
 
     @property
     def port(self) -> int:
         """The port; of several, the first."""
         return self.addresses[0][1]
+
+    def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Tell the role something, with the time: ``server.do(role.set_clock, utc)``. Returns what the verb returns.
+
+        Raises:
+            LocalProtocolError, ValueError: the verb is misused, or no role is played. Nothing has changed.
+        """
+        return self._runner.do(verb, *args, **kwargs)
+
+    @property
+    def _runner(self) -> N:
+        if self._running is None:
+            raise LocalProtocolError("this central system plays no role")
+        return self._running

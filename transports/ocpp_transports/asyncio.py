@@ -1,4 +1,4 @@
-"""OCPP on asyncio: ``connect`` for a charge point, ``serve`` and ``run`` for a central system.
+"""OCPP on asyncio: ``connect`` and ``operate`` for a charge point, ``serve`` and ``run`` for a central system.
 
 This module moves bytes between a transport and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ssl import SSLContext
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from ocpp_sansio import (
     CentralSystem,
@@ -27,17 +28,20 @@ from ocpp_sansio import (
     Repair,
     Version,
 )
+from ocpp_sansio.application import Part
+from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap, VersionedActions
+from ocpp_sansio.store import Store
 
-from ._async import AsyncDispatcher, AsyncFlag, RemoteCentralSystem, Station
+from ._async import AsyncDispatcher, AsyncFlag, AsyncListening, RemoteCentralSystem, Station
+from ._roles import Act, CallExpired, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner, log_failure
 from ._shared import (
     GOING_AWAY,
     NORMAL,
     C,
     H,
     HandshakeFailed,
-    Listening,
     ServerDispatcher,
     StationTap,
     fresh_ids,
@@ -47,7 +51,20 @@ from ._shared import (
     warn_if_open,
 )
 
-__all__ = ["HandshakeFailed", "RemoteCentralSystem", "Server", "Station", "connect", "run", "serve"]
+__all__ = [
+    "CallExpired",
+    "HandshakeFailed",
+    "RemoteCentralSystem",
+    "Running",
+    "Server",
+    "Station",
+    "connect",
+    "operate",
+    "run",
+    "serve",
+]
+
+N = TypeVar("N", bound="_Runner")
 
 
 class _Group:
@@ -86,6 +103,12 @@ class _Group:
             await driver.lost.wait()
         while self.tasks:
             await asyncio.wait(self.tasks)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in a task."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)  # the loop itself keeps no hold of it
+        task.add_done_callback(self.tasks.discard)
 
 
 class _Flag(AsyncFlag):
@@ -206,9 +229,7 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
     # -- tasks --
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._group.tasks.add(task)  # the loop itself keeps no hold of it
-        task.add_done_callback(self._group.tasks.discard)
+        self._group.spawn(work)
 
     def is_fault(self, error: BaseException) -> bool:
         if isinstance(error, asyncio.CancelledError):
@@ -220,6 +241,61 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
 
 class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
+
+
+class _Runner(Runner):
+    """Runs a role in turns of the event loop."""
+
+    def __init__(self, part: Part[Any], group: _Group) -> None:
+        super().__init__(part)
+        self._group = group
+        self._loop = asyncio.get_running_loop()
+        self._next_turn: asyncio.Handle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self.wake()
+
+    def wake(self) -> None:
+        if self._next_turn is None:
+            self._next_turn = self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        self.turn()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        patience = self.patience()
+        self._alarm = None if patience == math.inf else self._loop.call_later(patience, self.wake)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._group.spawn(work)
+
+    def stop(self) -> None:
+        super().stop()
+        for handle in (self._next_turn, self._alarm):
+            if handle is not None:
+                handle.cancel()
+
+
+class _ChargePointRunner(_Runner, ChargePointRunner):
+    """Runs a charge point."""
+
+
+class _StationsRunner(_Runner, StationsRunner[_Flag]):
+    """Runs a central system."""
+
+    new_flag = _Flag
+
+
+@asynccontextmanager
+async def _running(new_runner: Callable[[Part[Any], _Group], N], part: Part[Any], limits: Limits) -> AsyncGenerator[N]:
+    """Run a role, until the end of the block. Links have to be gone by then; the host may come to its end."""
+    group = _Group(limits)
+    runner = new_runner(part, group)
+    try:
+        yield runner
+    finally:
+        runner.stop()
+        await group.close(*NORMAL)
 
 
 @asynccontextmanager
@@ -254,25 +330,36 @@ async def connect(
         HandshakeFailed: the central system refused, or is none.
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
-    limits = limits or Limits()
-    loop = asyncio.get_running_loop()
-    now, ids = loop.time(), fresh_ids()
     connection = ChargePointConnection(
         url,
         identity,
-        now=now,
+        now=asyncio.get_running_loop().time(),
         versions=versions,
-        message_ids=ids,
+        message_ids=fresh_ids(),
         password=password,
         limits=limits,
         tap=tap,
         actions=actions,
         tolerance=tolerance,
     )
-    tls = tls_for(connection, ssl)
+    async with _connected(connection, identity, handlers or ChargePointHandlers(), tls_for(connection, ssl)) as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def _connected(
+    connection: ChargePointConnection,
+    identity: str,
+    handlers: Handlers,
+    tls: SSLContext | None,
+    runner: Runner | None = None,
+) -> AsyncGenerator[RemoteCentralSystem]:
+    limits = connection.limits
     group = _Group(limits)
-    driver = _Driver[ChargePointConnection, Handlers](connection, handlers or ChargePointHandlers(), group, identity)
+    driver = _Driver[ChargePointConnection, Handlers](connection, handlers, group, identity)
+    driver.runner = runner
     central_system = RemoteCentralSystem(driver)
+    loop = asyncio.get_running_loop()
     async with asyncio.timeout(limits.handshake_timeout):
         await loop.create_connection(lambda: driver, connection.host, connection.port, **_tls(tls, limits))
     try:
@@ -284,11 +371,80 @@ async def connect(
         await group.close(*NORMAL)
 
 
-class Server(Listening):
+@asynccontextmanager
+async def operate(
+    point: ChargePointRole,
+    url: str,
+    identity: str,
+    *,
+    store: Store,
+    act: Act,
+    backoff: Backoff | None = None,
+    password: bytes | str | None = None,
+    ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    tap: Tap | None = None,
+    tolerance: Iterable[Repair | str] = (),
+) -> AsyncGenerator[Running]:
+    """Run a charge point, and keep it connected to its central system, until the end of the block.
+
+    It is run whether there is a connection or not, and one that is lost is made again (RPC-126).
+
+    Args:
+        point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        identity: The identity of the charge point.
+        store: Where the role keeps its records. It commits within the event loop.
+        act: The host: called with what this yields, and each effect of the role. It may be ``async``, and then each
+            effect waits until the one before has been acted on.
+        backoff: How long to wait before the next attempt to connect.
+        password: For HTTP Basic authentication.
+        ssl: Instead of the default context for ``wss://``.
+        limits: The bounds of each connection.
+        tap: Called with every message that comes or goes.
+        tolerance: What to put up with in payloads.
+    """
+    loop = asyncio.get_running_loop()
+
+    def new_connection() -> ChargePointConnection:
+        return ChargePointConnection(
+            url,
+            identity,
+            now=loop.time(),
+            message_ids=fresh_ids(),
+            password=password,
+            limits=limits,
+            tap=tap,
+            tolerance=tolerance,
+        )
+
+    tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
+    backoff = backoff or Backoff()
+
+    async def keep_connected() -> None:
+        while True:
+            try:
+                async with _connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as central_system:
+                    backoff.reset()
+                    await central_system.wait_closed()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
+                log_failure(identity, error)
+            await asyncio.sleep(backoff.wait(random.random()))  # noqa: S311 - it keeps no secret
+
+    async with _running(_ChargePointRunner, Part(point, store, act), limits or Limits()) as runner:
+        keeper = loop.create_task(keep_connected())
+        try:
+            yield runner
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+
+
+class Server(AsyncListening):
     """A central system that is being served."""
 
-    def __init__(self, listener: asyncio.Server, group: _Group) -> None:
-        super().__init__(listener.sockets)
+    def __init__(self, listener: asyncio.Server, group: _Group, runner: _StationsRunner | None) -> None:
+        super().__init__(listener.sockets, runner)
         self._listener = listener
         self._group = group
 
@@ -323,20 +479,25 @@ async def serve(
     warn_if_open(csms)
     loop = asyncio.get_running_loop()
     group = _Group(csms.limits)
+    runner: _StationsRunner | None = None
 
     def accept() -> asyncio.Protocol:
         station: Station
         driver = _ServerDriver(served(csms, loop.time(), tap, lambda: station), csms, group)
+        driver.runner = runner
         station = Station(driver)
         return driver
 
-    listener = await loop.create_server(accept, host, port, **_tls(ssl, csms.limits))
-    server = Server(listener, group)
-    logger.info("listening on %s", server.addresses)
-    try:
-        yield server
-    finally:
-        await server.close()
+    async with AsyncExitStack() as cleanup:
+        if csms.part is not None:
+            runner = await cleanup.enter_async_context(_running(_StationsRunner, csms.part, csms.limits))
+        listener = await loop.create_server(accept, host, port, **_tls(ssl, csms.limits))
+        server = Server(listener, group, runner)
+        logger.info("listening on %s", server.addresses)
+        try:
+            yield server
+        finally:
+            await server.close()
 
 
 def run(

@@ -1,4 +1,4 @@
-"""OCPP on blocking sockets: ``connect`` for a charge point, ``serve`` and ``run`` for a central system.
+"""OCPP on blocking sockets: ``connect`` and ``operate`` for a charge point, ``serve`` and ``run`` for a central system.
 
 This module moves bytes between a socket and a connection; every decision is the connection's. Handlers are plain
 functions. A central system has a thread for each charge point, and handlers run on it. A charge point has no thread
@@ -11,13 +11,14 @@ Any thread may call, also out of a handler: one thread at a time runs the connec
 from __future__ import annotations
 
 import errno
+import random
 import selectors
 import signal
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from ssl import SSLContext
 from typing import Any, Final, TypeVar
 
@@ -35,10 +36,14 @@ from ocpp_sansio import (
     SendFromChargePoint,
     Version,
 )
+from ocpp_sansio.application import Part
+from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap, VersionedActions
+from ocpp_sansio.store import Store
 
-from ._blocking import Driver, Selector, ServerDriver
+from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread
+from ._roles import Act, CallExpired, ChargePointRole, Runner, Running, log_failure
 from ._shared import (
     GOING_AWAY,
     NORMAL,
@@ -46,6 +51,7 @@ from ._shared import (
     Listening,
     Peer,
     StationTap,
+    Waiter,
     fresh_ids,
     logger,
     served,
@@ -53,7 +59,18 @@ from ._shared import (
     warn_if_open,
 )
 
-__all__ = ["HandshakeFailed", "RemoteCentralSystem", "Server", "Station", "connect", "run", "serve"]
+__all__ = [
+    "CallExpired",
+    "HandshakeFailed",
+    "RemoteCentralSystem",
+    "Running",
+    "Server",
+    "Station",
+    "connect",
+    "operate",
+    "run",
+    "serve",
+]
 
 R = TypeVar("R", bound=Response)
 
@@ -153,21 +170,31 @@ def connect(
         HandshakeFailed: the central system refused, or is none.
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
-    limits = limits or Limits()
-    now, ids = time.monotonic(), fresh_ids()
     connection = ChargePointConnection(
         url,
         identity,
-        now=now,
+        now=time.monotonic(),
         versions=versions,
-        message_ids=ids,
+        message_ids=fresh_ids(),
         password=password,
         limits=limits,
         tap=tap,
         actions=actions,
         tolerance=tolerance,
     )
-    tls = tls_for(connection, ssl)
+    with _connected(connection, identity, handlers or ChargePointHandlers(), tls_for(connection, ssl)) as peer:
+        yield peer
+
+
+@contextmanager
+def _connected(
+    connection: ChargePointConnection,
+    identity: str,
+    handlers: Handlers,
+    tls: SSLContext | None,
+    runner: Runner | None = None,
+) -> Generator[RemoteCentralSystem, None, None]:
+    limits = connection.limits
     with ExitStack() as cleanup:
         stream = socket.create_connection((connection.host, connection.port), limits.handshake_timeout)
         cleanup.callback(stream.close)
@@ -175,9 +202,8 @@ def connect(
         if tls is not None:
             stream = tls.wrap_socket(stream, server_hostname=connection.host)
         cleanup.pop_all()
-    driver = Driver[ChargePointConnection, Handlers](
-        connection, handlers or ChargePointHandlers(), stream, limits, identity
-    )
+    driver = Driver[ChargePointConnection, Handlers](connection, handlers, stream, limits, identity)
+    driver.runner = runner
     central_system = RemoteCentralSystem(driver)
     try:
         driver.run(driver.decided.is_set)
@@ -193,7 +219,100 @@ def connect(
                 driver.run(driver.lost.is_set)
 
 
-class Server(Listening):
+@contextmanager
+def operate(
+    point: ChargePointRole,
+    url: str,
+    identity: str,
+    *,
+    store: Store,
+    act: Act,
+    backoff: Backoff | None = None,
+    password: bytes | str | None = None,
+    ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    tap: Tap | None = None,
+    tolerance: Iterable[Repair | str] = (),
+) -> Generator[Running, None, None]:
+    """Run a charge point, and keep it connected to its central system, until the end of the block.
+
+    It is run in a thread whether there is a connection or not, and one that is lost is made again (RPC-126).
+
+    Args:
+        point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        identity: The identity of the charge point.
+        store: Where the role keeps its records. It commits in the thread of the role.
+        act: The host: called with what this yields, and each effect of the role, in the thread of the role.
+        backoff: How long to wait before the next attempt to connect.
+        password: For HTTP Basic authentication.
+        ssl: Instead of the default context for ``wss://``.
+        limits: The bounds of each connection. An attempt to connect holds up the end of the block for
+            ``Limits.handshake_timeout`` at most.
+        tap: Called with every message that comes or goes, in the thread of the connection.
+        tolerance: What to put up with in payloads.
+    """
+
+    def new_connection() -> ChargePointConnection:
+        return ChargePointConnection(
+            url,
+            identity,
+            now=time.monotonic(),
+            message_ids=fresh_ids(),
+            password=password,
+            limits=limits,
+            tap=tap,
+            tolerance=tolerance,
+        )
+
+    tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
+    runner = ChargePointThread(Part(point, store, act))
+    keeper = _Keeper(
+        lambda: _connected(new_connection(), identity, ChargePointHandlers(), tls, runner),
+        backoff or Backoff(),
+        identity,
+    )
+    try:
+        yield runner
+    finally:
+        keeper.stop()
+        runner.stop()
+
+
+class _Keeper:
+    """Keeps a charge point connected, in a thread."""
+
+    def __init__(
+        self, connect: Callable[[], AbstractContextManager[RemoteCentralSystem]], backoff: Backoff, identity: str
+    ) -> None:
+        self._connect = connect
+        self._backoff = backoff
+        self._identity = identity
+        self._central_system: RemoteCentralSystem | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ocpp-link", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._connect() as self._central_system:
+                    self._backoff.reset()
+                    if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
+                        self._central_system.wait_closed()
+            except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
+                log_failure(self._identity, error)
+            self._stopping.wait(self._backoff.wait(random.random()))  # noqa: S311 - it keeps no secret
+
+    def stop(self) -> None:
+        """Close the connection, and make no other."""
+        self._stopping.set()
+        if self._central_system is not None:
+            self._central_system.close_soon(*NORMAL)
+        self._thread.join()
+
+
+class Server(Listening[StationsThread]):
     """A central system that is being served."""
 
     def __init__(
@@ -202,8 +321,9 @@ class Server(Listening):
         listeners: list[socket.socket],
         tls: SSLContext | None,
         tap: StationTap[Station] | None,
+        runner: StationsThread | None,
     ) -> None:
-        super().__init__(listeners)
+        super().__init__(listeners, runner)
         self._csms = csms
         self._listeners = listeners
         self._tls = tls
@@ -213,6 +333,31 @@ class Server(Listening):
         self._wakeup, self._waker = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name="ocpp-accept", daemon=True)
         self._acceptor.start()
+
+    def call(
+        self,
+        identity: str,
+        request: FromCentralSystem[R],
+        *,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> R:
+        """Have the role ask a station, and wait for the response, in any thread but that of the role.
+
+        For a central system that plays a role. ``timeout`` is in seconds from when the call is sent; ``None`` stands
+        for ``Limits.call_timeout``. With ``expires_in`` the command waits for so many seconds until it can be sent;
+        without, the station has to be connected.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            LocalProtocolError: the station must not be asked this now, or too much is waiting. Nothing was sent.
+        """
+        runner = self._runner
+        waiter: Waiter[R, threading.Event] = runner.do(
+            runner.ask, identity, request, timeout=timeout, expires_in=expires_in
+        )
+        waiter.flag.wait()
+        return waiter.result()
 
     def close(self) -> None:
         """Accept no more, close every connection with 1001, and let running handlers come to their end.
@@ -267,6 +412,7 @@ class Server(Listening):
                 stream = self._tls.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
             connection = served(self._csms, time.monotonic(), self._tap, lambda: station)
             driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
+            driver.runner = self._running
             station = Station(driver)
             thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)
             self._threads[thread] = driver
@@ -314,13 +460,16 @@ def serve(
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
             listeners.append(cleanup.enter_context(socket.create_server(address, family=family)))
+        runner = None if csms.part is None else StationsThread(csms.part)
         cleanup.pop_all()
-    server = Server(csms, listeners, ssl, tap)
+    server = Server(csms, listeners, ssl, tap, runner)
     logger.info("listening on %s", server.addresses)
     try:
         yield server
     finally:
         server.close()
+        if runner is not None:
+            runner.stop()
 
 
 def run(

@@ -1,4 +1,4 @@
-"""OCPP on trio: ``connect`` for a charge point, ``serve`` and ``run`` for a central system.
+"""OCPP on trio: ``connect`` and ``operate`` for a charge point, ``serve`` and ``run`` for a central system.
 
 This module moves bytes between a stream and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
@@ -10,12 +10,13 @@ Everything that is started lives in a nursery of the ``connect`` or ``serve`` bl
 from __future__ import annotations
 
 import math
+import random
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from ssl import SSLContext
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
@@ -29,17 +30,20 @@ from ocpp_sansio import (
     Repair,
     Version,
 )
+from ocpp_sansio.application import Part
+from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap, VersionedActions
+from ocpp_sansio.store import Store
 
-from ._async import AsyncDispatcher, AsyncFlag, RemoteCentralSystem, Station
+from ._async import AsyncDispatcher, AsyncFlag, AsyncListening, RemoteCentralSystem, Station
+from ._roles import Act, CallExpired, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner, log_failure
 from ._shared import (
     GOING_AWAY,
     NORMAL,
     C,
     H,
     HandshakeFailed,
-    Listening,
     ServerDispatcher,
     StationTap,
     fresh_ids,
@@ -49,7 +53,20 @@ from ._shared import (
     warn_if_open,
 )
 
-__all__ = ["HandshakeFailed", "RemoteCentralSystem", "Server", "Station", "connect", "run", "serve"]
+__all__ = [
+    "CallExpired",
+    "HandshakeFailed",
+    "RemoteCentralSystem",
+    "Running",
+    "Server",
+    "Station",
+    "connect",
+    "operate",
+    "run",
+    "serve",
+]
+
+N = TypeVar("N", bound="_Runner")
 
 
 class _Group:
@@ -221,6 +238,63 @@ class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, Ce
     """The driver of a connection that is served."""
 
 
+class _Runner(Runner):
+    """Runs a role in a task."""
+
+    def __init__(self, part: Part[Any], nursery: trio.Nursery) -> None:
+        super().__init__(part)
+        self.nursery = nursery
+        self._woken = trio.Event()
+        self._scope = trio.CancelScope()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Take turns until it is over."""
+        with self._scope:
+            while True:
+                self._woken = trio.Event()
+                self.turn()
+                with trio.move_on_after(self.patience()):
+                    await self._woken.wait()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        async def run() -> None:
+            await work
+
+        self.nursery.start_soon(run)
+
+    def stop(self) -> None:
+        super().stop()
+        self._scope.cancel()
+
+
+class _ChargePointRunner(_Runner, ChargePointRunner):
+    """Runs a charge point."""
+
+
+class _StationsRunner(_Runner, StationsRunner[_Flag]):
+    """Runs a central system."""
+
+    new_flag = _Flag
+
+
+@asynccontextmanager
+async def _running(
+    new_runner: Callable[[Part[Any], trio.Nursery], N], part: Part[Any], limits: Limits
+) -> AsyncGenerator[N]:
+    """Run a role, until the end of the block. Links have to be gone by then; the host may come to its end."""
+    group = _Group(limits)
+    async with group.opened(*NORMAL):
+        runner = new_runner(part, group.nursery)
+        group.nursery.start_soon(runner.run)
+        try:
+            yield runner
+        finally:
+            runner.stop()
+
+
 @asynccontextmanager
 async def connect(
     url: str,
@@ -253,23 +327,34 @@ async def connect(
         HandshakeFailed: the central system refused, or is none.
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
-    limits = limits or Limits()
-    now, ids = trio.current_time(), fresh_ids()
     connection = ChargePointConnection(
         url,
         identity,
-        now=now,
+        now=trio.current_time(),
         versions=versions,
-        message_ids=ids,
+        message_ids=fresh_ids(),
         password=password,
         limits=limits,
         tap=tap,
         actions=actions,
         tolerance=tolerance,
     )
-    stream = await _open_stream(connection.host, connection.port, tls_for(connection, ssl), limits)
-    group = _Group(limits)
-    driver = _Driver[ChargePointConnection, Handlers](connection, handlers or ChargePointHandlers(), group, identity)
+    async with _connected(connection, identity, handlers or ChargePointHandlers(), tls_for(connection, ssl)) as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def _connected(
+    connection: ChargePointConnection,
+    identity: str,
+    handlers: Handlers,
+    tls: SSLContext | None,
+    runner: Runner | None = None,
+) -> AsyncGenerator[RemoteCentralSystem]:
+    stream = await _open_stream(connection.host, connection.port, tls, connection.limits)
+    group = _Group(connection.limits)
+    driver = _Driver[ChargePointConnection, Handlers](connection, handlers, group, identity)
+    driver.runner = runner
     central_system = RemoteCentralSystem(driver)
     async with group.opened(*NORMAL):
         group.nursery.start_soon(driver.run, stream)
@@ -277,6 +362,78 @@ async def connect(
         if isinstance(driver.end, ConnectionRefused):
             raise HandshakeFailed(driver.end)
         yield central_system
+
+
+@asynccontextmanager
+async def operate(
+    point: ChargePointRole,
+    url: str,
+    identity: str,
+    *,
+    store: Store,
+    act: Act,
+    backoff: Backoff | None = None,
+    password: bytes | str | None = None,
+    ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    tap: Tap | None = None,
+    tolerance: Iterable[Repair | str] = (),
+) -> AsyncGenerator[Running]:
+    """Run a charge point, and keep it connected to its central system, until the end of the block.
+
+    It is run whether there is a connection or not, and one that is lost is made again (RPC-126).
+
+    Args:
+        point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        identity: The identity of the charge point.
+        store: Where the role keeps its records. It commits within the event loop.
+        act: The host: called with what this yields, and each effect of the role. It may be ``async``, and then each
+            effect waits until the one before has been acted on.
+        backoff: How long to wait before the next attempt to connect.
+        password: For HTTP Basic authentication.
+        ssl: Instead of the default context for ``wss://``.
+        limits: The bounds of each connection.
+        tap: Called with every message that comes or goes.
+        tolerance: What to put up with in payloads.
+    """
+
+    def new_connection() -> ChargePointConnection:
+        return ChargePointConnection(
+            url,
+            identity,
+            now=trio.current_time(),
+            message_ids=fresh_ids(),
+            password=password,
+            limits=limits,
+            tap=tap,
+            tolerance=tolerance,
+        )
+
+    tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
+    backoff = backoff or Backoff()
+    scope, gone = trio.CancelScope(), trio.Event()
+
+    async def keep_connected() -> None:
+        with scope:
+            while True:
+                try:
+                    async with _connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as peer:
+                        backoff.reset()
+                        await peer.wait_closed()
+                except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
+                    log_failure(identity, error)
+                await trio.sleep(backoff.wait(random.random()))  # noqa: S311 - it keeps no secret
+        gone.set()
+
+    async with _running(_ChargePointRunner, Part(point, store, act), limits or Limits()) as runner:
+        runner.nursery.start_soon(keep_connected)
+        try:
+            yield runner
+        finally:
+            scope.cancel()
+            with trio.CancelScope(shield=True):
+                await gone.wait()
 
 
 async def _open_stream(host: str, port: int, tls: SSLContext | None, limits: Limits) -> trio.abc.Stream:
@@ -296,11 +453,17 @@ async def _open_stream(host: str, port: int, tls: SSLContext | None, limits: Lim
     raise TimeoutError(f"no connection to {host}, port {port}, in {limits.handshake_timeout} s")
 
 
-class Server(Listening):
+class Server(AsyncListening):
     """A central system that is being served."""
 
-    def __init__(self, listeners: list[trio.SocketListener], accepting: trio.CancelScope, group: _Group) -> None:
-        super().__init__(listener.socket for listener in listeners)
+    def __init__(
+        self,
+        listeners: list[trio.SocketListener],
+        accepting: trio.CancelScope,
+        group: _Group,
+        runner: _StationsRunner | None,
+    ) -> None:
+        super().__init__((listener.socket for listener in listeners), runner)
         self._group = group
         self._accepting = accepting
 
@@ -335,6 +498,7 @@ async def serve(
     warn_if_open(csms)
     group = _Group(csms.limits)
     accepting = trio.CancelScope()
+    runner: _StationsRunner | None = None
 
     async def listen() -> None:
         with accepting:
@@ -343,14 +507,18 @@ async def serve(
     async def converse(tcp: trio.SocketStream) -> None:
         station: Station
         driver = _ServerDriver(served(csms, trio.current_time(), tap, lambda: station), csms, group)
+        driver.runner = runner
         station = Station(driver)
         # The TLS handshake comes with the first byte, and within the deadline for the first byte.
         await driver.run(tcp if ssl is None else trio.SSLStream(tcp, ssl, server_side=True, https_compatible=True))
 
-    listeners = await trio.open_tcp_listeners(port, host=host)
-    server = Server(listeners, accepting, group)
-    logger.info("listening on %s", server.addresses)
-    async with group.opened(*GOING_AWAY):
+    async with AsyncExitStack() as cleanup:
+        if csms.part is not None:
+            runner = await cleanup.enter_async_context(_running(_StationsRunner, csms.part, csms.limits))
+        listeners = await trio.open_tcp_listeners(port, host=host)
+        server = Server(listeners, accepting, group, runner)
+        logger.info("listening on %s", server.addresses)
+        await cleanup.enter_async_context(group.opened(*GOING_AWAY))
         group.nursery.start_soon(listen)
         try:
             yield server
