@@ -141,7 +141,7 @@ class Lab(Station):
     # -- what is seen --
 
     def heard(self, *kinds: type[Any]) -> list[Any]:
-        """All messages that the central system ever got of these kinds."""
+        """The messages of these kinds among what ``log`` would show now."""
         return [message for message in self._transcript if isinstance(message, kinds)]
 
     def log(self) -> list[str]:
@@ -190,8 +190,8 @@ def charging(setup: Setup | None = None, /, **values: str) -> Lab:
     return lab
 
 
-def _line(message: Struct) -> str:
-    if isinstance(message, Exception):
+def _line(message: object) -> str:
+    if not isinstance(message, Struct):  # why there was no answer
         return repr(message)
     shown = [value for value in asdict(message).values() if value is not None and not isinstance(value, _UNTOLD)]
     if isinstance(message, MeterValuesRequest):

@@ -148,6 +148,22 @@ def test_tc_005_1_cs_the_ev_disconnected_ends_the_session_and_unlocks() -> None:
     assert lab.log() == [AVAILABLE]
 
 
+@pytest.mark.parametrize(
+    ("stops", "status", "stop"),
+    [("true", "Available", ["StopTransaction 1500 101 EVDisconnected"]), ("false", "SuspendedEV", [])],
+)
+def test_tc_005_cs_the_ev_disconnected_from_a_fixed_cable_leaves_nothing_to_unlock(
+    stops: str, status: str, stop: list[str]
+) -> None:
+    """There is nothing to clear away, so the connector is Available if the transaction ends (CP16-067, CP16-068,
+    ST16-C1).
+    """
+    lab = charging(fixed(), StopTransactionOnEVSideDisconnect=stops)
+    lab.do("unplug", 1)
+    assert lab.log() == [f"StatusNotification 1 EV side disconnected {status}", *stop]
+    assert lab.hardware() == [StopEnergy(1)]
+
+
 def test_tc_005_2_cs_the_ev_disconnected_ends_the_session_and_keeps_the_cable() -> None:
     """EV side disconnect stops the transaction; the cable stays locked until its owner comes (CP16-067, CP16-068)."""
     lab = charging(UnlockConnectorOnEVSideDisconnect="false")
@@ -317,7 +333,7 @@ def test_tc_028_cs_a_remote_stop_of_an_unknown_transaction_is_rejected() -> None
 @pytest.mark.parametrize(
     "purpose", [ChargingProfilePurposeType.TX_PROFILE, ChargingProfilePurposeType.TX_DEFAULT_PROFILE]
 )
-def test_tc_059_and_060_cs_a_remote_start_takes_a_profile_for_the_transaction_only(
+def test_tc_060_cs_a_remote_start_takes_a_profile_for_the_transaction_only(
     purpose: ChargingProfilePurposeType,
 ) -> None:
     """A charge point without smart charging passes over a TxProfile, and rejects any other purpose (CP16-085)."""
@@ -382,12 +398,21 @@ def test_tc_017_and_018_cs_a_fixed_cable_cannot_be_unlocked(make: Callable[[Setu
 
 
 def test_tc_030_cs_a_lock_that_does_not_open_is_reported() -> None:
-    """It was tried, and is still locked (CP16-087)."""
+    """It was tried, and is still locked; a transaction there is over nevertheless (CP16-087)."""
     lab = booted()
     lab.locks = False
     lab.tell(UNLOCK)
     assert lab.log() == ["UnlockConnector.conf UnlockFailed"]
     assert lab.hardware() == [UnlockConnector(1)]
+    lab = charging()
+    lab.locks = False
+    lab.tell(UNLOCK)
+    assert lab.log() == [
+        FINISHING,
+        "UnlockConnector.conf UnlockFailed",
+        "StopTransaction 1500 101 UnlockCommand",
+    ]
+    assert lab.hardware() == STOP
 
 
 def test_tc_031_cs_a_connector_that_is_not_there_cannot_be_unlocked() -> None:
@@ -409,9 +434,11 @@ def test_tc_023_cs_an_id_tag_that_is_not_accepted_begins_nothing(status: Authori
     """Invalid, Expired and Blocked get no transaction and no energy, before or after the cable (CP16-040, CP16-04B)."""
     lab = booted()
     lab.infos["TAG"] = IdTagInfo(status=status)
-    steps = [lab.present, lab.plug_in] if is_first else [lab.plug_in, lab.present]
-    for step in steps:
-        step()
+    if is_first:
+        lab.present()
+    lab.plug_in()
+    if not is_first:
+        lab.present()
     assert lab.log() == ([AUTHORIZE, PREPARING] if is_first else [PREPARING, AUTHORIZE])
     assert lab.hardware() == []
     assert lab.seen(IdTagRefused) == [IdTagRefused("TAG", 1, status)]
@@ -425,3 +452,8 @@ def test_tc_024_cs_a_lock_that_does_not_close_is_a_fault() -> None:
     lab.present()
     assert lab.log() == [PREPARING, AUTHORIZE, "StatusNotification 1 ConnectorLockFailure Faulted"]
     assert lab.hardware() == [LockConnector(1)]
+    lab.locks = True
+    lab.do("fault_cleared", 1)
+    lab.present()
+    assert lab.log() == [PREPARING, AUTHORIZE, START, CHARGING]
+    assert lab.hardware() == BEGIN

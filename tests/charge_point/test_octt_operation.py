@@ -271,26 +271,27 @@ def _at(seconds: float) -> object:
 # -- power --
 
 
-def test_tc_032_1_cs_with_backup_power_a_transaction_ends_before_the_lights_go_out() -> None:
-    """StopTransaction with PowerLoss goes out at once, or after the boot if the link was gone too (CP16-07A,
-    CP16-077).
-    """
+@pytest.mark.parametrize("is_offline", [False, True])
+def test_tc_032_1_cs_with_backup_power_a_transaction_ends_before_the_lights_go_out(is_offline: bool) -> None:
+    """StopTransaction with PowerLoss goes out now, or after the boot if there is no link (CP16-07A, CP16-077)."""
     lab = charging()
+    stop = "StopTransaction 1000 101 PowerLoss"  # there is no time to read the meter
+    if is_offline:
+        lab.disconnect()
     lab.do("power_failing")
-    assert [line for line in lab.log() if line != FINISHING] == ["StopTransaction 1000 101 PowerLoss"]
-    assert lab.hardware()[0] == StopEnergy(1)
+    assert lab.log() == ([] if is_offline else [FINISHING, stop])
+    assert lab.hardware() == STOP
     lab = lab.reboot()
     lab.do("plug_in", 1)
     lab.link_up()
-    assert lab.log() == BOOTED_IN_USE
+    assert lab.log() == ([*BOOTED_IN_USE, stop] if is_offline else BOOTED_IN_USE)
     assert lab.hardware() == []
 
 
 def test_tc_032_2_cs_without_backup_power_a_transaction_ends_after_the_boot() -> None:
     """StopTransaction with PowerLoss once it is accepted again, with what was last read (CP16-07A, CP16-077)."""
     lab = charging(MeterValueSampleInterval="10")
-    lab.wait(10)
-    lab.wait(9)
+    lab.wait(19)
     lab.start_over()
     lab = lab.reboot()
     lab.do("plug_in", 1)
@@ -302,12 +303,12 @@ def test_tc_032_2_cs_without_backup_power_a_transaction_ends_after_the_boot() ->
 
 
 def test_tc_032_2_cs_a_transaction_may_go_on_after_the_power_was_lost() -> None:
-    """As set up, it is resumed with the EV that is still there: Charging, and no StopTransaction (CP16-07A)."""
+    """As set up, it goes on with the EV that is still there: Charging, no StopTransaction (CP16-07A, CP16-141)."""
     lab = charging(Setup(BOOT, resume_after_power_loss=True), MeterValueSampleInterval="0")
     lab = lab.reboot(utc=lab.utc)
     lab.plug_in()
     lab.link_up()
-    assert [line for line in lab.log() if not line.startswith("MeterValues")] == [*BOOTED_IN_USE[:2], CHARGING]
+    assert lab.log() == [*BOOTED_IN_USE[:2], CHARGING, "MeterValues 1 101 Interruption.End 1500"]
     assert lab.hardware() == [StartEnergy(1)]
     lab.present()
     assert lab.log() == [FINISHING, "StopTransaction TAG 1500 101 Local"]
@@ -386,10 +387,35 @@ def test_tc_037_1_cs_a_transaction_that_began_offline_is_reported() -> None:
     (start,) = lab.heard(StartTransactionRequest)
     (status,) = lab.heard(StatusNotificationRequest)
     assert (start.timestamp, status.timestamp) == (_at(5), _at(5))
-    assert sorted(lab.log()) == [START, CHARGING]
+    assert lab.log() == [CHARGING, START]
     lab.present()
     assert lab.log() == [FINISHING, "StopTransaction TAG 1500 101 Local"]
     assert lab.hardware() == STOP
+
+
+def test_tc_037_1_cs_a_cached_id_tag_begins_offline() -> None:
+    """What the central system once accepted may begin without it (CP16-044, CP16-047, CP16-071)."""
+    lab = charging(MeterValueSampleInterval="0")
+    lab.present()
+    lab.do("unplug", 1)
+    lab.start_over()
+    lab.disconnect()
+    lab.plug_in()
+    lab.present()
+    assert lab.hardware() == BEGIN
+    lab.link_up()
+    assert lab.log() == [CHARGING, "StartTransaction 1 TAG 1500"]
+
+
+def test_tc_037_1_cs_an_unknown_id_tag_begins_nothing_offline_unless_that_is_allowed() -> None:
+    """Without AllowOfflineTxForUnknownId there is neither energy nor a transaction (CP16-040, CP16-045)."""
+    lab = booted()
+    lab.disconnect()
+    lab.plug_in()
+    lab.present()
+    lab.link_up()
+    assert lab.log() == [PREPARING]
+    assert lab.hardware() == []
 
 
 def test_tc_037_2_cs_a_transaction_that_began_offline_and_is_refused_is_stopped() -> None:
@@ -419,6 +445,13 @@ def test_tc_037_3_cs_a_transaction_that_began_offline_and_is_refused_goes_on_wit
     assert lab.hardware() == [UnlockConnector(1)]
 
 
+def test_tc_037_3_cs_a_transaction_that_is_refused_may_have_a_little_energy() -> None:
+    """With MaxEnergyOnInvalidId the hardware goes on as far as that (CP16-065)."""
+    lab = _begun_offline(INVALID, StopTransactionOnInvalidId="false", MaxEnergyOnInvalidId="500")
+    assert lab.log() == [CHARGING, START]
+    assert lab.hardware() == [StartEnergy(1, 500)]
+
+
 def test_tc_038_cs_a_transaction_that_ended_offline_is_reported() -> None:
     """StopTransaction comes with the time at which it ended (CP16-042, CP16-071, CP16-061, CP16-037)."""
     lab = charging(MeterValueSampleInterval="0")
@@ -430,7 +463,7 @@ def test_tc_038_cs_a_transaction_that_ended_offline_is_reported() -> None:
     lab.link_up()
     (stop,) = lab.heard(StopTransactionRequest)
     assert stop.timestamp == _at(5)
-    assert sorted(lab.log()) == [FINISHING, "StopTransaction TAG 1500 101 Local"]
+    assert lab.log() == [FINISHING, "StopTransaction TAG 1500 101 Local"]
 
 
 def test_tc_039_cs_a_transaction_that_began_and_ended_offline_is_reported() -> None:
@@ -465,8 +498,23 @@ def test_tc_039_cs_a_start_that_the_link_was_lost_over_is_sent_again() -> None:
     lab.disconnect()
     lab.mute.clear()
     lab.link_up()
-    assert [line for line in lab.log() if "Transaction" in line] == [START, "StopTransaction TAG 1500 101 Local"]
+    assert lab.log() == [FINISHING, START, "StopTransaction TAG 1500 101 Local"]
     assert lab.hardware() == [*BEGIN, *STOP]
+
+
+def test_tc_039_cs_a_start_and_a_stop_that_wait_outlive_a_boot() -> None:
+    """They go out in order once the new boot is accepted, and not before (CP16-010, CP16-077)."""
+    lab = booted(AllowOfflineTxForUnknownId="true", MeterValueSampleInterval="0")
+    lab.disconnect()
+    lab.plug_in()
+    lab.present()
+    lab.present()
+    lab = lab.reboot()
+    lab.registrations = [RegistrationStatus.PENDING]
+    lab.link_up()
+    assert lab.log() == ["BootNotification Vendor Model"]
+    lab.wait(300)
+    assert lab.log() == [*BOOTED, START, "StopTransaction TAG 1000 101 Local"]
 
 
 # -- faults --
