@@ -17,6 +17,8 @@ __all__ = ["TriggerMessages"]
 class TriggerMessages(Block):
     """Answers TriggerMessage, and only then has the message sent (CP16-180, RPC-05A)."""
 
+    profile = "RemoteTrigger"  # CP16-003
+
     def __init__(self, core: Backbone, triggers: Callable[[], Mapping[MessageTrigger, Trigger]]) -> None:
         self._core: Final = core
         self._triggers: Final = triggers
