@@ -206,8 +206,8 @@ class Delivery(Block):
         self._is_sending = False
         row = self._rows[number]
         if isinstance(outcome, ConnectionLost):  # no attempt (CP16-074, D-05): it is sent again, first of all
-            if self._core.is_online:
-                self._wait(LINK_PATIENCE)
+            if self._core.is_online:  # if it is down in a moment, the next one does not wait for this
+                self._core.machine.timers.set(_LINK_TIMER, self._core.machine.now + LINK_PATIENCE, self._send)
             return
         if isinstance(outcome, CallFailure):
             self._on_failure(number, attrs.evolve(row, attempts=row.attempts + 1), request, outcome)
@@ -258,6 +258,7 @@ class Delivery(Block):
 
 
 _TIMER: Final = Delivery
+_LINK_TIMER: Final = Delivery, LINK_PATIENCE
 
 
 def _key(number: int) -> str:
