@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
-from ocpp_sansio.errors import CallFailure
+from ocpp_sansio.errors import CallFailure, ConnectionLost
 from ocpp_sansio.v16 import BootNotificationRequest, BootNotificationResponse, MessageTrigger, RegistrationStatus
 
 from .backbone import Accepted, Backbone, Block, KeyChanged, LinkUp, Trigger
@@ -13,6 +13,10 @@ from .effects import RegistrationChanged
 from .keys import HEARTBEAT_INTERVAL
 
 __all__ = ["Registration"]
+
+_TIMER: Final = BootNotificationRequest
+_LINK_TIMER: Final = BootNotificationRequest, ConnectionLost
+"""Of the next attempt on a link that took nothing."""
 
 
 class Registration(Block):
@@ -43,7 +47,8 @@ class Registration(Block):
         return None if self._core.registration is RegistrationStatus.ACCEPTED else self._ask
 
     def _ask(self) -> None:
-        self._core.machine.timers.cancel(_TIMER)
+        for timer in (_TIMER, _LINK_TIMER):
+            self._core.machine.timers.cancel(timer)
         if self._core.line.is_up and not self._is_asking:
             self._is_asking = True
             self._core.line.call(self._core.setup.boot, self._on_answer, timeout=self._core.message_timeout)
@@ -52,8 +57,8 @@ class Registration(Block):
         self._is_asking = False
         core = self._core
         if isinstance(outcome, CallFailure):
-            if core.line.is_up:  # else the next link asks
-                self._ask_later(0)  # CP16-018
+            if core.line.is_up:  # else the next link asks; if it is down in a moment, that does not wait for this
+                self._ask_later(0, _LINK_TIMER if isinstance(outcome, ConnectionLost) else _TIMER)  # CP16-018
             return
         core.registration = outcome.status
         core.machine.emit(RegistrationChanged(outcome.status))
@@ -66,10 +71,7 @@ class Registration(Block):
             core.publish(KeyChanged(HEARTBEAT_INTERVAL))
         core.publish(Accepted())
 
-    def _ask_later(self, interval: int) -> None:
+    def _ask_later(self, interval: int, timer: Hashable = _TIMER) -> None:
         """At the earliest when the central system said; 0, or nonsense, leaves it to us (CP16-012)."""
         wait = interval if interval > 0 else self._core.setup.boot_retry
-        self._core.machine.timers.set(_TIMER, self._core.machine.now + wait, self._ask)
-
-
-_TIMER: Final = BootNotificationRequest
+        self._core.machine.timers.set(timer, self._core.machine.now + wait, self._ask)

@@ -359,6 +359,20 @@ def test_a_lost_connection_is_no_attempt_and_the_message_is_the_first_on_the_nex
     assert post.seen(DeadLetter) == []
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_that_is_so_too_if_the_message_is_known_to_be_lost_before_the_link_is(sent: bool) -> None:
+    """CP16-074, RPC-131: a session tells of the outcomes of its CALLs, and then of its end."""
+    post = Post()
+    post.online()
+    post.start(1)
+    post.answer(ConnectionLost(sent=sent))
+    post.offline()
+    post.online()
+    assert kinds(post.sent) == ["StartTransaction"]
+    post.wait(10)
+    assert len(post.sent) == 1
+
+
 def test_a_message_is_the_same_each_time_it_is_sent() -> None:
     """D-04, CS16-045: so that the central system can tell that it has had it."""
     post = Post()

@@ -219,6 +219,19 @@ def test_if_the_link_is_lost_the_next_one_asks_at_once():
     assert boots(bench) == 1
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_that_is_so_too_if_the_message_is_known_to_be_lost_before_the_link_is(sent):
+    """CP16-018, RPC-131: a session tells of the outcomes of its CALLs, and then of its end."""
+    bench = connected()
+    bench.answer(ConnectionLost(sent=sent))
+    bench.disconnect()
+    bench.connect()
+    assert boots(bench) == 1
+    bench.answer(answer(ACCEPTED))
+    bench.wait(100)
+    assert boots(bench) == 1
+
+
 def test_a_link_that_takes_nothing_is_asked_again_after_a_while(monkeypatch):
     """CP16-018."""
     bench = Bench()
