@@ -7,6 +7,7 @@ whatever was lost on the way: answers, messages, links, power.
 from __future__ import annotations
 
 import asyncio
+import queue
 import secrets
 import threading
 import time
@@ -27,18 +28,25 @@ from ocpp.routing import on
 from ocpp.v16 import ChargePoint as PackageChargePoint
 from ocpp.v16 import call, call_result
 
-from ocpp_sansio import ConnectionLost, v16
+from ocpp_sansio import ConnectionLost, Direction, v16
 from ocpp_sansio import central_system as cs
 from ocpp_sansio import charge_point as cp
 from ocpp_sansio.central_system import Anomaly
-from ocpp_sansio.charge_point.effects import LockConnector, Reboot, StartEnergy, StopEnergy, TakeReading, UnlockConnector
+from ocpp_sansio.charge_point.effects import (
+    LockConnector,
+    Reboot,
+    StartEnergy,
+    StopEnergy,
+    TakeReading,
+    UnlockConnector,
+)
 from ocpp_transports.store import SqliteStore
 from tests.transports.contract import ADAPTERS, BOOT, PATIENCE, Adapter, ServerEnd, census
 from tests.transports.test_roles import Host, operated, playing
 
 on_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=repr)
 
-SETUP = cp.Setup(BOOT, connectors=(cp.ConnectorSetup(), cp.ConnectorSetup()), boot_retry=0.05)
+SETUP = cp.Setup(BOOT, connectors=(cp.ConnectorSetup(), cp.ConnectorSetup()))
 SUBPROTOCOL = websockets.Subprotocol("ocpp1.6")
 
 
@@ -168,6 +176,7 @@ class Books(Watched):
         self.station: Any = None
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.faults: dict[str, deque[str]] = {}
+        self.starts: dict[tuple[int, str, int, str], int] = {}
         self.sales: dict[int, Sale] = {}
         self.oddities: list[str] = []
 
@@ -209,13 +218,9 @@ class Books(Watched):
         return call_result.Authorize(id_tag_info={"status": "Accepted"})
 
     def StartTransaction(self, connector_id: int, id_tag: str, meter_start: int, timestamp: str) -> Any:  # noqa: N802
-        known = (connector_id, id_tag, meter_start, timestamp)
-        for number, sale in self.sales.items():
-            if known == (sale.charge.connector, sale.id_tag, sale.charge.start, sale.timestamp):
-                break
-        else:
-            number = 1 + secrets.randbelow(2**31 - 1)
-            self.sales[number] = Sale(id_tag, timestamp, Charge(connector_id, meter_start))
+        key = (connector_id, id_tag, meter_start, timestamp)  # what tells a repetition
+        number = self.starts.setdefault(key, 1 + secrets.randbelow(2**31 - 1))
+        self.sales.setdefault(number, Sale(id_tag, timestamp, Charge(connector_id, meter_start)))
         return call_result.StartTransaction(transaction_id=number, id_tag_info={"status": "Accepted"})
 
     def MeterValues(  # noqa: N802
@@ -497,14 +502,18 @@ def test_our_charge_point_serves_drivers_and_operators_for_a_day(adapter: Adapte
 def test_our_charge_point_loses_links_answers_and_power_but_no_transaction(adapter: Adapter, tmp_path: Path) -> None:
     site = Site()
     with their_central_system() as books:
+        books.faults = {
+            "BootNotification": deque(["lose it", "lose the answer"]),
+            "StatusNotification": deque(["lose it", "refuse"]),
+        }
         with in_service(adapter, books.url, site, tmp_path / "store") as tell:
             books.expect("StatusNotification", connector_id=2)
             configure_for_a_day(books)
             tell("plug_in", 1)
             tell("plug_in", 2)
 
-            # The answer to the start is lost, and the link with it; the same with each message that follows.
-            books.faults = {
+            # Every message on a transaction is lost, or its answer is, and the link with it.
+            books.faults |= {
                 "StartTransaction": deque(["lose it", "lose the answer", "refuse"]),
                 "MeterValues": deque(["lose the answer", "refuse", "lose it"]),
                 "StopTransaction": deque(["lose the answer", "lose it", "refuse"]),
@@ -662,6 +671,8 @@ class Centre:
         self.path = path
         self.verdicts = deque([cs.Verdict(v16.RegistrationStatus.PENDING, 1), cs.Verdict(interval=300)])
         self.host = Host()
+        self.starts: queue.Queue[str] = queue.Queue()
+        """The attempts to tell of a start."""
         self.role: cs.CentralSystem
         self.served: ServerEnd
 
@@ -677,8 +688,12 @@ class Centre:
             )
             self.role.authorisation.add(cs.IdTag("ANNA"), cs.IdTag("OTTO", v16.AuthorizationStatus.BLOCKED))
             csms = playing(self.role, store, self.host)  # type: ignore[arg-type]
-            with self.adapter.serve(csms) as self.served:
+            with self.adapter.serve(csms, tap=self.listen) as self.served:
                 yield self.served.url
+
+    def listen(self, _: Any, direction: Direction, text: str, __: float) -> None:
+        if direction is Direction.IN and '"StartTransaction"' in text:
+            self.starts.put(text)
 
     def start(self, request: Any, **options: Any) -> asyncio.Future[Any]:
         future = self.served.start_work(partial(self.served.server.call, "CP_1", request, **options))
@@ -702,6 +717,7 @@ def test_our_central_system_keeps_its_books_whatever_becomes_of_links_and_answer
             assert (await station.ask(boot)).status == "Pending"
             with pytest.raises(SecurityError):
                 await station.start_transaction(1, "ANNA", 0, oclock(0))
+            centre.starts.get_nowait()
             with pytest.raises(cs.CommandRefused, match="Pending"):
                 await centre.start(v16.RemoteStartTransactionRequest(id_tag="ANNA"))
             change = v16.ChangeConfigurationRequest(key="HeartbeatInterval", value="60")
@@ -719,14 +735,7 @@ def test_our_central_system_keeps_its_books_whatever_becomes_of_links_and_answer
         for _ in range(2):
             async with connected(url, is_deaf=True) as station:
                 attempt = station.start_transaction(1, "ANNA", 1_000, oclock(1))
-                heard = centre.role.presence.last_heard("CP_1")
-
-                def has_come(heard: datetime | None = heard) -> None:
-                    deadline = time.monotonic() + PATIENCE
-                    while centre.role.presence.last_heard("CP_1") == heard and time.monotonic() < deadline:
-                        threading.Event().wait(0.001)
-
-                await unheard(attempt, has_come)
+                await unheard(attempt, partial(centre.starts.get, timeout=PATIENCE))
         begun = (await centre.see(cs.TransactionStarted)).transaction
         async with connected(url) as station:
             started = await station.start_transaction(1, "ANNA", 1_000, oclock(1))
