@@ -77,7 +77,7 @@ def ids_of(moves):
 
 
 def test_the_matrix_has_the_transitions_of_the_specification_and_no_others():
-    """Every line of the matrix, and every cell that has none (ST16-A2…ST16-I8):
+    """ST16-A2 … ST16-I8: every line of the matrix, and no line for any other cell.
 
     ST16-A2, ST16-A3, ST16-A4, ST16-A5, ST16-A7, ST16-A8, ST16-A9, ST16-B1, ST16-B3, ST16-B4, ST16-B5,
     ST16-B6, ST16-B9, ST16-C1, ST16-C4, ST16-C5, ST16-C6, ST16-C8, ST16-C9, ST16-D1, ST16-D3, ST16-D5,
