@@ -343,6 +343,7 @@ def test_the_newest_connection_wins_and_a_late_close_of_the_old_one_changes_noth
 
 
 def test_everybody_is_admitted_unless_a_hook_decides():
+    """CS16-004: a charge point that is not known is told so before there is a WebSocket."""
     csms = CentralSystem()
     assert not csms.is_authenticating
     assert csms.admit(None) is True

@@ -427,6 +427,19 @@ def test_or_why_there_is_none():
     assert ends.outcomes == [repr(CallTimedOut(5))]
 
 
+def test_what_is_asked_again_is_another_call():
+    """D-14, RPC-041: a peer that has refused the one has to look at the other."""
+    ends = Ends()
+    ends.ask(timeout=5)
+    [first] = ends.sent()
+    ends.ours.handle_timeout(now=5)
+    ends.heed()
+    ends.ask()
+    [second] = ends.sent()
+    assert first.request == second.request
+    assert first.message_id != second.message_id
+
+
 def test_nothing_is_asked_before_what_it_tells_of_is_kept():
     """D-01."""
     ends = Ends()

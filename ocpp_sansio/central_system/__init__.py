@@ -1,11 +1,11 @@
 """What a central system of OCPP 1.6 does, above who calls whom: the Core profile as a pure machine.
 
 :class:`CentralSystem` puts the functional blocks together, a file each; what they share is in ``backbone``, what they
-tell the driver in ``effects``.
+tell the driver in ``effects``. A further profile joins as one more block.
 """
 
 from .authorisation import Authorisation, Authorise, IdTag
-from .backbone import Registration
+from .backbone import Backbone, Block, Registration
 from .central_system import CentralSystem
 from .data_transfer import DataTransfer, VendorHandler
 from .effects import (
@@ -44,6 +44,8 @@ __all__ = [
     "Anomaly",
     "Authorisation",
     "Authorise",
+    "Backbone",
+    "Block",
     "CentralSystem",
     "Command",
     "CommandExpired",

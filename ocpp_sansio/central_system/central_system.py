@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from ocpp_sansio.store import Persist, Put
 from ocpp_sansio.v16 import BootNotificationRequest
 
 from .authorisation import Authorisation, Authorise
-from .backbone import Backbone
+from .backbone import Backbone, Block
 from .commands import Commands
 from .data_transfer import DataTransfer
 from .effects import Command, Effect
@@ -49,6 +49,7 @@ class CentralSystem:
         authorise: what the application knows about idTags. Without one, and for those of which it says ``None``, the
             table of ``authorisation`` is asked.
         options: choices and bounds.
+        profiles: makes the blocks of feature profiles beyond Core, each from the backbone.
 
     The hooks are called within a step and must not call back.
 
@@ -66,6 +67,7 @@ class CentralSystem:
         registration: Policy = _accept,
         authorise: Authorise | None = None,
         options: Options | None = None,
+        profiles: Iterable[Callable[[Backbone], Block]] = (),
     ) -> None:
         self._backbone = backbone = Backbone(options or Options(), now=now, utc=utc)
         self._machine = backbone.machine
@@ -92,6 +94,7 @@ class CentralSystem:
             self.view,
             self.data_transfer,
             self._commands,
+            *(make(backbone) for make in profiles),
         )
         backbone.restore(records)
 

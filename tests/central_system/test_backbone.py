@@ -109,6 +109,23 @@ def test_cp16_002_what_no_block_answers_is_not_supported() -> None:
     assert World().station().ask(request).code is ErrorCode.NOT_SUPPORTED
 
 
+class Firmware(Block):
+    """A block of another profile."""
+
+    def handlers(self):
+        return {v16.FirmwareStatusNotificationRequest: self.take_note}
+
+    def take_note(self, identity: str, request: Any) -> v16.FirmwareStatusNotificationResponse:
+        return v16.FirmwareStatusNotificationResponse()
+
+
+def test_a_profile_beyond_core_joins_as_one_more_block() -> None:
+    """CP16-002."""
+    request = v16.FirmwareStatusNotificationRequest(status=v16.FirmwareStatus.INSTALLED)
+    response = World(profiles=[Firmware]).station().ask(request)
+    assert response == v16.FirmwareStatusNotificationResponse()
+
+
 def test_stations_that_have_been_away_longest_are_forgotten_with_all_there_is_of_them() -> None:
     world = World(options=Options(max_absent_stations=1))
     dropped: list[str] = []

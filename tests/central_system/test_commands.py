@@ -147,6 +147,15 @@ def test_a_command_that_has_expired_is_not_sent_even_if_its_time_out_was_not_han
     assert outcomes(world) == [(command, CommandExpired)]
 
 
+def test_rpc_052_each_station_has_a_command_on_its_way_and_no_second() -> None:
+    world = World()
+    stations = [world.station(identity) for identity in ("CP1", "CP2")]
+    for station in stations:
+        world.call(station.identity, CLEAR)
+        world.call(station.identity, READ)
+    assert [station.asked for station in stations] == [[CLEAR], [CLEAR]]
+
+
 def test_rpc_131_a_command_on_its_way_fails_with_the_link_and_one_with_time_waits_for_the_next() -> None:
     world = World()
     station = world.station()

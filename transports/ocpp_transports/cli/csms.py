@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from ._adapters import give_in_task
 from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
 from ._screen import print_line, screen, show_log
-from ._story import Answers
+from ._story import Answer, Answers
 
 __all__ = ["csms"]
 
@@ -57,6 +58,20 @@ def csms(
         sys.exit(str(error))
 
 
+class _BeyondCore(central_system.Block):
+    """Answers what charge points send of other profiles."""
+
+    def handlers(self) -> dict[type[Any], Callable[[str, Any], Any]]:
+        """The answers of the dialect, but for the messages that the role knows better."""
+        answers = DIALECTS[Version.V16].welcome(lambda: datetime.now(UTC))
+        others = [action.request for action in Version.V16.actions.values() if action.profile != "Core"]
+        return {request: _answering(answers[request]) for request in others if request in answers}
+
+
+def _answering(answer: Answer) -> Callable[[str, Any], Any]:
+    return lambda _, request: answer(request)
+
+
 def _role(store: Store) -> central_system.CentralSystem:
     """One that takes everybody on, and lets everybody charge."""
     return central_system.CentralSystem(
@@ -65,6 +80,7 @@ def _role(store: Store) -> central_system.CentralSystem:
         transaction_ids=lambda: 1 + secrets.randbelow(2**31 - 1),
         records=store.load(),
         authorise=lambda *_: v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED),
+        profiles=[_BeyondCore],
     )
 
 
