@@ -397,7 +397,7 @@ class ChargePoint:
         """Have a hook answer the messages of a vendor, in place of any before (CP16-200).
 
         It returns the response, or ``None`` if it has no message of that id; it may raise
-        :class:`ocpp_sansio.Rejection`. What else it raises comes out of ``receive_event``.
+        :class:`ocpp_sansio.Rejection`. For what else it raises see ``HookFailed``.
         """
         self._data_transfer.on_data_transfer(vendor_id, hook)
 

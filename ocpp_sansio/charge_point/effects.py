@@ -31,6 +31,7 @@ __all__ = [
     "DataTransferred",
     "DeadLetter",
     "Effect",
+    "HookFailed",
     "IdTagRefused",
     "LockConnector",
     "MeterValuesThinned",
@@ -209,11 +210,21 @@ class DataTransferred:
     outcome: DataTransferResponse | CallFailure
 
 
+@attrs.frozen
+class HookFailed:
+    """A hook of the host has raised, or has given what cannot be sent: the central system was told InternalError."""
+
+    vendor_id: str
+    """As the central system has spelled it."""
+    error: Exception
+
+
 Effect = (
     CableLocked
     | ConfigurationChanged
     | DataTransferred
     | DeadLetter
+    | HookFailed
     | IdTagRefused
     | LockConnector
     | MeterValuesThinned
