@@ -94,6 +94,8 @@ class Setup:
     """Transaction messages that wait to be delivered; beyond it meter values are thinned (D-08)."""
     resume_after_power_loss: bool = False
     """Whether a transaction goes on after the power was lost, instead of being stopped (CP16-07A)."""
+    unlock_timeout: float = 10.0
+    """Seconds that the host has to report what became of an unlocking that the central system waits for (CP16-087)."""
     reset_patience: float = 30.0
     """Seconds that a reset waits until what has stopped is delivered (CP16-090)."""
 
@@ -408,7 +410,10 @@ class Cables(Protocol):
         ...
 
     def unlock(self, connector: int, done: Callable[[bool], None] | None = None) -> None:
-        """Have the cable unlocked, if there is anything to unlock. ``done`` is told whether it is."""
+        """Have the cable unlocked, if there is anything to unlock.
+
+        ``done`` is told whether it is; that it is not, if the host does not say in time.
+        """
         ...
 
     def hold(self, connector: int, id_tag: str, parent_id_tag: str | None) -> None:

@@ -254,6 +254,20 @@ def test_the_answer_is_what_the_host_reports(works: bool, status: UnlockStatus) 
     assert answers == [UnlockConnectorResponse(status=status)] * 2
 
 
+def test_a_host_that_never_reports_has_not_unlocked_it() -> None:
+    """CP16-087: no request is left without an answer; and what is reported too late changes nothing."""
+    station = online(Setup(BOOT, unlock_timeout=5.0))
+    station.locks = None
+    assert unlock(station) is None
+    assert station.link is not None
+    station.wait(4)
+    assert unlock(station) is None
+    station.wait(1)
+    station.do("unlocked", 1, True)
+    answers = [answer for _, answer in station.link.answers]
+    assert answers == [UnlockConnectorResponse(status=UnlockStatus.UNLOCK_FAILED)] * 2
+
+
 def test_a_transaction_is_stopped_first() -> None:
     """CP16-087; TC_018."""
     station = online()
