@@ -21,6 +21,7 @@ from ocpp_sansio.v16 import (
     BootNotificationRequest,
     ChargePointErrorCode,
     ChargePointStatus,
+    ChargingProfile,
     IdTagInfo,
     MessageTrigger,
     MeterValue,
@@ -171,6 +172,8 @@ class Use:
     """As far as it is known."""
     reservation_id: int | None = None
     """The reservation that it consumes; set by the gate that knows of it (CP16-134)."""
+    charging_profile: ChargingProfile | None = None
+    """The TxProfile that a remote start brought along (CP16-085)."""
 
 
 Gate = Callable[[Use], bool]
@@ -251,7 +254,9 @@ class TransactionBegun:
 
     transaction: Transaction
     reading: Reading
-    """That of its begin, or the last before the interruption."""
+    """That of its begin, or of the end of the interruption."""
+    charging_profile: ChargingProfile | None = None
+    """What its use brought along, when it begins: for a block that knows what to do with it (CP16-085)."""
 
 
 @attrs.frozen
@@ -465,7 +470,9 @@ class Presenting(Protocol):
         """A connector, or this one, that an idTag could start a transaction on; ``None``: there is none."""
         ...
 
-    def start(self, id_tag: str, connector: int, *, authorised: bool) -> None:
+    def start(
+        self, id_tag: str, connector: int, *, authorised: bool, charging_profile: ChargingProfile | None = None
+    ) -> None:
         """Use a connector that was chosen: as if the idTag had been presented there, perhaps authorised already."""
         ...
 

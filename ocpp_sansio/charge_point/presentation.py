@@ -18,6 +18,7 @@ from ocpp_sansio.v16 import (
     AuthorizationStatus,
     ChargePointErrorCode,
     ChargePointStatus,
+    ChargingProfile,
     IdTagInfo,
     ReadingContext,
     Reason,
@@ -194,9 +195,12 @@ class Presentation(Block):
             use.connector not in self._spent and self._charging.has_room and all(gate(use) for gate in self._core.gates)
         )
 
-    def start(self, id_tag: str, connector: int, *, authorised: bool) -> None:
+    def start(
+        self, id_tag: str, connector: int, *, authorised: bool, charging_profile: ChargingProfile | None = None
+    ) -> None:
         """Use a connector that was chosen, as if the idTag had been presented there (CP16-081)."""
-        use = Use(connector, id_tag, self._authoriser.parent_of(id_tag))
+        parent = self._authoriser.parent_of(id_tag)
+        use = Use(connector, id_tag, parent, charging_profile=charging_profile)
         self._start(_Intent(use), authorised=authorised)
 
     def _start(self, intent: _Intent, *, authorised: bool = False) -> None:

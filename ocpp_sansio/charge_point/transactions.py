@@ -145,12 +145,11 @@ class Transactions(Block):
         )
         self._outbox.deliver(request, begun, transaction.ref)
         self._core.machine.emit(TransactionBegan(use.connector, use.id_tag, reading.register, begun.utc))
-        self._go_on(life, reading)
+        self._go_on(life, TransactionBegun(transaction, reading, use.charging_profile))
 
-    def _go_on(self, life: _Life, reading: Reading) -> None:
-        transaction = life.transaction
-        self._connectors.start(transaction.connector)
-        self._core.publish(TransactionBegun(transaction, reading))
+    def _go_on(self, life: _Life, begun: TransactionBegun) -> None:
+        self._connectors.start(life.transaction.connector)
+        self._core.publish(begun)
         self._regulate(life)
 
     def _keep(self, life: _Life) -> None:
@@ -360,7 +359,7 @@ class Transactions(Block):
         if connector in self._asleep and life.end is None and self._connectors[connector].is_plugged:
             self._asleep.discard(connector)
             self._core.machine.timers.cancel((_TIMER, connector))
-            self._go_on(life, reading)
+            self._go_on(life, TransactionBegun(life.transaction, reading))
 
     def _on_no_show(self, life: _Life) -> None:
         """No EV is where one was: it ended when it was last heard of."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from ocpp_sansio import CallRefused
-from ocpp_sansio.charge_point import ConnectorSetup, Setup
+from ocpp_sansio.charge_point import Block, ConnectorSetup, Setup
+from ocpp_sansio.charge_point.backbone import TransactionBegun
 from ocpp_sansio.charge_point.effects import StartEnergy, StopEnergy, UnlockConnector
 from ocpp_sansio.v16 import (
     AuthorizeRequest,
@@ -177,6 +179,30 @@ def test_a_charging_profile_has_to_be_for_the_transaction_that_is_to_begin(
 ) -> None:
     """CP16-085."""
     assert start(online(), charging_profile=profile(purpose, transaction_id)) is status
+
+
+def test_its_charging_profile_comes_with_the_transaction_to_whoever_can_do_something_with_it() -> None:
+    """CP16-085: the seam for smart charging."""
+    heard: list[TransactionBegun] = []
+    station = Station(profiles=[lambda _: _Ear(heard)])
+    station.online()
+    station.play("plug_in", 1)
+    sent = profile(ChargingProfilePurposeType.TX_PROFILE)
+    assert start(station, charging_profile=sent) is ACCEPTED
+    station.serve()
+    assert [begun.charging_profile for begun in heard] == [sent]
+    station.play("stop", 1)
+    station.play("unplug", 1)
+    station.charge()
+    assert [begun.charging_profile for begun in heard] == [sent, None]
+
+
+class _Ear(Block):
+    def __init__(self, heard: list[TransactionBegun]) -> None:
+        self.heard = heard
+
+    def hears(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        return {TransactionBegun: self.heard.append}
 
 
 def test_it_is_rejected_while_pending() -> None:
