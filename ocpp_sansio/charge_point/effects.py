@@ -68,7 +68,7 @@ class UnlockConnector:
 
 @attrs.frozen
 class StartEnergy:
-    """Offer energy. What has started is on record when this comes (D-01)."""
+    """Offer energy. What has started is on record when this comes (D-01). None is offered at boot, until this comes."""
 
     connector: int
     max_energy: int | None = None

@@ -1,9 +1,9 @@
 """The life of a transaction: from all preconditions met, over the answer to its start and its faults, to its end.
 
-What is under way is on record under ``transaction``, with the last register that was read and, once somebody has
-stopped it, when and why. The record goes in the same batch in which the StopTransaction comes into the queue: at every
-instant a transaction is in one of the two, and never in both. This block does not know who may begin one, nor how
-messages travel.
+What is under way is on record under ``transaction``, with the last register that was read and, once it has ended, when
+and why: then only the last reading is still to come, also when a boot lies between. The record goes in the same batch in
+which the StopTransaction comes into the queue: at every instant a transaction is in one of the two, and never in both.
+This block does not know who may begin one, nor how messages travel.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ __all__ = ["Transactions"]
 
 @attrs.frozen
 class _End:
-    """That somebody has stopped a transaction."""
+    """When and why a transaction has ended."""
 
     reason: Reason
     moment: Moment
@@ -223,19 +223,26 @@ class Transactions(Block):
     def _on_reading(self, notice: ReadingTaken) -> None:
         """Keep how far it has come, for the case that the power is lost (CP16-07A)."""
         life = self._lives.get(notice.connector)
-        if life is not None and notice.reading.register >= life.last.register:  # CP16-066
-            life.last = _bare(notice.reading)
-            self._keep(life)
+        if life is not None:
+            self._note(life, notice.reading)
+
+    def _note(self, life: _Life, reading: Reading) -> None:
+        if reading.register < life.last.register:  # CP16-066
+            return
+        # One that sleeps was last heard of before the power was lost, however often its meter is read meanwhile.
+        sleeps = life.transaction.connector in self._asleep
+        life.last = Reading((), reading.register, life.last.moment if sleeps else reading.moment)
+        self._keep(life)
 
     def _on_clock_set(self, _: ClockSet) -> None:
         """Put right what was noted down before the time was known (D-19)."""
         correct = self._core.clock.corrected
         for life in self._lives.values():
-            begun, last = correct(life.transaction.begun), correct(life.last.moment)
-            if begun is life.transaction.begun and last is life.last.moment:
-                continue
-            life.transaction.begun, life.last = begun, attrs.evolve(life.last, moment=last)
-            self._keep(life)
+            begun, last = correct(life.transaction.begun), attrs.evolve(life.last, moment=correct(life.last.moment))
+            end = life.end and attrs.evolve(life.end, moment=correct(life.end.moment))
+            if (begun, last, end) != (life.transaction.begun, life.last, life.end):
+                life.transaction.begun, life.last, life.end = begun, last, end
+                self._keep(life)
 
     def _on_status(self, notice: StatusMoved) -> None:
         """A fault takes the energy, not the transaction; the end of the fault gives it back."""
@@ -267,12 +274,17 @@ class Transactions(Block):
         """
         life = self._lives.get(connector)
         if life is not None and life.end is None:
-            self._mark(life, reason, id_tag)
-            self._meter.read(connector, ReadingContext.TRANSACTION_END, lambda reading: self._on_last(life, reading))
+            self._finish(life, _End(reason, self._core.moment(), id_tag))
 
-    def _mark(self, life: _Life, reason: Reason, id_tag: str | None = None) -> None:
-        """Somebody has stopped it. That is kept: if the process dies before the meter is read, it still ended so."""
-        life.end = _End(reason, self._core.moment(), id_tag)
+    def _finish(self, life: _Life, end: _End) -> None:
+        self._mark(life, end)
+        self._meter.read(life.transaction.connector, ReadingContext.TRANSACTION_END, partial(self._on_last, life))
+
+    def _mark(self, life: _Life, end: _End) -> None:
+        """It has ended. That is kept: if the process dies before the meter is read, it still ended so."""
+        life.end = end
+        self._asleep.discard(life.transaction.connector)
+        self._core.machine.timers.cancel((_TIMER, life.transaction.connector))
         self._keep(life)
         self._regulate(life)
 
@@ -284,14 +296,12 @@ class Transactions(Block):
         """Stop all of them with what is known now: there is no time to wait for a meter (CP16-07A)."""
         for life in tuple(self._lives.values()):
             if life.end is None:
-                self._mark(life, reason)
+                self._mark(life, _End(reason, self._core.moment(), None))
             self._conclude(life, life.last)
 
     def _conclude(self, life: _Life, reading: Reading) -> None:
         connector = life.transaction.connector
         del self._lives[connector]
-        self._asleep.discard(connector)
-        self._core.machine.timers.cancel((_TIMER, connector))
         self._connectors.end(connector)
         self._put_on_record(life, reading)
 
@@ -300,20 +310,19 @@ class Transactions(Block):
         transaction, end = life.transaction, life.end
         assert end is not None
         meter_stop = max(reading.register, life.last.register)  # CP16-066
-        moment = self._core.clock.corrected(end.moment)
         request = StopTransactionRequest(
             id_tag=end.id_tag,
             meter_stop=meter_stop,
-            timestamp=moment.utc,
+            timestamp=end.moment.utc,
             transaction_id=-1,  # what it is called is known when this is sent (CP16-076)
             reason=end.reason,  # CP16-062 would let Local go without saying; no reader has to know that
             transaction_data=self._meter.transaction_data(transaction, reading),
         )
         self._core.machine.persist(Drop("transaction", str(transaction.ref)))
-        self._outbox.deliver(request, moment, transaction.ref)
+        self._outbox.deliver(request, end.moment, transaction.ref)
         self._free_cable(transaction, end.reason)
         self._core.machine.emit(
-            TransactionEnded(transaction.connector, transaction.id_tag, meter_stop, moment.utc, end.reason)
+            TransactionEnded(transaction.connector, transaction.id_tag, meter_stop, end.moment.utc, end.reason)
         )
         self._core.publish(TransactionOver(transaction))
 
@@ -338,33 +347,41 @@ class Transactions(Block):
     def recover(self, reason: Reason | None) -> None:
         """Deal with those that the last boot left: go on, or end them when they were last heard of (CP16-07A).
 
+        The meter outlives the power: what it shows now is what they have used, whenever it was read last.
+
         ``reason``: why that boot ended (CP16-091). ``None``: nobody had planned it, so the power was lost.
         """
+        resumes = reason is None and self._core.setup.resume_after_power_loss
         for life in self._left:
             connector = life.transaction.connector
-            resumes = reason is None and self._core.setup.resume_after_power_loss
-            if resumes and life.end is None and connector in self._connectors.ids():
+            has_place = connector in self._connectors.ids() and connector not in self._lives
+            if has_place:
                 self._lives[connector] = life
+            if has_place and resumes and life.end is None:
                 self._asleep.add(connector)
                 at = self._core.machine.now + self._core.settings[CONNECTION_TIME_OUT]
                 self._core.machine.timers.set((_TIMER, connector), at, partial(self._on_no_show, life))
-            else:
-                life.end = life.end or _End(reason or Reason.POWER_LOSS, life.last.moment, None)
+                continue
+            end = life.end or _End(reason or Reason.POWER_LOSS, life.last.moment, None)
+            if has_place:
+                self._finish(life, end)
+            else:  # there is no meter to be read any more
+                life.end = end
                 self._put_on_record(life, life.last)
         self._left.clear()
 
     def _wake(self, life: _Life, reading: Reading) -> None:
         """The EV is there, as it was before the power was lost: go on."""
         connector = life.transaction.connector
-        if connector in self._asleep and life.end is None and self._connectors[connector].is_plugged:
+        if connector in self._asleep and self._connectors[connector].is_plugged:
             self._asleep.discard(connector)
             self._core.machine.timers.cancel((_TIMER, connector))
+            self._note(life, reading)
             self._go_on(life, TransactionBegun(life.transaction, reading))
 
     def _on_no_show(self, life: _Life) -> None:
         """No EV is where one was: it ended when it was last heard of."""
-        life.end = _End(Reason.POWER_LOSS, life.last.moment, None)
-        self._conclude(life, life.last)
+        self._finish(life, _End(Reason.POWER_LOSS, life.last.moment, None))
 
 
 _TIMER: Final = Transactions

@@ -16,6 +16,7 @@ from ocpp_sansio.charge_point.effects import (
     LockConnector,
     StartEnergy,
     StopEnergy,
+    TakeReading,
     TransactionBegan,
     TransactionEnded,
     UnlockConnector,
@@ -27,7 +28,10 @@ from ocpp_sansio.v16 import (
     ChargePointStatus,
     IdTagInfo,
     MeterValuesRequest,
+    ReadingContext,
     Reason,
+    ResetRequest,
+    ResetType,
     StartTransactionRequest,
     StopTransactionRequest,
 )
@@ -446,6 +450,117 @@ def test_a_transaction_that_the_power_took_is_stopped_when_it_was_last_heard_of(
     assert again.reboot().kept.keys() <= {"boot", "cache", "registers", "transaction-ref", "configuration"}
 
 
+@pytest.mark.parametrize(
+    ("verbs", "reason"), [((), Reason.POWER_LOSS), (("hard",), Reason.HARD_RESET), (("stop",), Reason.LOCAL)]
+)
+def test_after_the_power_was_lost_the_meter_says_what_had_been_used_by_then(
+    verbs: tuple[str, ...], reason: Reason
+) -> None:
+    """CP16-07A, CP16-091, CP16-061: nothing that was charged goes without a bill; the end is when it was."""
+    station = Station()
+    station.online()
+    station.charge()
+    station.wait(20)
+    station.reads = False
+    if "stop" in verbs:
+        station.do("stop", 1)
+    if "hard" in verbs:
+        station.ask(ResetRequest(type=ResetType.HARD))
+    station.wait(5)
+    again = station.reboot(register=7000)
+    (wanted,) = again.seen(TakeReading)
+    assert (wanted.connector, wanted.context) == (1, ReadingContext.TRANSACTION_END)
+    again.online()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.meter_stop) == (reason, 7000)
+    assert stop.timestamp == EPOCH + timedelta(seconds=20 if verbs else 0)
+
+
+def test_after_the_power_was_lost_a_meter_that_says_nothing_has_the_last_word_that_it_said() -> None:
+    """CP16-07A, D-01: until then it is on record as what has ended, however often the power is lost again."""
+    station = Station()
+    station.online()
+    station.do("configure", "MeterValueSampleInterval", "10")
+    station.charge()
+    station.register = 1200
+    station.wait(15)
+    again = station.reboot(reads=False).reboot(reads=False)
+    again.online()
+    again.wait(9)
+    again.serve()
+    assert (again.kept["transaction"], again.sent(StopTransactionRequest)) == (1, [])
+    again.wait(1)
+    again.serve()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.meter_stop, stop.timestamp) == (Reason.POWER_LOSS, 1200, EPOCH + timedelta(seconds=10))
+    assert "transaction" not in again.kept
+
+
+def test_nobody_begins_where_what_the_power_took_is_still_being_read() -> None:
+    """CP16-069; and if the power goes again with a word of warning, that does not wait for the meter."""
+    station = Station()
+    station.online()
+    station.charge()
+    again = station.reboot(reads=False)
+    again.online()
+    again.play("plug_in", 1)
+    again.play("present", "OTHER", 1)
+    assert (again.sent(StartTransactionRequest), again.seen(StartEnergy)) == ([], [])
+    again.play("power_failing")
+    again.read()
+    again.serve()
+    assert [stop.meter_stop for stop in again.sent(StopTransactionRequest)] == [1000]
+    again.reads = True
+    again.charge("OTHER")
+    assert [start.id_tag for start in again.sent(StartTransactionRequest)] == ["OTHER"]
+
+
+def test_one_that_never_woke_ended_when_the_power_went_with_what_its_meter_shows_now() -> None:
+    """CP16-07A: it was last heard of then, however often the meter is read in between."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.online()
+    station.do("configure", "ClockAlignedDataInterval", "20")
+    station.charge()
+    again = station.reboot(register=1300)
+    again.online()
+    again.wait(59)
+    assert (again.kept["transaction"], again.sent(StopTransactionRequest)) == (1, [])
+    again.register = 1301
+    again.wait(1)
+    again.serve()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.timestamp, stop.meter_stop) == (Reason.POWER_LOSS, EPOCH, 1301)
+
+
+def test_one_that_was_stopped_in_its_sleep_is_not_stopped_again_by_the_time_out() -> None:
+    """CP16-07A, CP16-061."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.online()
+    station.charge()
+    again = station.reboot(reads=False)
+    again.online()
+    again.wait(55)
+    again.do("present", "TAG", 1)
+    again.wait(60)
+    again.serve()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.timestamp) == (Reason.LOCAL, EPOCH + timedelta(seconds=55))
+    assert len(again.seen(TakeReading)) == 1
+
+
+def test_one_that_was_woken_was_last_heard_of_then() -> None:
+    """CP16-07A: if the power goes once more, it ends there."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.online()
+    station.charge()
+    again = station.reboot()
+    again.wait(30)
+    again.do("plug_in", 1)
+    third = Station(Setup(BOOT), records=again.store.load(), now=again.now)
+    third.online()
+    assert third.sent(StopTransactionRequest)[0].timestamp == EPOCH + timedelta(seconds=30)
+
+
 def test_with_backup_power_all_stops_are_on_record_at_once_with_what_is_known() -> None:
     """CP16-07A: nobody waits for a meter."""
     station = Station(two())
@@ -564,6 +679,21 @@ def test_what_is_noted_of_a_transaction_is_put_right_with_the_clock() -> None:
     again.online()
     assert station.sent(StartTransactionRequest)[0].timestamp == EPOCH
     assert again.sent(StopTransactionRequest)[0].timestamp == EPOCH
+
+
+def test_the_end_that_was_noted_before_the_time_was_known_is_put_right_while_the_meter_is_read() -> None:
+    """D-19: the boot that puts it on record could not do it any more."""
+    station = Station(utc=datetime(1970, 1, 1, tzinfo=UTC))
+    station.do("configure", "AllowOfflineTxForUnknownId", "true")
+    station.charge()
+    station.wait(5)
+    station.reads = False
+    station.do("stop", 1)
+    station.wait(5)
+    station.online()
+    again = station.reboot()
+    again.online()
+    assert again.sent(StopTransactionRequest)[0].timestamp == EPOCH - timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("cut", range(12))
