@@ -74,6 +74,8 @@ class _Life:
     last: Reading
     """The highest register that was read, and when. Its other values are not kept."""
     end: _End | None = None
+    refused_at: int | None = None
+    """Wh: the first register that was read since the central system refused it."""
 
 
 class Transactions(Block):
@@ -160,6 +162,8 @@ class Transactions(Block):
     def _regulate(self, life: _Life) -> None:
         """Have the host offer what may be offered now, if that is not what it does."""
         connector = life.transaction.connector
+        if life.transaction.is_refused and life.end is None:  # CP16-065
+            self._connectors.allow_energy(connector, allowed=self._allowance(life) > 0)
         offer = self._offer(life)
         if offer == self._offers.get(connector):
             return
@@ -184,8 +188,13 @@ class Transactions(Block):
             return None
         if not transaction.is_refused:
             return StartEnergy(connector.id)
-        most = self._core.settings.get(MAX_ENERGY_ON_INVALID_ID)
-        return StartEnergy(connector.id, most) if most else None  # CP16-065
+        allowance = self._allowance(life)
+        return StartEnergy(connector.id, allowance) if allowance > 0 else None
+
+    def _allowance(self, life: _Life) -> int:
+        """Wh that one which was refused may still have, as far as is known what it has had since (CP16-065)."""
+        used = 0 if life.refused_at is None else life.last.register - life.refused_at
+        return (self._core.settings.get(MAX_ENERGY_ON_INVALID_ID) or 0) - used
 
     # -- what the central system says to the start --
 
@@ -206,8 +215,7 @@ class Transactions(Block):
                 self.stop(transaction.connector, Reason.DE_AUTHORIZED)
             else:
                 self._regulate(life)
-                allowed = self._offers.get(transaction.connector) is not None
-                self._connectors.allow_energy(transaction.connector, allowed=allowed)
+                self._meter.read(transaction.connector, ReadingContext.OTHER, _take_note)  # see _note
 
     def _on_given_up(self, notice: GivenUp) -> None:
         life = self._find(notice.transaction)
@@ -232,7 +240,11 @@ class Transactions(Block):
         # One that sleeps was last heard of before the power was lost, however often its meter is read meanwhile.
         sleeps = life.transaction.connector in self._asleep
         life.last = Reading((), reading.register, life.last.moment if sleeps else reading.moment)
+        if life.transaction.is_refused and life.refused_at is None:
+            life.refused_at = reading.register
         self._keep(life)
+        if life.transaction.is_refused and self._allowance(life) <= 0:  # the host has stopped by itself, if it is exact
+            self._regulate(life)
 
     def _on_clock_set(self, _: ClockSet) -> None:
         """Put right what was noted down before the time was known (D-19)."""
@@ -385,6 +397,10 @@ class Transactions(Block):
 
 
 _TIMER: Final = Transactions
+
+
+def _take_note(_: Reading) -> None:
+    """It is heard of as a notice."""
 
 
 def _bare(reading: Reading) -> Reading:

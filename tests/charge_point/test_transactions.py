@@ -286,6 +286,62 @@ def test_one_that_is_refused_may_be_allowed_a_little_energy() -> None:
     assert station.statuses()[-1] is ChargePointStatus.CHARGING
 
 
+def test_what_one_that_is_refused_has_had_of_its_allowance_it_does_not_get_again() -> None:
+    """CP16-065: counted from the refusal, over faults and boots, and at an end when the meter says so."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.do("configure", "AllowOfflineTxForUnknownId", "true")
+    for name, value in (("StopTransactionOnInvalidId", "false"), ("MaxEnergyOnInvalidId", "500")):
+        station.do("configure", name, value)
+    station.do("configure", "MeterValueSampleInterval", "10")
+    station.charge()
+    station.register = 3000
+    station.infos["TAG"] = INVALID
+    station.online()
+    assert station.seen(StartEnergy) == [StartEnergy(1), StartEnergy(1, 500)]
+    station.register = 3200
+    station.wait(10)
+    station.play("fault", 1, ChargePointErrorCode.GROUND_FAILURE)
+    station.play("fault_cleared", 1)
+    assert station.seen(StartEnergy)[2:] == [StartEnergy(1, 300)]
+    again = station.reboot(register=3250)
+    again.do("plug_in", 1)
+    again.do("ev_ready", 1)
+    again.online()
+    assert again.seen(StartEnergy) == [StartEnergy(1, 250)]
+    assert again.statuses()[-1] is ChargePointStatus.CHARGING
+    again.register = 3500
+    again.wait(10)
+    again.serve()
+    assert again.seen(StopEnergy) == [StopEnergy(1)]
+    assert again.statuses()[-1] is ChargePointStatus.SUSPENDED_EVSE
+    third = again.reboot(register=3500)
+    third.do("plug_in", 1)
+    third.do("ev_ready", 1)
+    third.online()
+    assert third.seen(StartEnergy) == []
+    assert third.statuses()[-1] is ChargePointStatus.SUSPENDED_EVSE
+
+
+def test_one_that_is_refused_while_its_ev_is_away_has_its_allowance_when_it_is_back() -> None:
+    """CP16-065, CP16-067."""
+    station = Station()
+    station.online()
+    station.do("configure", "StopTransactionOnEVSideDisconnect", "false")
+    station.do("configure", "StopTransactionOnInvalidId", "false")
+    station.do("configure", "MaxEnergyOnInvalidId", "500")
+    station.do("plug_in", 1)
+    station.do("present", "TAG", 1)
+    while not station.sent(StartTransactionRequest):
+        station.answer(station.proper_answer(station.unanswered[0].request))
+    station.do("unplug", 1)
+    station.infos["TAG"] = INVALID
+    station.serve()
+    station.do("plug_in", 1)
+    station.play("ev_ready", 1)
+    assert station.seen(StartEnergy) == [StartEnergy(1), StartEnergy(1, 500)]
+    assert station.statuses()[-1] is ChargePointStatus.CHARGING
+
+
 def test_one_that_began_offline_can_be_refused_later() -> None:
     """CP16-065: after offline."""
     station = Station()
