@@ -7,7 +7,7 @@ more block, and nothing here changes for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -24,7 +24,6 @@ from ocpp_sansio.v16 import (
     ChargingProfile,
     IdTagInfo,
     MessageTrigger,
-    MeterValue,
     ReadingContext,
     Reason,
     RegistrationStatus,
@@ -374,8 +373,8 @@ class Meter(Protocol):
         """Have the host read a meter. ``done`` is called once, later: with what it shows, or what it last showed."""
         ...
 
-    def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
-        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to.
+    def transaction_data(self, transaction: Transaction, last: Reading) -> list[Reading]:
+        """What goes into its StopTransaction, ``last`` at the end of it (CP16-147).
 
         Asked once, in the step that puts the end on record: nothing is kept of them any longer.
         """
@@ -395,10 +394,10 @@ class Outbox(Protocol):
         """Whether another transaction may begin: its messages will have room (D-08)."""
         ...
 
-    def deliver(self, request: Request[Any], moment: Moment, transaction: int | None) -> None:
-        """Keep a message and send it in its turn, with the transaction's id and the right time filled in (CP16-076).
+    def deliver(self, request: Request[Any], moments: Sequence[Moment], transaction: int | None) -> None:
+        """Keep a message and send it in its turn, with the transaction's id and the right times filled in (CP16-076).
 
-        ``moment`` is that of its timestamp; of a MeterValues, of all of its values.
+        ``moments`` are those of all times in it: of its timestamp, if it has one, and of each meter value.
         """
         ...
 

@@ -330,7 +330,7 @@ class Metering(Block):
         if values:  # at least one (CP16-149)
             meter_value = [_meter_value(reading.moment.utc, values)]
             request = MeterValuesRequest(connector_id=connector, meter_value=meter_value)
-            self._outbox.deliver(request, reading.moment, None if transaction is None else transaction.ref)
+            self._outbox.deliver(request, (reading.moment,), None if transaction is None else transaction.ref)
 
     def _gather(self, transaction: Transaction, reading: Reading, key: Key[tuple[str, ...]]) -> None:
         """Keep what goes into StopTransaction. If it gets too much, the 1st, 3rd, 5th… of all between go (CP16-148)."""
@@ -340,7 +340,7 @@ class Metering(Block):
             self._samples.thin(transaction.ref, room - 1)
             self._samples.keep(transaction.ref, Sample(reading.moment, reading.register, tuple(values)))
 
-    def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
+    def transaction_data(self, transaction: Transaction, last: Reading) -> list[Reading]:
         """What was gathered of a transaction, between what the meter showed at its begin and at its end (CP16-147).
 
         Nothing of it is kept here any longer.
@@ -348,15 +348,15 @@ class Metering(Block):
         samples = [*self._samples.of(transaction.ref), (END, Sample(last.moment, last.register, last.values))]
         self._samples.forget(transaction.ref)
         if not any(self._core.settings[key] for key in _TO_STOP):
-            return None
-        data: list[MeterValue] = []
+            return []
+        data: list[Reading] = []
         for number, sample in samples:
             values = list(sample.values)
             if (context := _ENDS.get(number)) is not None:
                 values = self._selected(_completed(values, sample.register, context), *_TO_STOP)
             if values:
-                data.append(_meter_value(self._core.clock.corrected(sample.moment).utc, values))
-        return data or None
+                data.append(Reading(tuple(values), sample.register, self._core.clock.corrected(sample.moment)))
+        return data
 
 
 END: Final = 0

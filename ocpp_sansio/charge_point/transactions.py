@@ -1,9 +1,9 @@
 """The life of a transaction: from all preconditions met, over the answer to its start and its faults, to its end.
 
 What is under way is on record under ``transaction``, with the last register that was read and, once it has ended, when
-and why: then only the last reading is still to come, also when a boot lies between. The record goes in the same batch in
-which the StopTransaction comes into the queue: at every instant a transaction is in one of the two, and never in both.
-This block does not know who may begin one, nor how messages travel.
+and why: then only the last reading is still to come, also when a boot lies between. The record goes in the same batch
+in which the StopTransaction comes into the queue: at every instant a transaction is in one of the two, and never in
+both. This block does not know who may begin one, nor how messages travel.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import (
     AuthorizationStatus,
     ChargePointStatus,
+    MeterValue,
     ReadingContext,
     Reason,
     StartTransactionRequest,
@@ -145,7 +146,7 @@ class Transactions(Block):
             reservation_id=use.reservation_id,
             timestamp=begun.utc,
         )
-        self._outbox.deliver(request, begun, transaction.ref)
+        self._outbox.deliver(request, (begun,), transaction.ref)
         self._core.machine.emit(TransactionBegan(use.connector, use.id_tag, reading.register, begun.utc))
         self._go_on(life, TransactionBegun(transaction, reading, use.charging_profile))
 
@@ -322,16 +323,19 @@ class Transactions(Block):
         transaction, end = life.transaction, life.end
         assert end is not None
         meter_stop = max(reading.register, life.last.register)  # CP16-066
+        last = Reading(reading.values, meter_stop, end.moment)  # it may have been read after a boot
+        data = self._meter.transaction_data(transaction, last)
         request = StopTransactionRequest(
             id_tag=end.id_tag,
             meter_stop=meter_stop,
             timestamp=end.moment.utc,
             transaction_id=-1,  # what it is called is known when this is sent (CP16-076)
             reason=end.reason,  # CP16-062 would let Local go without saying; no reader has to know that
-            transaction_data=self._meter.transaction_data(transaction, reading),
+            transaction_data=[MeterValue(timestamp=each.moment.utc, sampled_value=list(each.values)) for each in data]
+            or None,
         )
         self._core.machine.persist(Drop("transaction", str(transaction.ref)))
-        self._outbox.deliver(request, end.moment, transaction.ref)
+        self._outbox.deliver(request, (end.moment, *(each.moment for each in data)), transaction.ref)
         self._free_cable(transaction, end.reason)
         self._core.machine.emit(
             TransactionEnded(transaction.connector, transaction.id_tag, meter_stop, end.moment.utc, end.reason)

@@ -515,6 +515,7 @@ def test_after_the_power_was_lost_the_meter_says_what_had_been_used_by_then(
     """CP16-07A, CP16-091, CP16-061: nothing that was charged goes without a bill; the end is when it was."""
     station = Station()
     station.online()
+    station.do("configure", "StopTxnSampledData", "Energy.Active.Import.Register")
     station.charge()
     station.wait(20)
     station.reads = False
@@ -530,6 +531,8 @@ def test_after_the_power_was_lost_the_meter_says_what_had_been_used_by_then(
     (stop,) = again.sent(StopTransactionRequest)
     assert (stop.reason, stop.meter_stop) == (reason, 7000)
     assert stop.timestamp == EPOCH + timedelta(seconds=20 if verbs else 0)
+    last = stop.transaction_data[-1]
+    assert (last.timestamp, last.sampled_value[0].value) == (stop.timestamp, "7000")
 
 
 def test_after_the_power_was_lost_a_meter_that_says_nothing_has_the_last_word_that_it_said() -> None:
