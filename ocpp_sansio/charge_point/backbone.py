@@ -177,7 +177,8 @@ class Use:
 
 Gate = Callable[[Use], bool]
 """Whether a use may be. A profile appends its own to :attr:`Backbone.gates`; it is asked when somebody means to use a
-connector and again once the idTag is authorised, and may fill in the reservation (CP16-132)."""
+connector, again once the idTag is authorised, and when all is there for a transaction to begin. It may fill in the
+reservation (CP16-132)."""
 
 
 def same_id_tag(one: str | None, other: str | None) -> bool:

@@ -276,9 +276,15 @@ class Presentation(Block):
             self._connectors.fail(connector, ChargePointErrorCode.CONNECTOR_LOCK_FAILURE)
 
     def _on_first(self, intent: _Intent, reading: Reading) -> None:
-        if self._intents.get(intent.use.connector) is intent:
-            del self._intents[intent.use.connector]
-            self._charging.start(intent.use, reading)
+        use = intent.use
+        if self._intents.get(use.connector) is not intent:
+            return
+        if self._is_sound(use):
+            del self._intents[use.connector]
+            self._charging.start(use, reading)
+        else:  # a reset is under way since, or the store fails (D-09)
+            self.cancel(use.connector)
+            self._refuse(use.id_tag, use.connector)
 
     # -- or nothing comes of it --
 
