@@ -292,6 +292,8 @@ class ChargePoint:
     ) -> None:
         """The connector, or 0, cannot be used until ``fault_cleared``. Said again, something else is wrong with it.
 
+        A connector gets no energy meanwhile. With 0 nobody begins anything; what is under way goes on.
+
         Raises:
             LocalProtocolError: no such connector, NoError, EVCommunicationError, OtherError without a
                 ``vendor_error_code``, or too long a text (CP16-036).
