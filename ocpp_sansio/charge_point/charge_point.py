@@ -336,7 +336,7 @@ class ChargePoint:
         to another of its group (CP16-042). See ``IdTagRefused``.
 
         Raises:
-            ValueError: it is empty, or longer than 20 characters.
+            ValueError: it is empty, longer than 20 characters, or no Unicode text.
             LocalProtocolError: there is no such connector; so it is with those that follow.
         """
         self._machine.advance(now)

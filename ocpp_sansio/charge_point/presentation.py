@@ -103,11 +103,12 @@ class Presentation(Block):
         be; else it may stop what belongs to another of its group.
 
         Raises:
-            ValueError: it is empty, or longer than 20 characters.
+            ValueError: it is empty, longer than 20 characters, or no Unicode text.
             LocalProtocolError: there is no such connector.
         """
         if not 0 < len(id_tag) <= LONGEST_ID_TAG:
             raise ValueError(f"an idTag has 1 to {LONGEST_ID_TAG} characters")
+        id_tag.encode()  # one that cannot be sent cannot be kept either: UnicodeEncodeError is a ValueError
         places = self._places(connector)
         own = next((place for place in places if self._is_own(place, id_tag)), None)
         free = self.choose(id_tag, connector)

@@ -149,10 +149,12 @@ def test_where_nothing_can_begin_or_end_an_id_tag_is_refused_without_asking(conn
     assert station.sent(AuthorizeRequest) == []
 
 
-@pytest.mark.parametrize("id_tag", ["", "X" * 21])
-def test_what_cannot_be_an_id_tag_is_misuse(id_tag: str) -> None:
-    """CP16-004."""
-    with pytest.raises(ValueError, match="1 to 20 characters"):
+@pytest.mark.parametrize(
+    ("id_tag", "fault"), [("", "1 to 20"), ("X" * 21, "1 to 20"), ("TAG\udce9", "surrogates not allowed")]
+)
+def test_what_cannot_be_an_id_tag_is_misuse(id_tag: str, fault: str) -> None:
+    """CP16-004, F-71."""
+    with pytest.raises(ValueError, match=fault):
         online().do("present", id_tag)
 
 

@@ -484,6 +484,30 @@ def test_what_was_metered_offline_comes_afterwards_in_its_order_and_with_its_tim
     assert isinstance(station.link.sent[-1].request, StopTransactionRequest)
 
 
+@pytest.mark.parametrize("is_in_time", [True, False])
+def test_no_meter_value_of_a_transaction_comes_behind_its_stop(is_in_time: bool) -> None:
+    """CP16-070, CP16-076, CP16-144: once that is answered nothing has the id of the transaction any more."""
+    station = Station()
+    station.online()
+    for key in ("MeterValueSampleInterval", "ClockAlignedDataInterval"):
+        station.do("configure", key, "10")
+    station.charge()
+    station.reads = False
+    station.wait(10)
+    station.do("stop", 1)
+    asked = [effect for effect in station.seen(TakeReading) if effect.context is not ReadingContext.TRANSACTION_BEGIN]
+    *samples, end = asked
+    assert end.context is ReadingContext.TRANSACTION_END
+    for effect in [*samples, end] if is_in_time else [end, *samples]:
+        station.do("reading", effect.ticket, (), 2000)
+        station.serve()
+    ids = [request.transaction_id for request in station.sent(MeterValuesRequest)]
+    assert sorted(ids, key=str) == ([101, 101, None] if is_in_time else [None, None])
+    assert station.link is not None
+    named = [call.request for call in station.link.sent if getattr(call.request, "transaction_id", None) is not None]
+    assert isinstance(named[-1], StopTransactionRequest)
+
+
 # -- power and boots --
 
 
