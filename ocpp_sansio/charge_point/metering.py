@@ -211,7 +211,7 @@ class Metering(Block):
         if transaction.begun.boot == self._core.clock.boot:
             self._samples.begin(transaction.ref, Sample(reading.moment, reading.register, reading.values))
         else:  # it goes on
-            self.read(connector, ReadingContext.INTERRUPTION_END, partial(self._sampled, metered))
+            self._sampled(metered, reading)
         self._arm(metered)
 
     def _on_over(self, notice: TransactionOver) -> None:

@@ -114,6 +114,13 @@ class Meters(Bench):
         self.step(self.core.publish, TransactionBegun(transaction, readings[0]))
         return transaction
 
+    def go_on(self, transaction, register):
+        """After a boot that interrupted it."""
+        readings = []
+        self.step(self.metering.read, transaction.connector, Context.INTERRUPTION_END, readings.append)
+        self.show(register)
+        self.step(self.core.publish, TransactionBegun(transaction, readings[0]))
+
     def end(self, transaction, register=2000, *values):
         readings = []
         self.step(self.metering.read, transaction.connector, Context.TRANSACTION_END, readings.append)
@@ -651,9 +658,7 @@ def test_a_transaction_that_goes_on_after_a_boot_is_sampled_on():
     transaction = meters.begin(1000)
     meters.run(10, 1500)
     after = Meters(records=meters.store.load(), utc=EPOCH + timedelta(seconds=100))
-    after.step(after.core.publish, TransactionBegun(transaction, Reading((), 1500, transaction.begun)))
-    assert [effect.context for effect in after.due()] == [Context.INTERRUPTION_END]
-    after.show(1600)
+    after.go_on(transaction, 1600)
     after.run(10, 1700)
     assert after.moments() == seconds(100, 110)
     assert {ref for _, _, ref in after.out.sent} == {1}
@@ -682,8 +687,7 @@ def test_a_sample_is_never_taken_for_the_begin_that_is_lost():
     transaction = meters.begin(1000)
     records = [record for record in meters.store.load() if record.topic != "samples"]
     after = Meters(records=records)
-    after.step(after.core.publish, TransactionBegun(transaction, Reading((), 1000, transaction.begun)))
-    after.show(1100)
+    after.go_on(transaction, 1100)
     data = after.data(transaction, Reading((), 1500, after.core.moment()))
     assert contexts(data) == [{Context.INTERRUPTION_END}, {Context.TRANSACTION_END}]
 

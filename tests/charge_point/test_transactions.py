@@ -674,6 +674,7 @@ def test_a_transaction_can_go_on_after_the_power_was_lost_once_its_ev_is_there()
     again.do("plug_in", 1)
     again.do("ev_ready", 1)
     assert again.seen(StartEnergy) == [StartEnergy(1)]
+    assert [wanted.context for wanted in again.seen(TakeReading)] == [ReadingContext.INTERRUPTION_END]
     again.online()
     assert again.statuses()[-1] is ChargePointStatus.CHARGING
     assert again.sent(StartTransactionRequest) == []
