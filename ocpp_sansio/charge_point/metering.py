@@ -168,9 +168,16 @@ class Metering(Block):
         self._asked[ticket] = asked
         wanted = dict.fromkeys(name for key in _WANTED.get(asked.context, _PERIODIC) for name in self._measurands(key))
         core.machine.emit(TakeReading(ticket, asked.connector, tuple(wanted), asked.context))
-        core.machine.timers.set(
-            (TakeReading, ticket), core.machine.now + core.setup.reading_timeout, partial(self._miss, ticket)
-        )
+        if asked.context is ReadingContext.TRANSACTION_END:  # what is to be billed waits for a store that fails (D-09)
+            core.machine.then(partial(self._expect, ticket))
+        else:
+            self._expect(ticket)
+
+    def _expect(self, ticket: int) -> None:
+        """From now on the host has a while to answer, unless it has already."""
+        if ticket in self._asked:
+            at = self._core.machine.now + self._core.setup.reading_timeout
+            self._core.machine.timers.set((TakeReading, ticket), at, partial(self._miss, ticket))
 
     def _miss(self, ticket: int) -> None:
         """The host has let the time pass: the meter shows what it last showed, or nothing if it never did."""

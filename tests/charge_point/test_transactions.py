@@ -84,6 +84,40 @@ def test_energy_that_the_host_has_not_seen_offered_is_withdrawn_by_a_stop() -> N
     assert len(bench.seen(TransactionEnded)) == 1
 
 
+def test_the_meter_is_read_at_the_end_however_long_the_store_fails() -> None:
+    """D-09, CP16-061: the host cannot be late with what it has not been asked for."""
+    bench = _Cutting()
+    bench.do("plug_in", 1)
+    bench.do("present", "TAG", 1)
+    bench.do("locked", 1, True)
+    bench.do("reading", 1, (), 1000)
+    bench.do("configure", "MeterValueSampleInterval", "0")
+    bench.fails = True
+    bench.do("stop", 1)
+    bench.wait(100)
+    bench.fails = False
+    bench.wait(25)
+    end = bench.seen(TakeReading)[-1]
+    assert end.context is ReadingContext.TRANSACTION_END
+    bench.do("reading", end.ticket, (), 5000)
+    assert [ended.meter_stop for ended in bench.seen(TransactionEnded)] == [5000]
+
+
+def test_a_host_may_answer_in_the_midst_of_what_it_is_told() -> None:
+    bench = _Cutting()
+    bench.do("plug_in", 1)
+    bench.do("present", "TAG", 1)
+    bench.do("locked", 1, True)
+    bench.do("reading", 1, (), 1000)
+    bench.point.stop(1, now=bench.now)
+    while not isinstance(effect := bench.point.next_event(), TakeReading):
+        if isinstance(effect, Persist):
+            bench.point.persisted(now=bench.now)
+    bench.do("reading", effect.ticket, (), 5000)
+    bench.wait(20)
+    assert [ended.meter_stop for ended in bench.seen(TransactionEnded)] == [5000]
+
+
 def test_nobody_begins_while_the_store_fails() -> None:
     """D-09."""
     bench = _Cutting()
