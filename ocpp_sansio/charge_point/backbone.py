@@ -7,7 +7,7 @@ more block, and nothing here changes for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -21,9 +21,9 @@ from ocpp_sansio.v16 import (
     BootNotificationRequest,
     ChargePointErrorCode,
     ChargePointStatus,
+    ChargingProfile,
     IdTagInfo,
     MessageTrigger,
-    MeterValue,
     ReadingContext,
     Reason,
     RegistrationStatus,
@@ -94,6 +94,8 @@ class Setup:
     """Transaction messages that wait to be delivered; beyond it meter values are thinned (D-08)."""
     resume_after_power_loss: bool = False
     """Whether a transaction goes on after the power was lost, instead of being stopped (CP16-07A)."""
+    unlock_timeout: float = 10.0
+    """Seconds that the host has to report what became of an unlocking that the central system waits for (CP16-087)."""
     reset_patience: float = 30.0
     """Seconds that a reset waits until what has stopped is delivered (CP16-090)."""
 
@@ -169,11 +171,14 @@ class Use:
     """As far as it is known."""
     reservation_id: int | None = None
     """The reservation that it consumes; set by the gate that knows of it (CP16-134)."""
+    charging_profile: ChargingProfile | None = None
+    """The TxProfile that a remote start brought along (CP16-085)."""
 
 
 Gate = Callable[[Use], bool]
 """Whether a use may be. A profile appends its own to :attr:`Backbone.gates`; it is asked when somebody means to use a
-connector and again once the idTag is authorised, and may fill in the reservation (CP16-132)."""
+connector, again once the idTag is authorised, and when all is there for a transaction to begin. It may fill in the
+reservation (CP16-132)."""
 
 
 def same_id_tag(one: str | None, other: str | None) -> bool:
@@ -249,7 +254,9 @@ class TransactionBegun:
 
     transaction: Transaction
     reading: Reading
-    """That of its begin, or the last before the interruption."""
+    """That of its begin, or of the end of the interruption."""
+    charging_profile: ChargingProfile | None = None
+    """What its use brought along, when it begins: for a block that knows what to do with it (CP16-085)."""
 
 
 @attrs.frozen
@@ -367,8 +374,8 @@ class Meter(Protocol):
         """Have the host read a meter. ``done`` is called once, later: with what it shows, or what it last showed."""
         ...
 
-    def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
-        """The meter values that go into its StopTransaction (CP16-147); ``None``: none are to.
+    def transaction_data(self, transaction: Transaction, last: Reading) -> list[Reading]:
+        """What goes into its StopTransaction, ``last`` at the end of it (CP16-147).
 
         Asked once, in the step that puts the end on record: nothing is kept of them any longer.
         """
@@ -388,10 +395,10 @@ class Outbox(Protocol):
         """Whether another transaction may begin: its messages will have room (D-08)."""
         ...
 
-    def deliver(self, request: Request[Any], moment: Moment, transaction: int | None) -> None:
-        """Keep a message and send it in its turn, with the transaction's id and the right time filled in (CP16-076).
+    def deliver(self, request: Request[Any], moments: Sequence[Moment], transaction: int | None) -> None:
+        """Keep a message and send it in its turn, with the transaction's id and the right times filled in (CP16-076).
 
-        ``moment`` is that of its timestamp; of a MeterValues, of all of its values.
+        ``moments`` are those of all times in it: of its timestamp, if it has one, and of each meter value.
         """
         ...
 
@@ -408,7 +415,10 @@ class Cables(Protocol):
         ...
 
     def unlock(self, connector: int, done: Callable[[bool], None] | None = None) -> None:
-        """Have the cable unlocked, if there is anything to unlock. ``done`` is told whether it is."""
+        """Have the cable unlocked, if there is anything to unlock.
+
+        ``done`` is told whether it is; that it is not, if the host does not say in time.
+        """
         ...
 
     def hold(self, connector: int, id_tag: str, parent_id_tag: str | None) -> None:
@@ -460,7 +470,9 @@ class Presenting(Protocol):
         """A connector, or this one, that an idTag could start a transaction on; ``None``: there is none."""
         ...
 
-    def start(self, id_tag: str, connector: int, *, authorised: bool) -> None:
+    def start(
+        self, id_tag: str, connector: int, *, authorised: bool, charging_profile: ChargingProfile | None = None
+    ) -> None:
         """Use a connector that was chosen: as if the idTag had been presented there, perhaps authorised already."""
         ...
 

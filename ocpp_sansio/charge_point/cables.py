@@ -6,6 +6,7 @@ This block knows locks, not transactions: others say when, and are told how it w
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final
 
 from ocpp_sansio.errors import LocalProtocolError
@@ -50,12 +51,22 @@ class CableLocks(Block):
         self._core.machine.emit(LockConnector(connector))
 
     def unlock(self, connector: int, done: Callable[[bool], None] | None = None) -> None:
-        """Have the cable unlocked, if there is anything to unlock. If it was being locked, nobody wants that now."""
+        """Have the cable unlocked, if there is anything to unlock. If it was being locked, nobody wants that now.
+
+        ``done`` is told that it is not, if the host does not say in time.
+        """
         self._locking.pop(connector, None)
         if self.can_lock(connector):
             if done is not None:
-                self._unlocking.setdefault(connector, []).append(done)
+                self._await(connector, done)
             self._core.machine.emit(UnlockConnector(connector))
+
+    def _await(self, connector: int, done: Callable[[bool], None]) -> None:
+        waiting = self._unlocking.setdefault(connector, [])
+        if not waiting:  # else it is the first of them whom the host keeps waiting
+            at = self._core.machine.now + self._core.setup.unlock_timeout
+            self._core.machine.timers.set((_TIMER, connector), at, partial(self._on_outcome, connector, False))
+        waiting.append(done)
 
     def hold(self, connector: int, id_tag: str, parent_id_tag: str | None) -> None:
         """Keep the cable locked until this idTag, or one of its group, is presented: also over a boot."""
@@ -90,9 +101,16 @@ class CableLocks(Block):
         self._require(connector)
         if unlocked and self._held.pop(connector, None) is not None:
             self._core.machine.persist(Drop("held-cable", str(connector)))
+        self._on_outcome(connector, unlocked)
+
+    def _on_outcome(self, connector: int, unlocked: bool) -> None:
+        self._core.machine.timers.cancel((_TIMER, connector))
         for done in self._unlocking.pop(connector, ()):
             done(unlocked)
 
     def _require(self, connector: int) -> None:
         if connector not in self._connectors.ids():
             raise LocalProtocolError(f"there is no connector {connector}")
+
+
+_TIMER: Final = CableLocks

@@ -292,6 +292,8 @@ class ChargePoint:
     ) -> None:
         """The connector, or 0, cannot be used until ``fault_cleared``. Said again, something else is wrong with it.
 
+        A connector gets no energy meanwhile. With 0 nobody begins anything; what is under way goes on.
+
         Raises:
             LocalProtocolError: no such connector, NoError, EVCommunicationError, OtherError without a
                 ``vendor_error_code``, or too long a text (CP16-036).
@@ -334,7 +336,7 @@ class ChargePoint:
         to another of its group (CP16-042). See ``IdTagRefused``.
 
         Raises:
-            ValueError: it is empty, or longer than 20 characters.
+            ValueError: it is empty, longer than 20 characters, or no Unicode text.
             LocalProtocolError: there is no such connector; so it is with those that follow.
         """
         self._machine.advance(now)
@@ -397,7 +399,7 @@ class ChargePoint:
         """Have a hook answer the messages of a vendor, in place of any before (CP16-200).
 
         It returns the response, or ``None`` if it has no message of that id; it may raise
-        :class:`ocpp_sansio.Rejection`. What else it raises comes out of ``receive_event``.
+        :class:`ocpp_sansio.Rejection`. For what else it raises see ``HookFailed``.
         """
         self._data_transfer.on_data_transfer(vendor_id, hook)
 

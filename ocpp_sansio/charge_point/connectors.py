@@ -15,7 +15,7 @@ from ocpp_sansio.diagnosis import validate
 from ocpp_sansio.errors import LocalProtocolError
 from ocpp_sansio.v16 import ChargePointErrorCode, ChargePointStatus, MessageTrigger
 
-from .backbone import Accepted, Backbone, Block, ConnectorSetup, PlugChanged, StatusMoved, Trigger
+from .backbone import Accepted, Backbone, Block, ConnectorSetup, PlugChanged, StatusMoved, Trigger, Use
 from .effects import StatusChanged
 from .keys import STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT
 from .reporting import Condition, Reporter
@@ -110,6 +110,7 @@ class ConnectorTable(Block):
             number: Connector(number, setup) for number, setup in enumerate((ConnectorSetup(), *core.setup.connectors))
         }
         self._reporter: Final = Reporter(core)
+        core.gates.append(self._is_sound)
         for connector in self._all.values():
             self._reporter.note(connector.id, self._condition(connector.status))
 
@@ -245,7 +246,10 @@ class ConnectorTable(Block):
         vendor_id: str | None = None,
         vendor_error_code: str | None = None,
     ) -> None:
-        """The connector, or the charge point as 0, cannot be used until ``fault_cleared``; or can still not be."""
+        """The connector, or the charge point as 0, cannot be used until ``fault_cleared``; or can still not be.
+
+        What is under way elsewhere than on the connector goes on: with 0, nobody begins anything new.
+        """
         _require_detail(error_code, vendor_error_code)
         condition = self._condition(ChargePointStatus.FAULTED, error_code, info, vendor_id, vendor_error_code)
         self._fail(self._hosted(connector, least=0), condition)
@@ -313,6 +317,10 @@ class ConnectorTable(Block):
             for move in moves:
                 self._core.publish(StatusMoved(connector, move.old, move.new))
         return moves
+
+    def _is_sound(self, _: Use) -> bool:
+        """Nobody begins anything while the charge point itself is Faulted (CP16-030)."""
+        return self._all[0].status is not ChargePointStatus.FAULTED
 
     def _note(self, connector: Connector, condition: Condition) -> None:
         """Make it known, if it is news."""

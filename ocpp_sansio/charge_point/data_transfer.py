@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any, Final
 
 from ocpp_sansio.diagnosis import validate
-from ocpp_sansio.errors import CallFailure
+from ocpp_sansio.errors import CallFailure, ErrorCode, Rejection
 from ocpp_sansio.machine import Answer
 from ocpp_sansio.messages import Request
 from ocpp_sansio.v16 import DataTransferRequest, DataTransferResponse, DataTransferStatus
 
 from .backbone import Backbone, Block, Handler
-from .effects import DataTransferred
+from .effects import DataTransferred, HookFailed
 
 __all__ = ["DataTransfers", "Hook"]
 
@@ -56,8 +56,15 @@ class DataTransfers(Block):
         if hook is None:
             answer(DataTransferResponse(status=DataTransferStatus.UNKNOWN_VENDOR_ID))
             return
-        response = hook(request)
-        answer(response or DataTransferResponse(status=DataTransferStatus.UNKNOWN_MESSAGE_ID))
+        try:
+            response = hook(request) or DataTransferResponse(status=DataTransferStatus.UNKNOWN_MESSAGE_ID)
+            answer(validate(response))
+        except Rejection:
+            raise
+        except Exception as error:
+            # Whatever a hook does: the peer, who could have it do so at will, gets an answer, and the host its word.
+            self._core.machine.emit(HookFailed(request.vendor_id, error))
+            raise Rejection(ErrorCode.INTERNAL_ERROR) from error
 
 
 def _folded(vendor_id: str) -> str:

@@ -18,7 +18,7 @@ outlive a boot (D-06). To lose a link is no attempt (D-05).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -28,6 +28,7 @@ from ocpp_sansio.errors import CallFailure, ConnectionLost
 from ocpp_sansio.messages import Request, Response
 from ocpp_sansio.store import Change, Drop, Put, pack, unpack
 from ocpp_sansio.v16 import (
+    MeterValue,
     MeterValuesRequest,
     StartTransactionRequest,
     StartTransactionResponse,
@@ -62,7 +63,7 @@ class _Record:
     version: str
     action: str
     request: msgspec.Raw
-    moment: Moment
+    moments: tuple[Moment, ...]
     transaction: int | None
     attempts: int
 
@@ -73,7 +74,8 @@ class _Row:
 
     request: Request[Any]
     """As it was handed over: the transaction's id is filled in when it is sent."""
-    moment: Moment
+    moments: tuple[Moment, ...]
+    """Of its timestamp, if it has one, and of each meter value."""
     transaction: int | None
     attempts: int = 0
     """How often the central system has failed to process it (CP16-074)."""
@@ -81,7 +83,7 @@ class _Row:
     def kept(self) -> bytes:
         action = type(self.request).__name__.removesuffix("Request")
         raw = msgspec.Raw(pack(self.request))
-        return pack(_Record(VERSION, action, raw, self.moment, self.transaction, self.attempts))
+        return pack(_Record(VERSION, action, raw, self.moments, self.transaction, self.attempts))
 
     @staticmethod
     def of(kept: bytes) -> _Row:
@@ -89,7 +91,7 @@ class _Row:
         if record.version != VERSION:
             raise ValueError(f"written for OCPP {record.version}")
         request = unpack(_KINDS[record.action], bytes(record.request))
-        return _Row(request, record.moment, record.transaction, record.attempts)
+        return _Row(_timed(request, record.moments), record.moments, record.transaction, record.attempts)
 
 
 class Delivery(Block):
@@ -139,10 +141,10 @@ class Delivery(Block):
         """Whether another transaction may begin: its messages will have room (D-08)."""
         return len(self._rows) < self._core.setup.max_queued_messages
 
-    def deliver(self, request: Request[Any], moment: Moment, transaction: int | None) -> None:
+    def deliver(self, request: Request[Any], moments: Sequence[Moment], transaction: int | None) -> None:
         """Keep a message, behind all that wait, and send it in its turn (CP16-071)."""
         self._last += 1
-        corrected = self._core.clock.corrected(moment)
+        corrected = tuple(map(self._core.clock.corrected, moments))
         self._keep(self._last, _Row(_timed(request, corrected), corrected, transaction))
         if len(self._rows) > self._core.setup.max_queued_messages:
             self._thin()
@@ -175,9 +177,9 @@ class Delivery(Block):
         What has been sent stays as it was: see :meth:`_send`. So does what an earlier boot noted down, sent or not.
         """
         for number, row in self._rows.items():
-            moment = self._core.clock.corrected(row.moment)
-            if moment is not row.moment:
-                self._keep(number, attrs.evolve(row, request=_timed(row.request, moment), moment=moment))
+            moments = tuple(map(self._core.clock.corrected, row.moments))
+            if moments != row.moments:
+                self._keep(number, attrs.evolve(row, request=_timed(row.request, moments), moments=moments))
 
     # -- sending: one at a time, the first of them (CP16-070) --
 
@@ -189,8 +191,9 @@ class Delivery(Block):
             return
         self._is_sending = True
         number, row = next(iter(self._rows.items()))
-        if not row.moment.trusted:  # wrong or not, that is what has been said: it has to be the same next time (D-19)
-            self._keep(number, attrs.evolve(row, moment=attrs.evolve(row.moment, trusted=True)))
+        said = tuple(attrs.evolve(moment, trusted=True) for moment in row.moments)
+        if said != row.moments:  # wrong or not, that is what has been said: it has to be the same next time (D-19)
+            self._keep(number, attrs.evolve(row, moments=said))
         request = self._addressed(row)
         self._core.call(request, lambda outcome: self._on_outcome(number, request, outcome))
 
@@ -266,9 +269,15 @@ def _key(number: int) -> str:
     return f"{number:012d}"
 
 
-def _timed(request: Request[Any], moment: Moment) -> Request[Any]:
-    """The message with this time on it."""
+def _timed(request: Request[Any], moments: Sequence[Moment]) -> Request[Any]:
+    """The message with these times on it, in the order in which they stand there."""
     if isinstance(request, MeterValuesRequest):
-        values = [msgspec.structs.replace(value, timestamp=moment.utc) for value in request.meter_value]
-        return msgspec.structs.replace(request, meter_value=values)
-    return msgspec.structs.replace(request, timestamp=moment.utc)
+        return msgspec.structs.replace(request, meter_value=_dated(request.meter_value, moments))
+    first, *others = moments
+    if isinstance(request, StopTransactionRequest) and request.transaction_data is not None:
+        request = msgspec.structs.replace(request, transaction_data=_dated(request.transaction_data, others))
+    return msgspec.structs.replace(request, timestamp=first.utc)
+
+
+def _dated(values: Sequence[MeterValue], moments: Sequence[Moment]) -> list[MeterValue]:
+    return [msgspec.structs.replace(value, timestamp=moment.utc) for value, moment in zip(values, moments, strict=True)]

@@ -31,6 +31,7 @@ __all__ = [
     "DataTransferred",
     "DeadLetter",
     "Effect",
+    "HookFailed",
     "IdTagRefused",
     "LockConnector",
     "MeterValuesThinned",
@@ -67,7 +68,7 @@ class UnlockConnector:
 
 @attrs.frozen
 class StartEnergy:
-    """Offer energy. What has started is on record when this comes (D-01)."""
+    """Offer energy. What has started is on record when this comes (D-01). None is offered at boot, until this comes."""
 
     connector: int
     max_energy: int | None = None
@@ -209,11 +210,21 @@ class DataTransferred:
     outcome: DataTransferResponse | CallFailure
 
 
+@attrs.frozen
+class HookFailed:
+    """A hook of the host has raised, or has given what cannot be sent: the central system was told InternalError."""
+
+    vendor_id: str
+    """As the central system has spelled it."""
+    error: Exception
+
+
 Effect = (
     CableLocked
     | ConfigurationChanged
     | DataTransferred
     | DeadLetter
+    | HookFailed
     | IdTagRefused
     | LockConnector
     | MeterValuesThinned

@@ -168,9 +168,16 @@ class Metering(Block):
         self._asked[ticket] = asked
         wanted = dict.fromkeys(name for key in _WANTED.get(asked.context, _PERIODIC) for name in self._measurands(key))
         core.machine.emit(TakeReading(ticket, asked.connector, tuple(wanted), asked.context))
-        core.machine.timers.set(
-            (TakeReading, ticket), core.machine.now + core.setup.reading_timeout, partial(self._miss, ticket)
-        )
+        if asked.context is ReadingContext.TRANSACTION_END:  # what is to be billed waits for a store that fails (D-09)
+            core.machine.then(partial(self._expect, ticket))
+        else:
+            self._expect(ticket)
+
+    def _expect(self, ticket: int) -> None:
+        """From now on the host has a while to answer, unless it has already."""
+        if ticket in self._asked:
+            at = self._core.machine.now + self._core.setup.reading_timeout
+            self._core.machine.timers.set((TakeReading, ticket), at, partial(self._miss, ticket))
 
     def _miss(self, ticket: int) -> None:
         """The host has let the time pass: the meter shows what it last showed, or nothing if it never did."""
@@ -211,7 +218,7 @@ class Metering(Block):
         if transaction.begun.boot == self._core.clock.boot:
             self._samples.begin(transaction.ref, Sample(reading.moment, reading.register, reading.values))
         else:  # it goes on
-            self.read(connector, ReadingContext.INTERRUPTION_END, partial(self._sampled, metered))
+            self._sampled(metered, reading)
         self._arm(metered)
 
     def _on_over(self, notice: TransactionOver) -> None:
@@ -330,7 +337,7 @@ class Metering(Block):
         if values:  # at least one (CP16-149)
             meter_value = [_meter_value(reading.moment.utc, values)]
             request = MeterValuesRequest(connector_id=connector, meter_value=meter_value)
-            self._outbox.deliver(request, reading.moment, None if transaction is None else transaction.ref)
+            self._outbox.deliver(request, (reading.moment,), None if transaction is None else transaction.ref)
 
     def _gather(self, transaction: Transaction, reading: Reading, key: Key[tuple[str, ...]]) -> None:
         """Keep what goes into StopTransaction. If it gets too much, the 1st, 3rd, 5th… of all between go (CP16-148)."""
@@ -340,7 +347,7 @@ class Metering(Block):
             self._samples.thin(transaction.ref, room - 1)
             self._samples.keep(transaction.ref, Sample(reading.moment, reading.register, tuple(values)))
 
-    def transaction_data(self, transaction: Transaction, last: Reading) -> list[MeterValue] | None:
+    def transaction_data(self, transaction: Transaction, last: Reading) -> list[Reading]:
         """What was gathered of a transaction, between what the meter showed at its begin and at its end (CP16-147).
 
         Nothing of it is kept here any longer.
@@ -348,15 +355,15 @@ class Metering(Block):
         samples = [*self._samples.of(transaction.ref), (END, Sample(last.moment, last.register, last.values))]
         self._samples.forget(transaction.ref)
         if not any(self._core.settings[key] for key in _TO_STOP):
-            return None
-        data: list[MeterValue] = []
+            return []
+        data: list[Reading] = []
         for number, sample in samples:
             values = list(sample.values)
             if (context := _ENDS.get(number)) is not None:
                 values = self._selected(_completed(values, sample.register, context), *_TO_STOP)
             if values:
-                data.append(_meter_value(self._core.clock.corrected(sample.moment).utc, values))
-        return data or None
+                data.append(Reading(tuple(values), sample.register, self._core.clock.corrected(sample.moment)))
+        return data
 
 
 END: Final = 0

@@ -18,6 +18,7 @@ from ocpp_sansio.v16 import (
     AuthorizationStatus,
     ChargePointErrorCode,
     ChargePointStatus,
+    ChargingProfile,
     IdTagInfo,
     ReadingContext,
     Reason,
@@ -102,11 +103,12 @@ class Presentation(Block):
         be; else it may stop what belongs to another of its group.
 
         Raises:
-            ValueError: it is empty, or longer than 20 characters.
+            ValueError: it is empty, longer than 20 characters, or no Unicode text.
             LocalProtocolError: there is no such connector.
         """
         if not 0 < len(id_tag) <= LONGEST_ID_TAG:
             raise ValueError(f"an idTag has 1 to {LONGEST_ID_TAG} characters")
+        id_tag.encode()  # one that cannot be sent cannot be kept either: UnicodeEncodeError is a ValueError
         places = self._places(connector)
         own = next((place for place in places if self._is_own(place, id_tag)), None)
         free = self.choose(id_tag, connector)
@@ -194,9 +196,12 @@ class Presentation(Block):
             use.connector not in self._spent and self._charging.has_room and all(gate(use) for gate in self._core.gates)
         )
 
-    def start(self, id_tag: str, connector: int, *, authorised: bool) -> None:
+    def start(
+        self, id_tag: str, connector: int, *, authorised: bool, charging_profile: ChargingProfile | None = None
+    ) -> None:
         """Use a connector that was chosen, as if the idTag had been presented there (CP16-081)."""
-        use = Use(connector, id_tag, self._authoriser.parent_of(id_tag))
+        parent = self._authoriser.parent_of(id_tag)
+        use = Use(connector, id_tag, parent, charging_profile=charging_profile)
         self._start(_Intent(use), authorised=authorised)
 
     def _start(self, intent: _Intent, *, authorised: bool = False) -> None:
@@ -272,9 +277,15 @@ class Presentation(Block):
             self._connectors.fail(connector, ChargePointErrorCode.CONNECTOR_LOCK_FAILURE)
 
     def _on_first(self, intent: _Intent, reading: Reading) -> None:
-        if self._intents.get(intent.use.connector) is intent:
-            del self._intents[intent.use.connector]
-            self._charging.start(intent.use, reading)
+        use = intent.use
+        if self._intents.get(use.connector) is not intent:
+            return
+        if self._is_sound(use):
+            del self._intents[use.connector]
+            self._charging.start(use, reading)
+        else:  # a reset is under way since, or the store fails (D-09)
+            self.cancel(use.connector)
+            self._refuse(use.id_tag, use.connector)
 
     # -- or nothing comes of it --
 

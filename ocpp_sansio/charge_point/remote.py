@@ -61,7 +61,7 @@ class Remote(Block):
             return
         answer(RemoteStartTransactionResponse(status=RemoteStartStopStatus.ACCEPTED))  # CP16-080
         trusts = not self._core.settings[AUTHORIZE_REMOTE_TX_REQUESTS]  # CP16-081
-        self._presenting.start(request.id_tag, connector, authorised=trusts)
+        self._presenting.start(request.id_tag, connector, authorised=trusts, charging_profile=request.charging_profile)
 
     def _is_proper(self, request: RemoteStartTransactionRequest) -> bool:
         """Whether it may be asked at all: not before acceptance (CS16-002), nor with a profile of another kind."""

@@ -1,9 +1,9 @@
 """The life of a transaction: from all preconditions met, over the answer to its start and its faults, to its end.
 
-What is under way is on record under ``transaction``, with the last register that was read and, once somebody has
-stopped it, when and why. The record goes in the same batch in which the StopTransaction comes into the queue: at every
-instant a transaction is in one of the two, and never in both. This block does not know who may begin one, nor how
-messages travel.
+What is under way is on record under ``transaction``, with the last register that was read and, once it has ended, when
+and why: then only the last reading is still to come, also when a boot lies between. The record goes in the same batch
+in which the StopTransaction comes into the queue: at every instant a transaction is in one of the two, and never in
+both. This block does not know who may begin one, nor how messages travel.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import (
     AuthorizationStatus,
     ChargePointStatus,
+    MeterValue,
     ReadingContext,
     Reason,
     StartTransactionRequest,
@@ -59,7 +60,7 @@ __all__ = ["Transactions"]
 
 @attrs.frozen
 class _End:
-    """That somebody has stopped a transaction."""
+    """When and why a transaction has ended."""
 
     reason: Reason
     moment: Moment
@@ -74,6 +75,8 @@ class _Life:
     last: Reading
     """The highest register that was read, and when. Its other values are not kept."""
     end: _End | None = None
+    refused_at: int | None = None
+    """Wh: the first register that was read since the central system refused it."""
 
 
 class Transactions(Block):
@@ -143,14 +146,13 @@ class Transactions(Block):
             reservation_id=use.reservation_id,
             timestamp=begun.utc,
         )
-        self._outbox.deliver(request, begun, transaction.ref)
+        self._outbox.deliver(request, (begun,), transaction.ref)
         self._core.machine.emit(TransactionBegan(use.connector, use.id_tag, reading.register, begun.utc))
-        self._go_on(life, reading)
+        self._go_on(life, TransactionBegun(transaction, reading, use.charging_profile))
 
-    def _go_on(self, life: _Life, reading: Reading) -> None:
-        transaction = life.transaction
-        self._connectors.start(transaction.connector)
-        self._core.publish(TransactionBegun(transaction, reading))
+    def _go_on(self, life: _Life, begun: TransactionBegun) -> None:
+        self._connectors.start(life.transaction.connector)
+        self._core.publish(begun)
         self._regulate(life)
 
     def _keep(self, life: _Life) -> None:
@@ -161,6 +163,8 @@ class Transactions(Block):
     def _regulate(self, life: _Life) -> None:
         """Have the host offer what may be offered now, if that is not what it does."""
         connector = life.transaction.connector
+        if life.transaction.is_refused and life.end is None:  # CP16-065
+            self._connectors.allow_energy(connector, allowed=self._allowance(life) > 0)
         offer = self._offer(life)
         if offer == self._offers.get(connector):
             return
@@ -185,8 +189,13 @@ class Transactions(Block):
             return None
         if not transaction.is_refused:
             return StartEnergy(connector.id)
-        most = self._core.settings.get(MAX_ENERGY_ON_INVALID_ID)
-        return StartEnergy(connector.id, most) if most else None  # CP16-065
+        allowance = self._allowance(life)
+        return StartEnergy(connector.id, allowance) if allowance > 0 else None
+
+    def _allowance(self, life: _Life) -> int:
+        """Wh that one which was refused may still have, as far as is known what it has had since (CP16-065)."""
+        used = 0 if life.refused_at is None else life.last.register - life.refused_at
+        return (self._core.settings.get(MAX_ENERGY_ON_INVALID_ID) or 0) - used
 
     # -- what the central system says to the start --
 
@@ -207,8 +216,7 @@ class Transactions(Block):
                 self.stop(transaction.connector, Reason.DE_AUTHORIZED)
             else:
                 self._regulate(life)
-                allowed = self._offers.get(transaction.connector) is not None
-                self._connectors.allow_energy(transaction.connector, allowed=allowed)
+                self._meter.read(transaction.connector, ReadingContext.OTHER, _take_note)  # see _note
 
     def _on_given_up(self, notice: GivenUp) -> None:
         life = self._find(notice.transaction)
@@ -224,19 +232,30 @@ class Transactions(Block):
     def _on_reading(self, notice: ReadingTaken) -> None:
         """Keep how far it has come, for the case that the power is lost (CP16-07A)."""
         life = self._lives.get(notice.connector)
-        if life is not None and notice.reading.register >= life.last.register:  # CP16-066
-            life.last = _bare(notice.reading)
-            self._keep(life)
+        if life is not None:
+            self._note(life, notice.reading)
+
+    def _note(self, life: _Life, reading: Reading) -> None:
+        if reading.register < life.last.register:  # CP16-066
+            return
+        # One that sleeps was last heard of before the power was lost, however often its meter is read meanwhile.
+        sleeps = life.transaction.connector in self._asleep
+        life.last = Reading((), reading.register, life.last.moment if sleeps else reading.moment)
+        if life.transaction.is_refused and life.refused_at is None:
+            life.refused_at = reading.register
+        self._keep(life)
+        if life.transaction.is_refused and self._allowance(life) <= 0:  # the host has stopped by itself, if it is exact
+            self._regulate(life)
 
     def _on_clock_set(self, _: ClockSet) -> None:
         """Put right what was noted down before the time was known (D-19)."""
         correct = self._core.clock.corrected
         for life in self._lives.values():
-            begun, last = correct(life.transaction.begun), correct(life.last.moment)
-            if begun is life.transaction.begun and last is life.last.moment:
-                continue
-            life.transaction.begun, life.last = begun, attrs.evolve(life.last, moment=last)
-            self._keep(life)
+            begun, last = correct(life.transaction.begun), attrs.evolve(life.last, moment=correct(life.last.moment))
+            end = life.end and attrs.evolve(life.end, moment=correct(life.end.moment))
+            if (begun, last, end) != (life.transaction.begun, life.last, life.end):
+                life.transaction.begun, life.last, life.end = begun, last, end
+                self._keep(life)
 
     def _on_status(self, notice: StatusMoved) -> None:
         """A fault takes the energy, not the transaction; the end of the fault gives it back."""
@@ -268,12 +287,17 @@ class Transactions(Block):
         """
         life = self._lives.get(connector)
         if life is not None and life.end is None:
-            self._mark(life, reason, id_tag)
-            self._meter.read(connector, ReadingContext.TRANSACTION_END, lambda reading: self._on_last(life, reading))
+            self._finish(life, _End(reason, self._core.moment(), id_tag))
 
-    def _mark(self, life: _Life, reason: Reason, id_tag: str | None = None) -> None:
-        """Somebody has stopped it. That is kept: if the process dies before the meter is read, it still ended so."""
-        life.end = _End(reason, self._core.moment(), id_tag)
+    def _finish(self, life: _Life, end: _End) -> None:
+        self._mark(life, end)
+        self._meter.read(life.transaction.connector, ReadingContext.TRANSACTION_END, partial(self._on_last, life))
+
+    def _mark(self, life: _Life, end: _End) -> None:
+        """It has ended. That is kept: if the process dies before the meter is read, it still ended so."""
+        life.end = end
+        self._asleep.discard(life.transaction.connector)
+        self._core.machine.timers.cancel((_TIMER, life.transaction.connector))
         self._keep(life)
         self._regulate(life)
 
@@ -285,14 +309,12 @@ class Transactions(Block):
         """Stop all of them with what is known now: there is no time to wait for a meter (CP16-07A)."""
         for life in tuple(self._lives.values()):
             if life.end is None:
-                self._mark(life, reason)
+                self._mark(life, _End(reason, self._core.moment(), None))
             self._conclude(life, life.last)
 
     def _conclude(self, life: _Life, reading: Reading) -> None:
         connector = life.transaction.connector
         del self._lives[connector]
-        self._asleep.discard(connector)
-        self._core.machine.timers.cancel((_TIMER, connector))
         self._connectors.end(connector)
         self._put_on_record(life, reading)
 
@@ -301,20 +323,22 @@ class Transactions(Block):
         transaction, end = life.transaction, life.end
         assert end is not None
         meter_stop = max(reading.register, life.last.register)  # CP16-066
-        moment = self._core.clock.corrected(end.moment)
+        last = Reading(reading.values, meter_stop, end.moment)  # it may have been read after a boot
+        data = self._meter.transaction_data(transaction, last)
         request = StopTransactionRequest(
             id_tag=end.id_tag,
             meter_stop=meter_stop,
-            timestamp=moment.utc,
+            timestamp=end.moment.utc,
             transaction_id=-1,  # what it is called is known when this is sent (CP16-076)
             reason=end.reason,  # CP16-062 would let Local go without saying; no reader has to know that
-            transaction_data=self._meter.transaction_data(transaction, reading),
+            transaction_data=[MeterValue(timestamp=each.moment.utc, sampled_value=list(each.values)) for each in data]
+            or None,
         )
         self._core.machine.persist(Drop("transaction", str(transaction.ref)))
-        self._outbox.deliver(request, moment, transaction.ref)
+        self._outbox.deliver(request, (end.moment, *(each.moment for each in data)), transaction.ref)
         self._free_cable(transaction, end.reason)
         self._core.machine.emit(
-            TransactionEnded(transaction.connector, transaction.id_tag, meter_stop, moment.utc, end.reason)
+            TransactionEnded(transaction.connector, transaction.id_tag, meter_stop, end.moment.utc, end.reason)
         )
         self._core.publish(TransactionOver(transaction))
 
@@ -339,36 +363,48 @@ class Transactions(Block):
     def recover(self, reason: Reason | None) -> None:
         """Deal with those that the last boot left: go on, or end them when they were last heard of (CP16-07A).
 
+        The meter outlives the power: what it shows now is what they have used, whenever it was read last.
+
         ``reason``: why that boot ended (CP16-091). ``None``: nobody had planned it, so the power was lost.
         """
+        resumes = reason is None and self._core.setup.resume_after_power_loss
         for life in self._left:
             connector = life.transaction.connector
-            resumes = reason is None and self._core.setup.resume_after_power_loss
-            if resumes and life.end is None and connector in self._connectors.ids():
+            has_place = connector in self._connectors.ids() and connector not in self._lives
+            if has_place:
                 self._lives[connector] = life
+            if has_place and resumes and life.end is None:
                 self._asleep.add(connector)
                 at = self._core.machine.now + self._core.settings[CONNECTION_TIME_OUT]
                 self._core.machine.timers.set((_TIMER, connector), at, partial(self._on_no_show, life))
-            else:
-                life.end = life.end or _End(reason or Reason.POWER_LOSS, life.last.moment, None)
+                continue
+            end = life.end or _End(reason or Reason.POWER_LOSS, life.last.moment, None)
+            if has_place:
+                self._finish(life, end)
+            else:  # there is no meter to be read any more
+                life.end = end
                 self._put_on_record(life, life.last)
         self._left.clear()
 
     def _wake(self, life: _Life, reading: Reading) -> None:
         """The EV is there, as it was before the power was lost: go on."""
         connector = life.transaction.connector
-        if connector in self._asleep and life.end is None and self._connectors[connector].is_plugged:
+        if connector in self._asleep and self._connectors[connector].is_plugged:
             self._asleep.discard(connector)
             self._core.machine.timers.cancel((_TIMER, connector))
-            self._go_on(life, reading)
+            self._note(life, reading)
+            self._go_on(life, TransactionBegun(life.transaction, reading))
 
     def _on_no_show(self, life: _Life) -> None:
         """No EV is where one was: it ended when it was last heard of."""
-        life.end = _End(Reason.POWER_LOSS, life.last.moment, None)
-        self._conclude(life, life.last)
+        self._finish(life, _End(Reason.POWER_LOSS, life.last.moment, None))
 
 
 _TIMER: Final = Transactions
+
+
+def _take_note(_: Reading) -> None:
+    """It is heard of as a notice."""
 
 
 def _bare(reading: Reading) -> Reading:

@@ -34,9 +34,9 @@ INVALID = IdTagInfo(status=AuthorizationStatus.INVALID)
 class Station(Bench):
     """``infos`` is what the central system knows of idTags: one that it does not know is accepted."""
 
-    def __init__(self, setup: Setup | None = None, **options: Any) -> None:
-        self.register = 1000
-        self.reads = True
+    def __init__(self, setup: Setup | None = None, *, register: int = 1000, reads: bool = True, **options: Any) -> None:
+        self.register = register
+        self.reads = reads
         self.locks: bool | None = True
         """Whether the lock works; ``None``: nobody hears of it."""
         self.infos: dict[str, IdTagInfo] = {}

@@ -3,7 +3,7 @@
 import pytest
 
 from ocpp_sansio import CallTimedOut, ConnectionLost, ErrorCode, LocalProtocolError, Rejection
-from ocpp_sansio.charge_point.effects import DataTransferred
+from ocpp_sansio.charge_point.effects import DataTransferred, HookFailed
 from ocpp_sansio.v16 import DataTransferRequest, DataTransferResponse, DataTransferStatus
 from tests.charge_point.harness import Bench
 
@@ -54,6 +54,22 @@ def test_a_hook_may_refuse_with_an_error(bench):
     bench.point.on_data_transfer("com.example", refuse)
     answer = bench.ask(DataTransferRequest(vendor_id="com.example"))
     assert answer == (ErrorCode.SECURITY_ERROR, "not over this line")
+
+
+@pytest.mark.parametrize("response", [None, DataTransferResponse(status="Maybe"), object()])
+def test_a_hook_that_fails_costs_the_peer_an_error_and_the_host_learns_why(bench, response):
+    """F-12: it raises, or gives what cannot be sent; nothing of that comes out of ``receive_event``."""
+
+    def fail(_):
+        if response is None:
+            raise KeyError("secret")
+        return response
+
+    bench.point.on_data_transfer("com.example", fail)
+    assert bench.ask(DataTransferRequest(vendor_id="com.Example")) == (ErrorCode.INTERNAL_ERROR, "")
+    (failed,) = bench.seen(HookFailed)
+    assert failed.vendor_id == "com.Example"
+    assert isinstance(failed.error, Exception)
 
 
 def test_the_host_learns_what_became_of_each_transfer_of_its(bench):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import settings
@@ -34,7 +35,7 @@ from ocpp_sansio.charge_point.backbone import (
     LinkDown,
     Setup,
 )
-from ocpp_sansio.charge_point.clock import Clock
+from ocpp_sansio.charge_point.clock import Clock, Moment
 from ocpp_sansio.charge_point.delivery import Delivery
 from ocpp_sansio.charge_point.effects import DeadLetter, Effect, MeterValuesThinned
 from ocpp_sansio.charge_point.keys import (
@@ -160,7 +161,7 @@ class Post:
         self.deliver(request, ref)
 
     def deliver(self, request: Request[Any], ref: int | None) -> None:
-        self.delivery.deliver(request, self.core.moment(), ref)
+        self.delivery.deliver(request, (self.core.moment(),), ref)
         self.drain()
 
     # -- the central system --
@@ -749,10 +750,44 @@ def test_a_moment_from_before_the_time_was_known_is_put_right_when_its_message_c
     moment = post.core.moment()
     post.core.clock.set(EPOCH, now=0)
     request = StartTransactionRequest(connector_id=1, id_tag="A", meter_start=0, timestamp=moment.utc)
-    post.delivery.deliver(request, moment, 1)
+    post.delivery.deliver(request, (moment,), 1)
     post.drain()
     post.online()
     assert post.sent[0].timestamp == EPOCH
+
+
+def test_what_a_stop_says_of_its_meter_values_is_put_right_as_well() -> None:
+    """D-19: the time is learnt between the end and its delivery."""
+    wrong = datetime(1970, 1, 1, tzinfo=UTC)
+    post = Post(utc=wrong, trusted=False)
+    older = Moment(wrong, 0, 5.0, trusted=False)
+    moments = [post.core.clock.moment(at) for at in (30.0, 10.0, 20.0)]
+    data = [MeterValue(timestamp=wrong, sampled_value=[SampledValue(value=str(at))]) for at in (0, 10, 20)]
+    request = StopTransactionRequest(meter_stop=1, timestamp=wrong, transaction_id=-1, transaction_data=data)
+    post.delivery.deliver(request, (moments[0], older, *moments[1:]), 1)
+    post.drain()
+    post.core.clock.set(EPOCH, now=0)
+    post.core.publish(ClockSet())
+    post.drain()
+    again = post.reboot()
+    again.online()
+    (sent,) = again.sent
+    assert sent.timestamp == EPOCH + timedelta(seconds=30)
+    assert [value.timestamp for value in sent.transaction_data] == [
+        wrong,
+        EPOCH + timedelta(seconds=10),
+        EPOCH + timedelta(seconds=20),
+    ]
+
+
+def test_a_row_that_lacks_a_time_of_its_message_is_none() -> None:
+    """D-21."""
+    post = Post()
+    post.start(1)
+    (record,) = (record for record in post.store.load() if record.topic == "queue")
+    kept = msgspec.json.decode(record.value)
+    with pytest.raises(ValueError, match="unpack"):
+        post.delivery.restore(attrs.evolve(record, value=msgspec.json.encode({**kept, "moments": []})))
 
 
 # -- whatever happens --

@@ -59,7 +59,8 @@ class Out:
     def __init__(self):
         self.sent = []
 
-    def deliver(self, request, moment, transaction):
+    def deliver(self, request, moments, transaction):
+        (moment,) = moments
         assert request.transaction_id is None  # is filled in when it is sent
         assert {value.timestamp for value in request.meter_value} == {moment.utc}
         self.sent.append((request, moment, transaction))
@@ -113,13 +114,25 @@ class Meters(Bench):
         self.step(self.core.publish, TransactionBegun(transaction, readings[0]))
         return transaction
 
+    def go_on(self, transaction, register):
+        """After a boot that interrupted it."""
+        readings = []
+        self.step(self.metering.read, transaction.connector, Context.INTERRUPTION_END, readings.append)
+        self.show(register)
+        self.step(self.core.publish, TransactionBegun(transaction, readings[0]))
+
     def end(self, transaction, register=2000, *values):
         readings = []
         self.step(self.metering.read, transaction.connector, Context.TRANSACTION_END, readings.append)
         self.show(register, *values)
-        data = self.step(self.metering.transaction_data, transaction, readings[0])
+        data = self.data(transaction, readings[0])
         self.step(self.core.publish, TransactionOver(transaction))
         return data
+
+    def data(self, transaction, last):
+        """What a StopTransaction says."""
+        data = self.step(self.metering.transaction_data, transaction, last)
+        return [MeterValue(timestamp=each.moment.utc, sampled_value=list(each.values)) for each in data]
 
     def set_clock(self, utc):
         self.core.clock.set(utc, now=self.now)
@@ -531,7 +544,7 @@ def test_without_measurands_for_it_a_stop_says_nothing():
     meters = Meters(keys={"MeterValueSampleInterval": 10, "ClockAlignedDataInterval": 10})
     transaction = meters.begin()
     meters.run(20)
-    assert meters.end(transaction) is None
+    assert meters.end(transaction) == []
 
 
 def test_a_stop_says_what_was_sampled_between_begin_and_end():
@@ -571,7 +584,7 @@ def test_what_was_not_measured_is_not_said():
     meters = Meters(keys={"MeterValueSampleInterval": 10, "StopTxnSampledData": "SoC"})
     transaction = meters.begin()
     meters.run(10)
-    assert meters.end(transaction) is None
+    assert meters.end(transaction) == []
     transaction = meters.begin(ref=2)
     meters.run(10, 1500, SOC)
     assert contexts(meters.end(transaction)) == [{Context.SAMPLE_PERIODIC}]
@@ -634,7 +647,7 @@ def test_samples_outlive_the_boot():
     meters.run(10, 1500)
     after = Meters(records=meters.store.load())
     last = Reading((), 1500, transaction.begun)
-    data = after.step(after.metering.transaction_data, transaction, last)
+    data = after.data(transaction, last)
     assert [each.sampled_value[0].value for each in data] == ["1000", "1500", "1500"]
     assert after.kept() == []
 
@@ -645,9 +658,7 @@ def test_a_transaction_that_goes_on_after_a_boot_is_sampled_on():
     transaction = meters.begin(1000)
     meters.run(10, 1500)
     after = Meters(records=meters.store.load(), utc=EPOCH + timedelta(seconds=100))
-    after.step(after.core.publish, TransactionBegun(transaction, Reading((), 1500, transaction.begun)))
-    assert [effect.context for effect in after.due()] == [Context.INTERRUPTION_END]
-    after.show(1600)
+    after.go_on(transaction, 1600)
     after.run(10, 1700)
     assert after.moments() == seconds(100, 110)
     assert {ref for _, _, ref in after.out.sent} == {1}
@@ -666,7 +677,7 @@ def test_a_sample_that_cannot_be_read_costs_no_other():
     ]
     after = Meters(records=MemoryStore(records).load())
     assert [effect.key for effect in after.seen(RecordQuarantined)] == ["1/2", "x"]
-    data = after.step(after.metering.transaction_data, transaction, Reading((), 1500, transaction.begun))
+    data = after.data(transaction, Reading((), 1500, transaction.begun))
     assert contexts(data) == [{Context.TRANSACTION_BEGIN}, {Context.SAMPLE_PERIODIC}, {Context.TRANSACTION_END}]
 
 
@@ -676,9 +687,8 @@ def test_a_sample_is_never_taken_for_the_begin_that_is_lost():
     transaction = meters.begin(1000)
     records = [record for record in meters.store.load() if record.topic != "samples"]
     after = Meters(records=records)
-    after.step(after.core.publish, TransactionBegun(transaction, Reading((), 1000, transaction.begun)))
-    after.show(1100)
-    data = after.step(after.metering.transaction_data, transaction, Reading((), 1500, after.core.moment()))
+    after.go_on(transaction, 1100)
+    data = after.data(transaction, Reading((), 1500, after.core.moment()))
     assert contexts(data) == [{Context.INTERRUPTION_END}, {Context.TRANSACTION_END}]
 
 
@@ -705,7 +715,7 @@ def test_times_that_are_learnt_are_put_right_in_what_is_kept():
     meters.store.commit = None  # nothing more is to be kept
     meters.set_clock(there + timedelta(seconds=1))
     after = Meters(records=kept)
-    data = after.step(after.metering.transaction_data, transaction, Reading((), 1500, after.core.moment()))
+    data = after.data(transaction, Reading((), 1500, after.core.moment()))
     assert [each.timestamp - there for each in data[:2]] == [timedelta(seconds=-10), timedelta(0)]
 
 

@@ -14,6 +14,7 @@ from ocpp_sansio.charge_point.effects import (
     LockConnector,
     StartEnergy,
     StatusChanged,
+    StopEnergy,
     TakeReading,
     TransactionBegan,
     UnlockConnector,
@@ -148,10 +149,12 @@ def test_where_nothing_can_begin_or_end_an_id_tag_is_refused_without_asking(conn
     assert station.sent(AuthorizeRequest) == []
 
 
-@pytest.mark.parametrize("id_tag", ["", "X" * 21])
-def test_what_cannot_be_an_id_tag_is_misuse(id_tag: str) -> None:
-    """CP16-004."""
-    with pytest.raises(ValueError, match="1 to 20 characters"):
+@pytest.mark.parametrize(
+    ("id_tag", "fault"), [("", "1 to 20"), ("X" * 21, "1 to 20"), ("TAG\udce9", "surrogates not allowed")]
+)
+def test_what_cannot_be_an_id_tag_is_misuse(id_tag: str, fault: str) -> None:
+    """CP16-004, F-71."""
+    with pytest.raises(ValueError, match=fault):
         online().do("present", id_tag)
 
 
@@ -161,6 +164,20 @@ def test_what_cannot_be_an_id_tag_is_misuse(id_tag: str) -> None:
 def test_a_connector_that_there_is_none_of_is_misuse(verb: str, args: tuple[Any, ...]) -> None:
     with pytest.raises(LocalProtocolError, match="there is no connector"):
         online().do(verb, *args)
+
+
+def test_nobody_begins_anything_while_the_charge_point_itself_is_faulted() -> None:
+    """CP16-030: what is under way goes on."""
+    station = online(two())
+    station.charge("A", 1)
+    station.play("fault", 0, ChargePointErrorCode.INTERNAL_ERROR)
+    station.play("plug_in", 2)
+    station.play("present", "B", 2)
+    assert station.seen(IdTagRefused) == [IdTagRefused("B", 2, None)]
+    station.play("fault_cleared", 0)
+    station.play("present", "B", 2)
+    assert [energy.connector for energy in station.seen(StartEnergy)] == [1, 2]
+    assert station.seen(StopEnergy) == []
 
 
 # -- to stop --

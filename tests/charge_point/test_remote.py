@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from ocpp_sansio import CallRefused
-from ocpp_sansio.charge_point import ConnectorSetup, Setup
+from ocpp_sansio.charge_point import Block, ConnectorSetup, Setup
+from ocpp_sansio.charge_point.backbone import TransactionBegun
 from ocpp_sansio.charge_point.effects import StartEnergy, StopEnergy, UnlockConnector
 from ocpp_sansio.v16 import (
     AuthorizeRequest,
@@ -179,6 +181,30 @@ def test_a_charging_profile_has_to_be_for_the_transaction_that_is_to_begin(
     assert start(online(), charging_profile=profile(purpose, transaction_id)) is status
 
 
+def test_its_charging_profile_comes_with_the_transaction_to_whoever_can_do_something_with_it() -> None:
+    """CP16-085: the seam for smart charging."""
+    heard: list[TransactionBegun] = []
+    station = Station(profiles=[lambda _: _Ear(heard)])
+    station.online()
+    station.play("plug_in", 1)
+    sent = profile(ChargingProfilePurposeType.TX_PROFILE)
+    assert start(station, charging_profile=sent) is ACCEPTED
+    station.serve()
+    assert [begun.charging_profile for begun in heard] == [sent]
+    station.play("stop", 1)
+    station.play("unplug", 1)
+    station.charge()
+    assert [begun.charging_profile for begun in heard] == [sent, None]
+
+
+class _Ear(Block):
+    def __init__(self, heard: list[TransactionBegun]) -> None:
+        self.heard = heard
+
+    def hears(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        return {TransactionBegun: self.heard.append}
+
+
 def test_it_is_rejected_while_pending() -> None:
     """CS16-002, CP16-014."""
     station = Station()
@@ -252,6 +278,20 @@ def test_the_answer_is_what_the_host_reports(works: bool, status: UnlockStatus) 
     assert station.link is not None
     answers = [answer for _, answer in station.link.answers]
     assert answers == [UnlockConnectorResponse(status=status)] * 2
+
+
+def test_a_host_that_never_reports_has_not_unlocked_it() -> None:
+    """CP16-087: no request is left without an answer; and what is reported too late changes nothing."""
+    station = online(Setup(BOOT, unlock_timeout=5.0))
+    station.locks = None
+    assert unlock(station) is None
+    assert station.link is not None
+    station.wait(4)
+    assert unlock(station) is None
+    station.wait(1)
+    station.do("unlocked", 1, True)
+    answers = [answer for _, answer in station.link.answers]
+    assert answers == [UnlockConnectorResponse(status=UnlockStatus.UNLOCK_FAILED)] * 2
 
 
 def test_a_transaction_is_stopped_first() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ocpp_sansio.charge_point import Setup
-from ocpp_sansio.charge_point.effects import IdTagRefused, Reboot, StartEnergy, StatusChanged
+from ocpp_sansio.charge_point.effects import IdTagRefused, Reboot, StartEnergy, StatusChanged, UnlockConnector
 from ocpp_sansio.v16 import (
     ChargePointErrorCode,
     ChargePointStatus,
@@ -14,6 +14,7 @@ from ocpp_sansio.v16 import (
     ResetResponse,
     ResetStatus,
     ResetType,
+    StartTransactionRequest,
     StatusNotificationRequest,
     StopTransactionRequest,
 )
@@ -109,6 +110,20 @@ def test_nobody_begins_while_it_is_under_way_and_another_reset_is_rejected() -> 
     station.play("present", "B", 2)
     assert station.seen(IdTagRefused) == [IdTagRefused("B", 2, None)]
     assert [energy.connector for energy in station.seen(StartEnergy)] == [1]
+
+
+def test_what_was_about_to_begin_does_not() -> None:
+    """CP16-090: else it would begin after all that was under way has been stopped."""
+    station = online()
+    station.reads = False
+    station.play("plug_in", 1)
+    station.play("present", "TAG", 1)
+    reset(station, SOFT)
+    station.read()
+    station.serve()
+    assert station.seen(IdTagRefused) == [IdTagRefused("TAG", 1, None)]
+    assert (station.sent(StartTransactionRequest), station.seen(StartEnergy)) == ([], [])
+    assert station.seen(UnlockConnector) == [UnlockConnector(1)]
 
 
 def test_one_that_fails_is_tried_again_and_then_reported() -> None:

@@ -16,6 +16,7 @@ from ocpp_sansio.charge_point.effects import (
     LockConnector,
     StartEnergy,
     StopEnergy,
+    TakeReading,
     TransactionBegan,
     TransactionEnded,
     UnlockConnector,
@@ -27,7 +28,10 @@ from ocpp_sansio.v16 import (
     ChargePointStatus,
     IdTagInfo,
     MeterValuesRequest,
+    ReadingContext,
     Reason,
+    ResetRequest,
+    ResetType,
     StartTransactionRequest,
     StopTransactionRequest,
 )
@@ -78,6 +82,40 @@ def test_energy_that_the_host_has_not_seen_offered_is_withdrawn_by_a_stop() -> N
     bench.wait(60)
     assert bench.seen(StartEnergy) == []
     assert len(bench.seen(TransactionEnded)) == 1
+
+
+def test_the_meter_is_read_at_the_end_however_long_the_store_fails() -> None:
+    """D-09, CP16-061: the host cannot be late with what it has not been asked for."""
+    bench = _Cutting()
+    bench.do("plug_in", 1)
+    bench.do("present", "TAG", 1)
+    bench.do("locked", 1, True)
+    bench.do("reading", 1, (), 1000)
+    bench.do("configure", "MeterValueSampleInterval", "0")
+    bench.fails = True
+    bench.do("stop", 1)
+    bench.wait(100)
+    bench.fails = False
+    bench.wait(25)
+    end = bench.seen(TakeReading)[-1]
+    assert end.context is ReadingContext.TRANSACTION_END
+    bench.do("reading", end.ticket, (), 5000)
+    assert [ended.meter_stop for ended in bench.seen(TransactionEnded)] == [5000]
+
+
+def test_a_host_may_answer_in_the_midst_of_what_it_is_told() -> None:
+    bench = _Cutting()
+    bench.do("plug_in", 1)
+    bench.do("present", "TAG", 1)
+    bench.do("locked", 1, True)
+    bench.do("reading", 1, (), 1000)
+    bench.point.stop(1, now=bench.now)
+    while not isinstance(effect := bench.point.next_event(), TakeReading):
+        if isinstance(effect, Persist):
+            bench.point.persisted(now=bench.now)
+    bench.do("reading", effect.ticket, (), 5000)
+    bench.wait(20)
+    assert [ended.meter_stop for ended in bench.seen(TransactionEnded)] == [5000]
 
 
 def test_nobody_begins_while_the_store_fails() -> None:
@@ -282,6 +320,62 @@ def test_one_that_is_refused_may_be_allowed_a_little_energy() -> None:
     assert station.statuses()[-1] is ChargePointStatus.CHARGING
 
 
+def test_what_one_that_is_refused_has_had_of_its_allowance_it_does_not_get_again() -> None:
+    """CP16-065: counted from the refusal, over faults and boots, and at an end when the meter says so."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.do("configure", "AllowOfflineTxForUnknownId", "true")
+    for name, value in (("StopTransactionOnInvalidId", "false"), ("MaxEnergyOnInvalidId", "500")):
+        station.do("configure", name, value)
+    station.do("configure", "MeterValueSampleInterval", "10")
+    station.charge()
+    station.register = 3000
+    station.infos["TAG"] = INVALID
+    station.online()
+    assert station.seen(StartEnergy) == [StartEnergy(1), StartEnergy(1, 500)]
+    station.register = 3200
+    station.wait(10)
+    station.play("fault", 1, ChargePointErrorCode.GROUND_FAILURE)
+    station.play("fault_cleared", 1)
+    assert station.seen(StartEnergy)[2:] == [StartEnergy(1, 300)]
+    again = station.reboot(register=3250)
+    again.do("plug_in", 1)
+    again.do("ev_ready", 1)
+    again.online()
+    assert again.seen(StartEnergy) == [StartEnergy(1, 250)]
+    assert again.statuses()[-1] is ChargePointStatus.CHARGING
+    again.register = 3500
+    again.wait(10)
+    again.serve()
+    assert again.seen(StopEnergy) == [StopEnergy(1)]
+    assert again.statuses()[-1] is ChargePointStatus.SUSPENDED_EVSE
+    third = again.reboot(register=3500)
+    third.do("plug_in", 1)
+    third.do("ev_ready", 1)
+    third.online()
+    assert third.seen(StartEnergy) == []
+    assert third.statuses()[-1] is ChargePointStatus.SUSPENDED_EVSE
+
+
+def test_one_that_is_refused_while_its_ev_is_away_has_its_allowance_when_it_is_back() -> None:
+    """CP16-065, CP16-067."""
+    station = Station()
+    station.online()
+    station.do("configure", "StopTransactionOnEVSideDisconnect", "false")
+    station.do("configure", "StopTransactionOnInvalidId", "false")
+    station.do("configure", "MaxEnergyOnInvalidId", "500")
+    station.do("plug_in", 1)
+    station.do("present", "TAG", 1)
+    while not station.sent(StartTransactionRequest):
+        station.answer(station.proper_answer(station.unanswered[0].request))
+    station.do("unplug", 1)
+    station.infos["TAG"] = INVALID
+    station.serve()
+    station.do("plug_in", 1)
+    station.play("ev_ready", 1)
+    assert station.seen(StartEnergy) == [StartEnergy(1), StartEnergy(1, 500)]
+    assert station.statuses()[-1] is ChargePointStatus.CHARGING
+
+
 def test_one_that_began_offline_can_be_refused_later() -> None:
     """CP16-065: after offline."""
     station = Station()
@@ -424,6 +518,30 @@ def test_what_was_metered_offline_comes_afterwards_in_its_order_and_with_its_tim
     assert isinstance(station.link.sent[-1].request, StopTransactionRequest)
 
 
+@pytest.mark.parametrize("is_in_time", [True, False])
+def test_no_meter_value_of_a_transaction_comes_behind_its_stop(is_in_time: bool) -> None:
+    """CP16-070, CP16-076, CP16-144: once that is answered nothing has the id of the transaction any more."""
+    station = Station()
+    station.online()
+    for key in ("MeterValueSampleInterval", "ClockAlignedDataInterval"):
+        station.do("configure", key, "10")
+    station.charge()
+    station.reads = False
+    station.wait(10)
+    station.do("stop", 1)
+    asked = [effect for effect in station.seen(TakeReading) if effect.context is not ReadingContext.TRANSACTION_BEGIN]
+    *samples, end = asked
+    assert end.context is ReadingContext.TRANSACTION_END
+    for effect in [*samples, end] if is_in_time else [end, *samples]:
+        station.do("reading", effect.ticket, (), 2000)
+        station.serve()
+    ids = [request.transaction_id for request in station.sent(MeterValuesRequest)]
+    assert sorted(ids, key=str) == ([101, 101, None] if is_in_time else [None, None])
+    assert station.link is not None
+    named = [call.request for call in station.link.sent if getattr(call.request, "transaction_id", None) is not None]
+    assert isinstance(named[-1], StopTransactionRequest)
+
+
 # -- power and boots --
 
 
@@ -444,6 +562,120 @@ def test_a_transaction_that_the_power_took_is_stopped_when_it_was_last_heard_of(
     assert (stop.reason, stop.meter_stop, stop.transaction_id) == (Reason.POWER_LOSS, 1200, 101)
     assert stop.timestamp == EPOCH + timedelta(seconds=10)
     assert again.reboot().kept.keys() <= {"boot", "cache", "registers", "transaction-ref", "configuration"}
+
+
+@pytest.mark.parametrize(
+    ("verbs", "reason"), [((), Reason.POWER_LOSS), (("hard",), Reason.HARD_RESET), (("stop",), Reason.LOCAL)]
+)
+def test_after_the_power_was_lost_the_meter_says_what_had_been_used_by_then(
+    verbs: tuple[str, ...], reason: Reason
+) -> None:
+    """CP16-07A, CP16-091, CP16-061: nothing that was charged goes without a bill; the end is when it was."""
+    station = Station()
+    station.online()
+    station.do("configure", "StopTxnSampledData", "Energy.Active.Import.Register")
+    station.charge()
+    station.wait(20)
+    station.reads = False
+    if "stop" in verbs:
+        station.do("stop", 1)
+    if "hard" in verbs:
+        station.ask(ResetRequest(type=ResetType.HARD))
+    station.wait(5)
+    again = station.reboot(register=7000)
+    (wanted,) = again.seen(TakeReading)
+    assert (wanted.connector, wanted.context) == (1, ReadingContext.TRANSACTION_END)
+    again.online()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.meter_stop) == (reason, 7000)
+    assert stop.timestamp == EPOCH + timedelta(seconds=20 if verbs else 0)
+    last = stop.transaction_data[-1]
+    assert (last.timestamp, last.sampled_value[0].value) == (stop.timestamp, "7000")
+
+
+def test_after_the_power_was_lost_a_meter_that_says_nothing_has_the_last_word_that_it_said() -> None:
+    """CP16-07A, D-01: until then it is on record as what has ended, however often the power is lost again."""
+    station = Station()
+    station.online()
+    station.do("configure", "MeterValueSampleInterval", "10")
+    station.charge()
+    station.register = 1200
+    station.wait(15)
+    again = station.reboot(reads=False).reboot(reads=False)
+    again.online()
+    again.wait(9)
+    again.serve()
+    assert (again.kept["transaction"], again.sent(StopTransactionRequest)) == (1, [])
+    again.wait(1)
+    again.serve()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.meter_stop, stop.timestamp) == (Reason.POWER_LOSS, 1200, EPOCH + timedelta(seconds=10))
+    assert "transaction" not in again.kept
+
+
+def test_nobody_begins_where_what_the_power_took_is_still_being_read() -> None:
+    """CP16-069; and if the power goes again with a word of warning, that does not wait for the meter."""
+    station = Station()
+    station.online()
+    station.charge()
+    again = station.reboot(reads=False)
+    again.online()
+    again.play("plug_in", 1)
+    again.play("present", "OTHER", 1)
+    assert (again.sent(StartTransactionRequest), again.seen(StartEnergy)) == ([], [])
+    again.play("power_failing")
+    again.read()
+    again.serve()
+    assert [stop.meter_stop for stop in again.sent(StopTransactionRequest)] == [1000]
+    again.reads = True
+    again.charge("OTHER")
+    assert [start.id_tag for start in again.sent(StartTransactionRequest)] == ["OTHER"]
+
+
+def test_one_that_never_woke_ended_when_the_power_went_with_what_its_meter_shows_now() -> None:
+    """CP16-07A: it was last heard of then, however often the meter is read in between."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.online()
+    station.do("configure", "ClockAlignedDataInterval", "20")
+    station.charge()
+    again = station.reboot(register=1300)
+    again.online()
+    again.wait(59)
+    assert (again.kept["transaction"], again.sent(StopTransactionRequest)) == (1, [])
+    again.register = 1301
+    again.wait(1)
+    again.serve()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.timestamp, stop.meter_stop) == (Reason.POWER_LOSS, EPOCH, 1301)
+
+
+def test_one_that_was_stopped_in_its_sleep_is_not_stopped_again_by_the_time_out() -> None:
+    """CP16-07A, CP16-061."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.online()
+    station.charge()
+    again = station.reboot(reads=False)
+    again.online()
+    again.wait(55)
+    again.do("present", "TAG", 1)
+    again.wait(60)
+    again.serve()
+    (stop,) = again.sent(StopTransactionRequest)
+    assert (stop.reason, stop.timestamp) == (Reason.LOCAL, EPOCH + timedelta(seconds=55))
+    assert len(again.seen(TakeReading)) == 1
+
+
+def test_one_that_was_woken_was_last_heard_of_then() -> None:
+    """CP16-07A: if the power goes once more, it ends there."""
+    station = Station(Setup(BOOT, resume_after_power_loss=True))
+    station.online()
+    station.charge()
+    again = station.reboot()
+    again.wait(30)
+    again.do("plug_in", 1)
+    third = Station(Setup(BOOT), records=again.store.load(), now=again.now)
+    third.online()
+    assert third.sent(StopTransactionRequest)[0].timestamp == EPOCH + timedelta(seconds=30)
 
 
 def test_with_backup_power_all_stops_are_on_record_at_once_with_what_is_known() -> None:
@@ -476,6 +708,7 @@ def test_a_transaction_can_go_on_after_the_power_was_lost_once_its_ev_is_there()
     again.do("plug_in", 1)
     again.do("ev_ready", 1)
     assert again.seen(StartEnergy) == [StartEnergy(1)]
+    assert [wanted.context for wanted in again.seen(TakeReading)] == [ReadingContext.INTERRUPTION_END]
     again.online()
     assert again.statuses()[-1] is ChargePointStatus.CHARGING
     assert again.sent(StartTransactionRequest) == []
@@ -564,6 +797,21 @@ def test_what_is_noted_of_a_transaction_is_put_right_with_the_clock() -> None:
     again.online()
     assert station.sent(StartTransactionRequest)[0].timestamp == EPOCH
     assert again.sent(StopTransactionRequest)[0].timestamp == EPOCH
+
+
+def test_the_end_that_was_noted_before_the_time_was_known_is_put_right_while_the_meter_is_read() -> None:
+    """D-19: the boot that puts it on record could not do it any more."""
+    station = Station(utc=datetime(1970, 1, 1, tzinfo=UTC))
+    station.do("configure", "AllowOfflineTxForUnknownId", "true")
+    station.charge()
+    station.wait(5)
+    station.reads = False
+    station.do("stop", 1)
+    station.wait(5)
+    station.online()
+    again = station.reboot()
+    again.online()
+    assert again.sent(StopTransactionRequest)[0].timestamp == EPOCH - timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("cut", range(12))
