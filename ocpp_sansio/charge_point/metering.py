@@ -168,9 +168,15 @@ class Metering(Block):
         self._asked[ticket] = asked
         wanted = dict.fromkeys(name for key in _WANTED.get(asked.context, _PERIODIC) for name in self._measurands(key))
         core.machine.emit(TakeReading(ticket, asked.connector, tuple(wanted), asked.context))
-        core.machine.timers.set(
-            (TakeReading, ticket), core.machine.now + core.setup.reading_timeout, partial(self._miss, ticket)
-        )
+        core.machine.then(partial(self._wait_for, ticket))
+
+    def _wait_for(self, ticket: int) -> None:
+        """The host has been asked by now: if the store took its time before that, it was not the host's."""
+        core = self._core
+        if ticket in self._asked:
+            core.machine.timers.set(
+                (TakeReading, ticket), core.machine.now + core.setup.reading_timeout, partial(self._miss, ticket)
+            )
 
     def _miss(self, ticket: int) -> None:
         """The host has let the time pass: the meter shows what it last showed, or nothing if it never did."""
