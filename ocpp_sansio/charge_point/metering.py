@@ -72,6 +72,8 @@ _WANTED: Final[Mapping[ReadingContext, tuple[Key[tuple[str, ...]], ...]]] = {
     ReadingContext.TRIGGER: (METER_VALUES_SAMPLED_DATA,),
 }
 """Which keys say what is measured; those of periodic samples where nothing is said here."""
+_BILLED: Final = (ReadingContext.TRANSACTION_BEGIN, ReadingContext.TRANSACTION_END)
+"""The readings that a bill is made of."""
 
 
 @attrs.frozen
@@ -168,7 +170,7 @@ class Metering(Block):
         self._asked[ticket] = asked
         wanted = dict.fromkeys(name for key in _WANTED.get(asked.context, _PERIODIC) for name in self._measurands(key))
         core.machine.emit(TakeReading(ticket, asked.connector, tuple(wanted), asked.context))
-        if asked.context is ReadingContext.TRANSACTION_END:  # what is to be billed waits for a store that fails (D-09)
+        if asked.context in _BILLED:  # it waits with the host, which is not asked while the store fails (D-09)
             core.machine.then(partial(self._expect, ticket))
         else:
             self._expect(ticket)

@@ -136,7 +136,8 @@ class Transactions(Block):
         transaction = Transaction(
             self._last_ref, use.connector, use.id_tag, begun, reading.register, use.reservation_id, use.parent_id_tag
         )
-        life = self._lives[use.connector] = _Life(transaction, _bare(reading))
+        # The meter was asked before that. Whatever else is lost, it must not have ended before it began.
+        life = self._lives[use.connector] = _Life(transaction, attrs.evolve(_bare(reading), moment=begun))
         self._keep(life)
         self._core.machine.persist(Put("transaction-ref", "last", pack(self._last_ref)))
         request = StartTransactionRequest(

@@ -221,6 +221,32 @@ def test_a_meter_that_is_not_read_in_time_shows_what_it_last_showed():
     assert after.heard == []
 
 
+def test_the_host_has_its_time_from_when_it_is_asked_however_long_the_store_takes():
+    """D-09: what was charged is not known less well because the store was slow."""
+    meters, readings = Meters(), []
+    meters.core.machine.persist(Put("topic", "key", b"1"))
+    meters.metering.read(1, Context.TRANSACTION_END, readings.append)
+    assert isinstance(meters.point.next_event(), Persist)
+    meters.wait(2 * SETUP.reading_timeout)
+    assert readings == []
+    meters.point.persisted(now=meters.now)
+    meters.drain()
+    meters.wait(SETUP.reading_timeout - 0.5)
+    meters.show(1700)
+    assert [reading.register for reading in readings] == [1700]
+
+
+def test_a_host_that_answers_at_once_is_not_waited_for():
+    meters, readings = Meters(), []
+    meters.metering.read(1, Context.OTHER, readings.append)
+    asked = meters.point.next_event()
+    assert isinstance(asked, TakeReading)
+    meters.metering.reading(asked.ticket, (), 5)
+    meters.drain()
+    meters.wait(2 * SETUP.reading_timeout)
+    assert [reading.register for reading in readings] == [5]
+
+
 def test_a_meter_that_was_never_read_shows_nothing():
     meters, readings = Meters(), []
     meters.step(meters.metering.read, 1, Context.TRANSACTION_BEGIN, readings.append)

@@ -678,6 +678,20 @@ def test_one_that_was_woken_was_last_heard_of_then() -> None:
     assert third.sent(StopTransactionRequest)[0].timestamp == EPOCH + timedelta(seconds=30)
 
 
+def test_a_transaction_that_the_power_took_at_once_has_not_ended_before_it_began() -> None:
+    """CP16-07A, CP16-060: the meter is asked before it begins, and may take a while."""
+    station = Station()
+    station.online()
+    station.reads = False
+    station.charge()
+    station.wait(3)
+    station.read()
+    again = station.reboot()
+    again.online()
+    (start,), (stop,) = again.sent(StartTransactionRequest), again.sent(StopTransactionRequest)
+    assert start.timestamp == stop.timestamp == EPOCH + timedelta(seconds=3)
+
+
 def test_with_backup_power_all_stops_are_on_record_at_once_with_what_is_known() -> None:
     """CP16-07A: nobody waits for a meter."""
     station = Station(two())

@@ -1,0 +1,245 @@
+"""A charge point, its drivers and a central system, put together: run them from a seed, judge, and find out why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from ocpp_sansio.central_system import CentralSystem
+from ocpp_sansio.charge_point import ChargePoint
+from ocpp_sansio.session import CentralSystemSession, ChargePointSession, numbered_ids
+from ocpp_sansio.store import MemoryStore, Store
+from ocpp_sansio.v16 import (
+    AvailabilityType,
+    ChangeAvailabilityRequest,
+    ChargePointErrorCode,
+    ResetRequest,
+    ResetType,
+)
+
+from .central import IDENTITY, CentralProcess, MakeCentral, Office
+from .drivers import Driver, Pauses, Visit
+from .station import MakeStation, Site, StationProcess, two_connectors
+from .trouble import Chaos, Dice, Plan, Point, Strike, Trouble, Troubles
+from .truth import judge
+from .world import AnySession, Side, World
+
+__all__ = ["Parts", "Report", "Simulation", "shrink", "simulate"]
+
+PATIENCE: Final = 40
+"""How often it is looked, at rest, whether everything has been delivered, until that counts as lost."""
+
+
+@attrs.frozen
+class Parts:
+    """What a simulation is made of: put something broken in its place, and it has to be found."""
+
+    charge_point: MakeStation = ChargePoint
+    central_system: MakeCentral = CentralSystem
+    station_store: Callable[[], Store] = MemoryStore
+    central_store: Callable[[], Store] = MemoryStore
+
+
+@attrs.frozen
+class Report:
+    """What became of a simulation."""
+
+    seed: int
+    findings: tuple[str, ...]
+    """What is wrong: of this there must be nothing."""
+    strikes: tuple[Strike, ...]
+    """The trouble there was, as it can be planned for another run."""
+    figures: Mapping[str, int]
+    """How often what happened."""
+    boundaries: Mapping[Point, int]
+    """How often trouble could have struck, by point."""
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}:", *(f"  {finding}" for finding in self.findings), "  because:"]
+        return "\n".join([*lines, *(f"  {strike}" for strike in self.strikes)])
+
+
+class Simulation:
+    """One charge point with two connectors and its central system, from the first boot to rest."""
+
+    def __init__(self, seed: int, visits: Sequence[Sequence[Visit]], troubles: Troubles, parts: Parts) -> None:
+        dice = Dice(seed)
+        self.seed: Final = seed
+        world = World(dice, troubles)
+        self.world: Final = world
+        self.site: Final = Site(world, two_connectors(resumes=dice.happens(0.5)), parts.charge_point)
+        self.office: Final = Office(world, parts.central_system)
+        self.station: Final = Side(parts.station_store(), Point.STATION_KEEPS, self._boot_station)
+        self.central: Final = Side(parts.central_store(), Point.CENTRAL_KEEPS, self._boot_central)
+        world.sides = self.station, self.central
+        world.on_trouble = self._trouble
+        self._at_work = len(visits)
+        for connector, visits_there in enumerate(visits, 1):
+            driver = Driver(self.site, connector, self._live_station, self._live_central)
+            self._go_on(_one_after_the_other(driver, visits_there))
+        self.central.boot()
+        self.station.boot()
+
+    # -- who is there --
+
+    def _boot_station(self) -> StationProcess:
+        process = StationProcess(self.world, self.station, self.site, self.station.records(), self._connect)
+        self.world.after(0, process.begin)
+        return process
+
+    def _boot_central(self) -> CentralProcess:
+        return CentralProcess(self.world, self.central, self.office, self.central.records())
+
+    def _live_station(self) -> StationProcess | None:
+        process = self.station.process
+        assert process is None or isinstance(process, StationProcess)
+        return process
+
+    def _live_central(self) -> CentralProcess | None:
+        process = self.central.process
+        assert process is None or isinstance(process, CentralProcess)
+        return process
+
+    def _connect(self) -> bool:
+        return self.world.connect(_sessions)
+
+    # -- what goes wrong beside links, stores and processes --
+
+    def _trouble(self, trouble: Trouble) -> None:
+        dice, station, central = self.world.dice, self._live_station(), self._live_central()
+        match trouble:
+            case Trouble.STATION_DIES_SLOWLY if station is not None:
+                for connector in self.site.sockets:
+                    station.note_stop(connector)
+                self.site.cut_short()
+                station.do("power_failing")
+                self.world.kill(self.station)
+            case Trouble.CLOCK_JUMPS if central is not None:
+                central.set_clock(dice.choice((0.0, 90.0, -90.0, 7200.0, -7200.0)))
+            case Trouble.SOFT_RESET | Trouble.HARD_RESET if central is not None:
+                kind = ResetType.SOFT if trouble is Trouble.SOFT_RESET else ResetType.HARD
+                central.ask(ResetRequest(type=kind))
+            case Trouble.FAULT if station is not None:
+                connector = dice.choice(tuple(self.site.sockets))
+                station.do("fault", connector, ChargePointErrorCode.GROUND_FAILURE)
+                self.world.after(dice.between(1, 60), lambda: station.do("fault_cleared", connector))
+            case Trouble.OUT_OF_SERVICE if central is not None:
+                connector = dice.choice((0, *self.site.sockets))
+                self._change_availability(connector, AvailabilityType.INOPERATIVE)
+                self._bring_back(connector)
+            case Trouble.UNWELCOME if station is not None:
+                self.office.closed_until = self.world.now + dice.between(60, 300)
+                self.world.kill(self.station)
+            case _:
+                pass  # whom it concerns is down
+
+    def _change_availability(self, connector: int, kind: AvailabilityType) -> None:
+        central = self._live_central()
+        if central is not None:
+            central.ask(ChangeAvailabilityRequest(connector_id=connector, type=kind))
+
+    def _bring_back(self, connector: int) -> None:
+        """Into service, and again, for the case that it was not heard."""
+        for seconds in (60, 180, 600):
+            self.world.after(seconds, lambda: self._change_availability(connector, AvailabilityType.OPERATIVE))
+
+    # -- how it goes --
+
+    def _go_on(self, script: Pauses) -> None:
+        pause = next(script, None)
+        if pause is None:
+            self._at_work -= 1
+        else:
+            self.world.after(pause, lambda: self._go_on(script))
+
+    def run(self) -> Report:
+        """Let everybody come and go, then wait until nothing goes wrong any more and everything is delivered."""
+        world = self.world
+        while self._at_work:
+            world.run(world.now + 1)
+        world.is_calm = True
+        patience = PATIENCE
+        while (verdict := self.verdict()) and patience:
+            patience -= 1
+            world.run(world.now + 60)
+        world.figures["charges"] = len(self.site.charges)
+        world.figures["seconds"] = int(world.now)
+        boundaries = {point: world.count(point) for point in Point}
+        return Report(self.seed, (*world.findings, *verdict), tuple(world.struck), dict(world.figures), boundaries)
+
+    def verdict(self) -> list[str]:
+        """What is wrong at rest."""
+        central = self._live_central()
+        if central is None:
+            return ["the central system is down"]
+        ledger = central.role.ledger
+        kept = self.office.open(central.now, self.central.records()).ledger
+        findings = judge(self.site.charges, ledger.transactions(IDENTITY), ledger.unmatched(IDENTITY))
+        if kept.transactions() != ledger.transactions():
+            findings.append("what is in the ledger is not in the store")
+        if any(socket.is_closed for socket in self.site.sockets.values()):
+            findings.append("energy is offered to nobody")
+        return findings
+
+
+def _sessions(number: int) -> tuple[AnySession, AnySession]:
+    return (
+        ChargePointSession("1.6", message_ids=numbered_ids(f"s{number}-")),
+        CentralSystemSession("1.6", message_ids=numbered_ids(f"c{number}-")),
+    )
+
+
+def _one_after_the_other(driver: Driver, visits: Sequence[Visit]) -> Pauses:
+    for visit in visits:
+        yield from driver.visit(visit)
+
+
+def simulate(
+    seed: int,
+    *,
+    visits: int | Sequence[Sequence[Visit]] = 25,
+    rate: float = 0.01,
+    troubles: Troubles | None = None,
+    parts: Parts | None = None,
+) -> Report:
+    """Have drivers come and go, and everything go wrong that can.
+
+    Args:
+        seed: all that is random follows from it.
+        visits: how many there are at each of the two connectors; or which.
+        rate: how likely trouble is at each message and each batch.
+        troubles: trouble that was planned, instead of random one.
+        parts: what to put to the test.
+    """
+    dice = Dice(~seed)
+    if isinstance(visits, int):
+        visits = [[Visit.of(dice) for _ in range(visits)] for _ in range(2)]
+    return Simulation(seed, visits, troubles or Chaos(dice, rate), parts or Parts()).run()
+
+
+def shrink(report: Report, again: Callable[[Plan], Report]) -> Report:
+    """Leave trouble out, as long as something is still wrong without it. ``again`` runs the same under a plan."""
+    best, size = report, max(1, len(report.strikes) // 2)
+    while True:
+        start = 0
+        while start < len(best.strikes):
+            fewer = best.strikes[:start] + best.strikes[start + size :]
+            trial = again(Plan(fewer))
+            if trial.findings and len(trial.strikes) < len(best.strikes):
+                best = trial
+            else:
+                start += size
+        if size == 1:
+            return best
+        size = max(1, size // 2)
+
+
+def totals(reports: Sequence[Report]) -> Counter[str]:
+    """The figures of many."""
+    total = Counter[str]()
+    for report in reports:
+        total.update(report.figures)
+    return total

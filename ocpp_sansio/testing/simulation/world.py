@@ -1,0 +1,428 @@
+"""One link between two processes, in virtual time: who lives, what is on its way, what is due, where trouble strikes.
+
+A process is one life of a role: made from what its store has kept, driven as the role's driver has to, thrown away when
+it dies. Texts travel through real sessions. Nothing here knows what a role is about.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from ocpp_sansio.events import Event
+from ocpp_sansio.session import CentralSystemSession, ChargePointSession
+from ocpp_sansio.store import Persist, Put, Store, StoreError
+
+from .trouble import Dice, Point, Strike, Trouble, Troubles
+
+__all__ = ["Agenda", "AnySession", "End", "Process", "Role", "Side", "World"]
+
+
+R = TypeVar("R", bound="Role")
+AnySession = ChargePointSession | CentralSystemSession
+
+
+class Agenda:
+    """What is to happen when, in virtual time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._order: Final = itertools.count()
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+
+    @property
+    def next(self) -> float:
+        """When something is to happen next."""
+        return self._due[0][0] if self._due else math.inf
+
+    def after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Have something happen, behind what is to happen at the same time."""
+        heapq.heappush(self._due, (self.now + seconds, next(self._order), act))
+
+    def pop(self) -> Callable[[], None]:
+        """What is to happen next: now is then."""
+        at, _, act = heapq.heappop(self._due)
+        self.now = max(self.now, at)
+        return act
+
+
+class Role(Protocol):
+    """What a driver needs of either role."""
+
+    def next_event(self) -> Any:
+        """The next thing to act on."""
+        ...
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called."""
+        ...
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let time pass."""
+        ...
+
+    def persisted(self, *, now: float) -> None:
+        """The batch is durable."""
+        ...
+
+    def persist_failed(self, error: Exception, *, now: float) -> None:
+        """It is not."""
+        ...
+
+
+class End:
+    """One side of one link. It may be there for a while after the link is gone, and not know."""
+
+    def __init__(self, session: AnySession, send: Callable[[str], None]) -> None:
+        self.session: Final = session
+        self._send: Final = send
+
+    def flush(self) -> None:
+        """Send what there is to send."""
+        for text in self.session.data_to_send():
+            self._send(text)
+
+
+class Process(ABC, Generic[R]):
+    """One life of a role."""
+
+    role: R
+
+    def __init__(self, world: World, side: Side) -> None:
+        self.world: Final = world
+        self.side: Final = side
+        self.base: Final = float(int(world.now))
+        """What its monotonic clock counts from."""
+        self.end: End | None = None
+        self.is_dead = False
+        self._knows_not = False
+        """Whether the store has kept a batch, and the role has not been told."""
+
+    @abstractmethod
+    def act(self, effect: Any) -> None:
+        """Do what the role wants done."""
+
+    @abstractmethod
+    def link_up(self, end: End, /) -> None:
+        """Tell the role that there is a link."""
+
+    @abstractmethod
+    def link_down(self, end: End, /) -> None:
+        """Tell the role that there is none."""
+
+    @abstractmethod
+    def hear(self, end: End, event: Event, /) -> None:
+        """Tell the role of an event of the session."""
+
+    def peer_is_lost(self) -> None:
+        """The link is gone, and that has been noticed."""
+
+    def witness(self, effect: Any) -> None:
+        """Take note of what the role would have said had it lived: it was on record."""
+
+    @property
+    def now(self) -> float:
+        """The time, as this life counts it."""
+        return self.world.now - self.base
+
+    @property
+    def deadline(self) -> float:
+        """When something is due, as the world counts it."""
+        return self._due + self.base
+
+    @property
+    def _due(self) -> float:
+        due = self.role.next_timeout()
+        end = math.inf if self.end is None else self.end.session.deadline
+        return min(math.inf if due is None else due, end)
+
+    # -- the run loop of a driver --
+
+    def step(self, mutate: Callable[[], object]) -> None:
+        """One mutation, and everything that follows from it."""
+        if not self.is_dead:
+            mutate()
+            self._drain()
+            self._flush()
+
+    def _drain(self) -> None:
+        while not self.is_dead and (effect := self.role.next_event()) is not None:
+            if isinstance(effect, Persist):
+                self._keep(effect)
+            else:
+                self.act(effect)
+
+    def _flush(self) -> None:
+        if self.end is not None and not self.is_dead:
+            self.end.flush()
+
+    def wake(self) -> None:
+        """Do what is due."""
+        now = max(self.now, self._due)  # which need not be the same after it went through the world's count
+        if self.end is not None:
+            self.end.session.handle_timeout(now=now)
+            self._feed(self.end)
+        self.step(lambda: self.role.handle_timeout(now=now))
+
+    # -- the link --
+
+    def connect(self, end: End) -> None:
+        """There is a link."""
+        self.end = end
+        self.step(lambda: self.link_up(end))
+
+    def receive(self, end: End, text: str) -> None:
+        """A text has come."""
+        end.session.receive_data(text, now=self.now)
+        self._feed(end)
+
+    def notice_loss(self, end: End) -> None:
+        """The link is gone, and that is noticed."""
+        if not self.is_dead:
+            end.session.connection_lost(now=self.now)
+            self._feed(end)
+            if self.end is end:
+                self.end = None
+            self.step(lambda: self.link_down(end))
+            self.peer_is_lost()
+
+    def _feed(self, end: End) -> None:
+        while not self.is_dead and (event := end.session.next_event()) is not None:
+            self.step(lambda event=event: self.hear(end, event))  # type: ignore[misc]
+        self._flush()
+
+    # -- the store --
+
+    def _keep(self, batch: Persist) -> None:
+        side = self.side
+        trouble = self.world.strike(side.keeps)
+        if trouble is Trouble.FAILS or self.world.now < side.fails_until:
+            self.world.figures["failed batches"] += 1
+            self.role.persist_failed(StoreError("no room"), now=self.now)
+        elif trouble is Trouble.DIES_BEFORE:
+            self.world.kill(side)
+        elif trouble is Trouble.LATE:
+            self.world.after(self.world.dice.between(0.01, 5), lambda: self._keep_now(batch))
+        else:
+            side.store.commit(batch.changes)
+            self._knows_not = True
+            if trouble is Trouble.DIES_AFTER:
+                self.world.kill(side)
+            elif trouble is Trouble.LATE_NEWS:
+                self.world.after(self.world.dice.between(0.01, 5), lambda: self.step(self._tell))
+            else:
+                self._tell()
+
+    def _keep_now(self, batch: Persist) -> None:
+        if not self.is_dead:
+            self.side.store.commit(batch.changes)
+            self.step(self._tell)
+
+    def _tell(self) -> None:
+        self._knows_not = False
+        self.role.persisted(now=self.now)
+
+    def die(self) -> None:
+        """It is over: nothing that was not kept is known to anyone."""
+        self.is_dead = True
+        if self._knows_not:
+            self._tell()
+            while (effect := self.role.next_event()) is not None and not isinstance(effect, Persist):
+                self.witness(effect)
+
+
+class Side:
+    """What outlives the process of one role: its store, and the way to begin anew."""
+
+    def __init__(self, store: Store, keeps: Point, boot: Callable[[], Process[Any]]) -> None:
+        self.store: Final = store
+        self.keeps: Final = keeps
+        self.fails_until = 0.0
+        self._boot: Final = boot
+        self.process: Process[Any] | None = None
+        """``None``: it is down."""
+
+    @property
+    def due(self) -> tuple[float, Process[Any] | None]:
+        """When its process wants to be woken, and that."""
+        return (math.inf, None) if self.process is None else (self.process.deadline, self.process)
+
+    def records(self) -> Iterable[Put]:
+        """What the store has kept."""
+        return self.store.load()
+
+    def boot(self) -> None:
+        """Begin a life."""
+        self.process = self._boot()
+        self.process.step(lambda: None)
+
+
+class World:
+    """The time, the link, the two sides, and what goes wrong."""
+
+    def __init__(self, dice: Dice, troubles: Troubles) -> None:
+        self.dice: Final = dice
+        self.agenda: Final = Agenda()
+        self.figures: Final = Counter[str]()
+        self.struck: Final[list[Strike]] = []
+        self.findings: Final[list[str]] = []
+        self.sides: tuple[Side, ...] = ()
+        self.is_calm = False
+        """Whether no more trouble strikes."""
+        self._troubles: Final = troubles
+        self._counts: Final = Counter[Point]()
+        self._links: Final = itertools.count(1)
+        self._link: Link | None = None
+        self.on_trouble: Callable[[Trouble], None] = lambda _: None
+        """What is done about trouble that is neither of the link nor of a process."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the beginning."""
+        return self.agenda.now
+
+    def after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Have something happen."""
+        self.agenda.after(seconds, act)
+
+    def run(self, until: float) -> None:
+        """Let time pass."""
+        while True:
+            due, process = min((side.due for side in self.sides), key=_first)
+            if min(due, self.agenda.next) > until:
+                self.agenda.now = until
+                return
+            if self.agenda.next <= due or process is None:
+                self.agenda.pop()()
+            else:
+                self.agenda.now = max(self.now, due)
+                process.wake()
+
+    # -- trouble --
+
+    def strike(self, point: Point) -> Trouble | None:
+        """This happens once more: what goes wrong, if anything."""
+        self._counts[point] += 1
+        trouble = None if self.is_calm else self._troubles.at(point, self._counts[point])
+        if trouble is not None:
+            self.struck.append(Strike(point, self._counts[point], trouble))
+            self.figures[trouble.name] += 1
+        return trouble
+
+    def count(self, point: Point) -> int:
+        """How often this has happened."""
+        return self._counts[point]
+
+    def strike_at_message(self, point: Point) -> None:
+        """A text comes or goes: something may go wrong with what carries it."""
+        trouble = self.strike(point)
+        station, central = self.sides
+        match trouble:
+            case None:
+                pass
+            case Trouble.CUT:
+                self.cut()
+            case Trouble.STALL:
+                assert self._link is not None
+                self._link.stall(self.dice.between(1, 90))
+            case Trouble.STATION_DIES:
+                self.kill(station)
+            case Trouble.CENTRAL_DIES:
+                self.kill(central)
+            case Trouble.STATION_STORE_FAILS:
+                station.fails_until = self.now + self.dice.between(1, 120)
+            case Trouble.CENTRAL_STORE_FAILS:
+                central.fails_until = self.now + self.dice.between(1, 120)
+            case _:
+                self.after(0, lambda: self.on_trouble(trouble))
+
+    def kill(self, side: Side) -> None:
+        """A process dies, its link with it. It is up again after a while."""
+        process, side.process = side.process, None
+        if process is not None:
+            self.cut()
+            process.die()
+            self.figures["deaths"] += 1
+            self.after(self.dice.between(1, 60), side.boot)
+
+    # -- the link --
+
+    def connect(self, sessions: Callable[[int], tuple[AnySession, AnySession]]) -> bool:
+        """Link the two, if both are up. Returns whether they are."""
+        station, central = (side.process for side in self.sides)
+        if station is None or central is None:
+            return False
+        self._link = link = Link(self, sessions(next(self._links)), (station, central))
+        self.figures["links"] += 1
+        central.connect(link.ends[1])
+        station.connect(link.ends[0])
+        return True
+
+    def cut(self) -> None:
+        """The link is gone, with all that is on its way. Each side notices in its own time, if it lives (F-35)."""
+        if self._link is not None:
+            self._link.cut()
+            self._link = None
+
+
+_first = itemgetter(0)
+SENDS: Final = (Point.STATION_SENDS, Point.CENTRAL_SENDS)
+HEARD: Final = (Point.CENTRAL_HAS_HEARD, Point.STATION_HAS_HEARD)
+
+
+class Link:
+    """A connection: it keeps the order in each direction, and loses what is on its way when it ends."""
+
+    def __init__(
+        self, world: World, sessions: tuple[AnySession, AnySession], processes: tuple[Process[Any], Process[Any]]
+    ) -> None:
+        self._world: Final = world
+        self._processes: Final = processes
+        self.is_up = True
+        self.ends: Final = (End(sessions[0], self._carry_up), End(sessions[1], self._carry_down))
+        self._stalled_until = 0.0
+        self._ways: Final = (deque[str](), deque[str]())
+        self._latest = [0.0, 0.0]
+
+    def stall(self, seconds: float) -> None:
+        """Carry nothing that is sent from now on for a while; then all of it."""
+        self._stalled_until = self._world.now + seconds
+
+    def _carry_up(self, text: str) -> None:
+        self._carry(0, text)
+
+    def _carry_down(self, text: str) -> None:
+        self._carry(1, text)
+
+    def _carry(self, way: int, text: str) -> None:
+        world = self._world
+        if self.is_up:
+            world.figures["texts"] += 1
+            world.strike_at_message(SENDS[way])
+        if self.is_up:
+            self._ways[way].append(text)
+            at = max(world.now + world.dice.between(0.01, 0.3), self._latest[way], self._stalled_until)
+            self._latest[way] = at
+            world.after(at - world.now, lambda: self._deliver(way))
+
+    def _deliver(self, way: int) -> None:
+        if self.is_up:
+            far = 1 - way
+            self._processes[far].receive(self.ends[far], self._ways[way].popleft())
+            if self.is_up:
+                self._world.strike_at_message(HEARD[way])
+
+    def cut(self) -> None:
+        """It ends."""
+        self.is_up = False
+        for end, process, longest in zip(self.ends, self._processes, (5, 60), strict=True):
+            self._world.after(self._world.dice.between(0, longest), self._notice(process, end))
+
+    def _notice(self, process: Process[Any], end: End) -> Callable[[], None]:
+        return lambda: process.notice_loss(end)
