@@ -124,7 +124,7 @@ def test_of_all_trouble_only_what_matters_is_left():
     report = condemned(parts, "in the ledger")
     least = shrink(report, lambda plan: simulate(report.seed, visits=5, troubles=plan, parts=parts))
     assert least.findings
-    assert 0 < len(least.strikes) <= 2 < len(report.strikes)
+    assert 0 < len(least.strikes) < len(report.strikes)
     assert str(least.strikes[0]) in str(least)
     assert f"seed {report.seed}" in str(least)
 

@@ -72,8 +72,6 @@ _WANTED: Final[Mapping[ReadingContext, tuple[Key[tuple[str, ...]], ...]]] = {
     ReadingContext.TRIGGER: (METER_VALUES_SAMPLED_DATA,),
 }
 """Which keys say what is measured; those of periodic samples where nothing is said here."""
-_BILLED: Final = (ReadingContext.TRANSACTION_BEGIN, ReadingContext.TRANSACTION_END)
-"""The readings that a bill is made of."""
 
 
 @attrs.frozen
@@ -170,13 +168,18 @@ class Metering(Block):
         self._asked[ticket] = asked
         wanted = dict.fromkeys(name for key in _WANTED.get(asked.context, _PERIODIC) for name in self._measurands(key))
         core.machine.emit(TakeReading(ticket, asked.connector, tuple(wanted), asked.context))
-        if asked.context in _BILLED:  # it waits with the host, which is not asked while the store fails (D-09)
-            core.machine.then(partial(self._expect, ticket))
-        else:
-            self._expect(ticket)
+        core.machine.then(partial(self._expect, ticket))
+
+    def _ask_again(self, asked: Asked) -> None:
+        """Have a meter read as it is time after time, unless the host still owes the last time (D-20).
+
+        What it shows then would be taken for what it showed now, and while a store fails there would be no end of it.
+        """
+        if not any((owed.connector, owed.context) == (asked.connector, asked.context) for owed in self._asked.values()):
+            self._ask(asked)
 
     def _expect(self, ticket: int) -> None:
-        """From now on the host has a while to answer, unless it has already."""
+        """The host has been asked by now, however long the store took before that: it has a while to answer (D-09)."""
         if ticket in self._asked:
             at = self._core.machine.now + self._core.setup.reading_timeout
             self._core.machine.timers.set((TakeReading, ticket), at, partial(self._miss, ticket))
@@ -245,7 +248,7 @@ class Metering(Block):
         due += (self._core.machine.now - due) // interval * interval
         self._sample_at(metered, due + interval, interval)
         connector, moment = metered.transaction.connector, self._core.clock.moment(due)
-        self._ask(Asked(connector, ReadingContext.SAMPLE_PERIODIC, moment, partial(self._sampled, metered)))
+        self._ask_again(Asked(connector, ReadingContext.SAMPLE_PERIODIC, moment, partial(self._sampled, metered)))
 
     def _sampled(self, metered: Metered, reading: Reading) -> None:
         connector = metered.transaction.connector
@@ -292,7 +295,7 @@ class Metering(Block):
         for connector in range(len(core.setup.connectors) + 1):
             metered = self._metered.get(connector)
             done = partial(self._aligned, connector, metered)
-            self._ask(Asked(connector, ReadingContext.SAMPLE_CLOCK, moment, done))
+            self._ask_again(Asked(connector, ReadingContext.SAMPLE_CLOCK, moment, done))
 
     def _aligned(self, connector: int, metered: Metered | None, reading: Reading) -> None:
         """If the transaction has ended meanwhile, it is of the connector alone."""

@@ -847,3 +847,17 @@ def test_a_trigger_with_nothing_to_show_sends_nothing():
     meters.step(meters.trigger(1))
     meters.show(1500)
     assert triggered(meters) == []
+
+
+@pytest.mark.parametrize("key", ["MeterValueSampleInterval", "ClockAlignedDataInterval"])
+def test_while_the_host_owes_a_reading_it_is_not_asked_for_the_same_again(key):
+    """D-20: a meter cannot say later what it showed before."""
+    meters = Meters(keys={key: 3})
+    meters.begin(1000)
+    meters.wait(8)
+    assert sorted(effect.connector for effect in meters.due()) == ([1] if key.startswith("Meter") else [0, 1, 2])
+    meters.show(1500)
+    meters.wait(1)
+    meters.show(1600)
+    assert {ref for _, _, ref in meters.out.sent} >= {1}
+    assert max(meters.moments()) == meters.core.clock.utc(9)
