@@ -7,6 +7,7 @@ import io
 import logging
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -21,6 +22,7 @@ from ocpp_transports.cli import _blackout, demo
 from ocpp_transports.cli._app import app
 from ocpp_transports.cli._dialects import DIALECTS, NUMBERS
 from ocpp_transports.cli._frames import Ladder, Passed, Recording
+from ocpp_transports.cli._relay import Relay
 from ocpp_transports.cli._story import reports
 from ocpp_transports.cli._v2x import token
 from ocpp_transports.store import SqliteStore
@@ -555,6 +557,22 @@ def test_a_csms_that_cannot_listen_says_why(capsys: pytest.CaptureFixture[str]) 
     with sync.serve(CentralSystem(), HOST, 0) as server:
         status, _ = run(capsys, "csms", "--port", str(server.port))
     assert "in use" in status
+
+
+def test_a_line_that_is_cut_brings_nobody_to_the_far_end_until_it_is_mended() -> None:
+    with socket.create_server((HOST, 0)) as far, Relay(HOST, far.getsockname()[1]) as line:
+        line.cut()
+        with socket.create_connection((HOST, line.port)) as near:
+            assert near.recv(1) == b""
+        line.mend()
+        with socket.create_connection((HOST, line.port)) as near:
+            near.sendall(b"x")
+            arrived, _ = far.accept()
+            with arrived:
+                assert arrived.recv(1) == b"x"
+        far.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            far.accept()
 
 
 # -- the command itself --
