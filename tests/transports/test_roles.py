@@ -533,6 +533,20 @@ def test_who_still_waits_at_the_end_is_told(server: Adapter) -> None:
         waiting.result(PATIENCE)
 
 
+def test_the_thread_of_a_role_does_not_wait_for_itself() -> None:
+    told: queue.Queue[Any] = queue.Queue()
+
+    def call(running: Any, effect: Any) -> None:
+        try:
+            told.put(served.server.call("CP_1", TRIGGER, expires_in=PATIENCE))
+        except LocalProtocolError as error:
+            told.put(error)
+
+    store = MemoryStore()
+    with ADAPTERS[2].serve(playing(a_central_system(store), store, call)) as served, raw_client(served.port):
+        assert "cannot wait for it" in str(told.get(timeout=PATIENCE))
+
+
 # -- the host --
 
 

@@ -353,6 +353,15 @@ class ThreadRunner(Runner):
             self.post(obey)
         return outcome.result()
 
+    def refuse_to_wait_here(self) -> None:
+        """Before a thread waits for the role.
+
+        Raises:
+            LocalProtocolError: it is the role's own, which would wait for ever.
+        """
+        if threading.current_thread() is self._thread:
+            raise LocalProtocolError("the thread of the role cannot wait for it: use `do`, and see the effects")
+
     def stop(self) -> None:
         with self._lock:
             self._is_over = True
