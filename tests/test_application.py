@@ -23,6 +23,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
+from ocpp_sansio.store import MemoryStore
 
 
 @attrs.frozen(eq=False)
@@ -390,3 +391,13 @@ def test_versions_are_given_by_number_once_each():
     for wrong in ([], ["1.6", "1.6"], ["1.7"]):
         with pytest.raises(ValueError, match=r"OCPP versions|1\.7"):
             CentralSystem(versions=wrong)
+
+
+def test_a_central_system_plays_one_role() -> None:
+    role = object()
+    csms, store = CentralSystem(), MemoryStore()
+    csms.play(role, store=store, act=print)
+    with pytest.raises(ValueError, match="plays a role already"):
+        csms.play(role, store=store, act=print)
+    assert csms.part is not None
+    assert (csms.part.role, csms.part.store, csms.part.is_running) == (role, store, False)

@@ -227,6 +227,8 @@ class Backbone:
         """A station has a link: the newest wins (RPC-019)."""
         station = self._stations.setdefault(identity, _Station(Line(self.machine)))
         self._absent.pop(identity, None)
+        station.link = None  # what follows from the end of the old one must not go out between the two
+        station.line.down()
         station.link = link
         station.line.up(link)
         self.emit(StationConnected(identity))

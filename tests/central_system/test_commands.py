@@ -28,7 +28,7 @@ from ocpp_sansio.central_system import (
     Options,
     Verdict,
 )
-from tests.central_system.world import World
+from tests.central_system.world import Station, World
 
 CLEAR = v16.ClearCacheRequest()
 CLEARED = v16.ClearCacheResponse(status=v16.ClearCacheStatus.ACCEPTED)
@@ -187,6 +187,17 @@ def test_a_command_that_met_a_displaced_link_goes_out_on_the_new_one() -> None:
     world.station()
     world.system.call("CP1", CLEAR, now=world.now, expires_in=60)  # not drained: it has not been sent
     assert world.station(boot=False).asked == [CLEAR]
+
+
+@pytest.mark.parametrize("expires_in", [None, 60])
+def test_what_waits_behind_a_command_on_a_displaced_link_goes_out_on_the_new_one(expires_in: float | None) -> None:
+    world = World()
+    world.station()
+    on_its_way, waiting = world.call("CP1", CLEAR), world.call("CP1", READ, expires_in=expires_in)
+    station = Station(world, "CP1")
+    assert outcomes(world) == [(on_its_way, ConnectionLost)]
+    assert station.asked == [READ]
+    assert waiting.request == READ
 
 
 def test_cs16_002_what_waits_for_acceptance_holds_up_nothing_else() -> None:

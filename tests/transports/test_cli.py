@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ocpp_sansio import CentralSystem, Direction, Role, Version, v16, v21, v201, validate
+from ocpp_sansio import CallRefused, CentralSystem, Direction, Role, Version, v16, v21, v201, validate
 from ocpp_transports import cli, sync
-from ocpp_transports.cli import demo
+from ocpp_transports.cli import _blackout, demo
 from ocpp_transports.cli._app import app
 from ocpp_transports.cli._dialects import DIALECTS, NUMBERS
 from ocpp_transports.cli._frames import Ladder, Passed, Recording
+from ocpp_transports.cli._relay import Relay
 from ocpp_transports.cli._story import reports
 from ocpp_transports.cli._v2x import token
+from ocpp_transports.store import SqliteStore
 
 HOST = "127.0.0.1"
 PATIENCE = 20.0
@@ -53,6 +58,7 @@ def test_demo_plays_identical_sessions_of_three_versions_between_nine_pairs(caps
     status, out = run(capsys, "demo")
     assert status == 0, out
     assert out.count("identical") == 27
+    assert len(set(re.findall(r"│ (\w+) +│ (\w+) +│ 1200 Wh \+ 1000 Wh +│ complete, in order", out))) == 9
     assert re.search(r"OCPP 2\.1 +┃ OCPP 2\.0\.1 +┃ OCPP 1\.6", out)
     assert {
         tuple(pair) for pair in re.findall(r"│ (\w+) +│ (\w+) +(?:│ \d\d messages, identical ){3}│ +\d+ ms", out)
@@ -61,8 +67,8 @@ def test_demo_plays_identical_sessions_of_three_versions_between_nine_pairs(caps
 
 def test_demo_draws_an_aligned_timed_ladder(capsys: pytest.CaptureFixture[str]) -> None:
     _, out = run(capsys, "demo")
-    out, _, _ = out.partition("A link lost")
-    ladders = re.split(r"^OCPP (\S+), charge point on asyncio.*$", out, flags=re.MULTILINE)
+    sessions = out.partition("\nA link lost")[0]
+    ladders = re.split(r"^OCPP (\S+), charge point on asyncio.*$", sessions, flags=re.MULTILINE)
     for version, ladder in zip(ladders[1::2], ladders[2::2], strict=True):
         rungs = [line for line in ladder.splitlines() if re.match(r" +\d+\.\d ms  ", line)]
         messages = [line for line in rungs if "CP" in line]
@@ -132,6 +138,52 @@ def test_demo_fails_if_one_session_breaks_off(
     status, out = run(capsys, "demo")
     assert status == 1
     assert "trio → sync, 2.1: ConnectionRefusedError: no" in out
+
+
+@pytest.fixture
+def one_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions are played by one pair only."""
+    monkeypatch.setattr(demo, "ADAPTERS", demo.ADAPTERS[:1])
+
+
+@pytest.mark.usefixtures("one_pair")
+def test_demo_fails_if_a_blackout_is_not_played_to_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ConnectionRefusedError("no")
+
+    *_, last = _blackout.ADAPTERS
+    monkeypatch.setattr(_blackout, "ADAPTERS", (demo.attrs.evolve(last, operate=refuse),))
+    status, out = run(capsys, "demo")
+    assert status == 1
+    assert "sync → sync, blackout: ConnectionRefusedError: no" in out
+
+
+@pytest.mark.usefixtures("one_pair")
+def test_demo_fails_if_something_else_is_booked_than_was_charged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_one() -> list[_blackout.Blackout]:
+        (day,) = _blackout.play_blackouts()
+        assert not list(day.faults())
+        del day.booked[1:]
+        return [day]
+
+    monkeypatch.setattr(_blackout, "ADAPTERS", _blackout.ADAPTERS[:1])
+    monkeypatch.setattr(demo, "play_blackouts", lose_one)
+    status, out = run(capsys, "demo")
+    assert status == 1
+    assert "complete, in order" not in out
+    assert "asyncio → asyncio, blackout: charged [Charged(" in out
+
+
+def test_what_is_told_in_another_order_is_a_fault() -> None:
+    charged = [_blackout.Charged("TAG", 1000, 2200, "Local")]
+    day = _blackout.Blackout("asyncio", "trio", charged=charged, booked=charged)
+    for number, action in enumerate(["StartTransaction", "StopTransaction", "MeterValues"]):
+        day.recording(Direction.OUT, f'[2,"{number}","{action}",{{}}]', 0.0)
+    assert list(day.faults()) == ["told in the order ['StartTransaction', 'StopTransaction', 'MeterValues']"]
 
 
 def test_demo_compares_what_matters() -> None:
@@ -260,13 +312,12 @@ def test_the_csms_has_an_answer_to_every_report(version: Version) -> None:
     assert set(reports(version)) < set(answers)
 
 
-def test_the_csms_answers_whatever_a_charge_point_may_send() -> None:
+def test_the_csms_answers_a_station_of_1_6_for_the_core_profile_cp16_002() -> None:
     with csms() as (url, _), sync.connect(url, "CP1") as central:
         central.call(v16.BootNotificationRequest(charge_point_vendor="V", charge_point_model="M"))
         assert central.call(v16.HeartbeatRequest()).current_time.tzinfo is not None
-        assert central.call(v16.FirmwareStatusNotificationRequest(status=v16.FirmwareStatus.IDLE))
-        refused = central.call(v16.SignCertificateRequest(csr="x"))
-        assert refused.status is v16.GenericStatusEnumType.REJECTED
+        with pytest.raises(CallRefused, match="NotSupported"):
+            central.call(v16.FirmwareStatusNotificationRequest(status=v16.FirmwareStatus.IDLE))
 
 
 @contextlib.contextmanager
@@ -387,6 +438,141 @@ def test_a_token_has_a_type_of_its_version(version: Any, card: str) -> None:
 
 def test_what_is_spoken_by_default_is_all_there_is_the_newest_first() -> None:
     assert Version.parse_all(NUMBERS) == tuple(DIALECTS) == tuple(reversed(Version))
+
+
+# -- a scenario --
+
+LIFE = """
+    configure AllowOfflineTxForUnknownId true
+    until accepted
+    plug_in
+    present CUSTOMER-1      # who is welcome
+    until energy
+    ev_ready
+    charge 500
+    cut
+    charge 700
+    power_loss
+    mend
+    until accepted
+    until delivered
+"""
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> str:
+    """A file with what happens at a charge point."""
+    path = tmp_path / "scenario"
+    path.write_text(LIFE)
+    return str(path)
+
+
+def stopped(shown: list[str]) -> list[tuple[str, str, str, str]]:
+    """The transactions whose end a csms has shown: station, idTag, and the meter at both ends."""
+    text = " ".join("".join(shown).split())
+    pattern = r"identity='([^']*)'.*?id_tag='([^']*)'.*?meter_start=(\d+).*?meter_stop=(\d+)"
+    return [match.groups() for part in text.split("TransactionStopped(")[1:] if (match := re.search(pattern, part))]
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_a_station_lives_through_a_scenario_and_the_csms_has_it_in_its_ledger(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, life: str, source: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(LIFE))
+    with csms() as (url, shown):
+        status, out = run(capsys, "station", url, "CP1", "--scenario", life if source == "file" else source)
+    assert status == 0, out
+    assert re.search(r"^cut$.*^power_loss$.*^mend$", out, flags=re.MULTILINE | re.DOTALL)
+    assert stopped(shown) == [("CP1", "CUSTOMER-1", "1000", STOPPED_AT)]
+
+
+STOPPED_AT = "1000"
+"""Wh: what was on record when the power went."""
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("dance", "'dance' is no line of a scenario"),
+        ("plug_in 1 2", "'plug_in 1 2' is no line of a scenario"),
+        ("until doomsday", "'until doomsday' is no line of a scenario"),
+        ("charge plenty", "'charge plenty': invalid literal"),
+        ("fault Sadness", "'fault Sadness': 'Sadness' is not a valid ChargePointErrorCode"),
+        (f"present {'x' * 21}", "x': "),
+    ],
+)
+def test_a_line_that_cannot_be_understood_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str, says: str
+) -> None:
+    path = tmp_path / "scenario"
+    path.write_text(line)
+    status, _ = run(capsys, "station", "ws://127.0.0.1:9/", "CP1", "--scenario", str(path))
+    assert says in status
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "says"),
+    [("wss://127.0.0.1:9/", "", "carries ws:// only"), ("ws://127.0.0.1:9/", "missing", "No such file")],
+)
+def test_a_scenario_that_cannot_begin_says_why(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str, path: str, says: str
+) -> None:
+    status, _ = run(capsys, "station", url, "CP1", "--scenario", str(tmp_path / path))
+    assert says in status
+
+
+def test_what_one_run_could_not_deliver_the_next_one_does_d_01(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """And what the ledger has, it still has in the next run: the same transaction is not started again (D-04)."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(LIFE.partition("power_loss")[0])  # it ends in the middle of a transaction
+    second.write_text("until accepted\nuntil delivered")
+    at_station, at_centre = ("--store", str(tmp_path / "station")), ("--store", str(tmp_path / "ledger"))
+    starts: list[int] = []
+    ends: list[Any] = []
+    for scenario in (first, second):
+        with csms(*at_centre) as (url, shown):
+            status, out = run(capsys, "station", url, "CP1", "--scenario", str(scenario), *at_station)
+            assert status == 0, out
+            assert "failed" not in out
+        starts.append("".join(shown).count("TransactionStarted("))
+        ends.append(stopped(shown))
+    assert starts == [1, 0]
+    assert ends == [[], [("CP1", "CUSTOMER-1", "1000", STOPPED_AT)]]
+
+
+@pytest.mark.parametrize(
+    "command", [("csms", "--port", "0"), ("station", "ws://127.0.0.1:9/", "CP1", "--scenario", "-")]
+)
+def test_a_store_that_is_in_use_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    with SqliteStore(tmp_path / "store"):
+        status, _ = run(capsys, *command, "--store", str(tmp_path / "store"))
+    assert "another has it open" in status
+
+
+def test_a_csms_that_cannot_listen_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with sync.serve(CentralSystem(), HOST, 0) as server:
+        status, _ = run(capsys, "csms", "--port", str(server.port))
+    assert "in use" in status
+
+
+def test_a_line_that_is_cut_brings_nobody_to_the_far_end_until_it_is_mended() -> None:
+    with socket.create_server((HOST, 0)) as far, Relay(HOST, far.getsockname()[1]) as line:
+        line.cut()
+        with socket.create_connection((HOST, line.port)) as near:
+            assert near.recv(1) == b""
+        line.mend()
+        with socket.create_connection((HOST, line.port)) as near:
+            near.sendall(b"x")
+            arrived, _ = far.accept()
+            with arrived:
+                assert arrived.recv(1) == b"x"
+        far.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            far.accept()
 
 
 # -- the command itself --

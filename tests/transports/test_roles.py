@@ -35,6 +35,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio import central_system as cs
 from ocpp_sansio import charge_point as cp
+from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.central_system.effects import (
     CommandFailed,
@@ -58,6 +59,7 @@ from ocpp_sansio.machine import StoreFailed
 from ocpp_sansio.store import Change, MemoryStore, Persist, StoreError
 from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import trio as on_trio
+from ocpp_transports._roles import Runner
 from tests.transports.contract import (
     ADAPTERS,
     BOOT,
@@ -531,6 +533,20 @@ def test_who_still_waits_at_the_end_is_told(server: Adapter) -> None:
         waiting.result(PATIENCE)
 
 
+def test_the_thread_of_a_role_does_not_wait_for_itself() -> None:
+    told: queue.Queue[Any] = queue.Queue()
+
+    def call(running: Any, effect: Any) -> None:
+        try:
+            told.put(served.server.call("CP_1", TRIGGER, expires_in=PATIENCE))
+        except LocalProtocolError as error:
+            told.put(error)
+
+    store = MemoryStore()
+    with ADAPTERS[2].serve(playing(a_central_system(store), store, call)) as served, raw_client(served.port):
+        assert "cannot wait for it" in str(told.get(timeout=PATIENCE))
+
+
 # -- the host --
 
 
@@ -643,6 +659,80 @@ def test_a_host_that_fails_is_in_the_log_and_is_told_the_next_effect(client: Ada
         station.tell(station.point.say, "one", "two")
         host.wait_for(str, 2)
         assert [log.get(timeout=PATIENCE) for _ in range(2)] == ["the host failed to act on str"] * 2
+
+
+def test_a_host_that_is_cancelled_by_what_it_waits_for_is_told_the_next_effect_f_12(log: queue.Queue[str]) -> None:
+    async def wait_for_what_was_cancelled(running: Any, effect: Any) -> None:
+        task = asyncio.get_running_loop().create_task(asyncio.Event().wait())
+        task.cancel()
+        host(running, effect)
+        await task
+
+    host = Host()
+    with alone(ADAPTERS[0], wait_for_what_was_cancelled) as station:
+        log.get(timeout=PATIENCE)  # there is no connection
+        station.tell(station.point.say, "one", "two")
+        host.wait_for(str, 2)
+        assert [log.get(timeout=PATIENCE) for _ in range(2)] == ["the host failed to act on str"] * 2
+
+
+def test_a_host_that_leaves_its_thread_is_told_the_next_effect_f_12(log: queue.Queue[str]) -> None:
+    def leave(running: Any, effect: Any) -> None:
+        raise SystemExit
+
+    host = Host(leave)
+    with alone(ADAPTERS[2], host) as station:
+        log.get(timeout=PATIENCE)  # there is no connection
+        station.tell(station.point.say, "one", "two")
+        host.wait_for(str, 2)
+        assert [log.get(timeout=PATIENCE) for _ in range(2)] == ["the host failed to act on str"] * 2
+
+
+def test_whatever_a_verb_raises_is_for_the_thread_that_asked_f_12() -> None:
+    def leave(*, now: float) -> None:
+        raise SystemExit
+
+    host = Host()
+    with alone(ADAPTERS[2], host) as station:
+        with pytest.raises(SystemExit):
+            station.tell(leave)
+        station.tell(station.point.say, "one")
+        assert host.wait_for(str) == "one"
+
+
+class _Flood(Runner):
+    """Each thing that comes in brings another one with it, as those of a peer at line rate do."""
+
+    def __init__(self, part: Part[Any]) -> None:
+        super().__init__(part)
+        self.left = 100
+
+    def flood(self) -> None:
+        self.left -= 1
+        if self.left:
+            self.post(self.flood)
+
+    def wake(self) -> None:
+        pass
+
+    spawn = link_up = link_down = receive = wake  # type: ignore[assignment]  # nobody asks for them
+
+
+def test_a_flood_does_not_put_off_what_is_due_f_122() -> None:
+    seen: list[tuple[str, int]] = []
+
+    class Role:
+        def handle_timeout(self, *, now: float) -> None:
+            seen.append(("timeout", runner.left))
+
+        def next_event(self) -> None:
+            seen.append(("drain", runner.left))
+
+    role: Any = Role()
+    runner = _Flood(Part(role, MemoryStore(), lambda *_: None))
+    runner.post(runner.flood)
+    runner.turn()
+    assert seen == [each for left in range(100) for each in (("timeout", 100 - left), ("drain", 99 - left))]
 
 
 @on_client

@@ -333,6 +333,9 @@ class ThreadRunner(Runner):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         complete(work)
 
+    def is_fault(self, error: BaseException) -> bool:
+        return super().is_fault(error) or isinstance(error, SystemExit)  # of this thread, not of the program
+
     def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         if threading.current_thread() is self._thread:
             return super().do(verb, *args, **kwargs)
@@ -341,7 +344,7 @@ class ThreadRunner(Runner):
         def obey() -> None:
             try:
                 outcome.set_result(verb(*args, now=self.now(), **kwargs))
-            except Exception as error:  # noqa: BLE001 - for the thread that asked
+            except BaseException as error:  # noqa: BLE001 - for the thread that asked
                 outcome.set_exception(error)
 
         with self._lock:
@@ -349,6 +352,15 @@ class ThreadRunner(Runner):
                 raise LocalProtocolError("the role is not being run any more")
             self.post(obey)
         return outcome.result()
+
+    def refuse_to_wait_here(self) -> None:
+        """Before a thread waits for the role.
+
+        Raises:
+            LocalProtocolError: it is the role's own, which would wait for ever.
+        """
+        if threading.current_thread() is self._thread:
+            raise LocalProtocolError("the thread of the role cannot wait for it: use `do`, and see the effects")
 
     def stop(self) -> None:
         with self._lock:

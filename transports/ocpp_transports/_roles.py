@@ -144,6 +144,10 @@ class Runner(ABC):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what an ``async`` host does."""
 
+    def is_fault(self, error: BaseException) -> bool:
+        """Whether what came out of the host is its fault, and not somebody stopping it (F-12)."""
+        return isinstance(error, Exception)
+
     # -- for the adapter to call --
 
     def turn(self) -> None:
@@ -152,9 +156,9 @@ class Runner(ABC):
             return
         self._is_turning = True
         try:
-            self._attempt(partial(self._part.role.handle_timeout, now=self.now()))
             while True:
-                while self._inbox:
+                self._attempt(partial(self._part.role.handle_timeout, now=self.now()))
+                for _ in range(len(self._inbox)):  # not what comes meanwhile: it must not put off what is due (F-122)
                     self._attempt(self._inbox.popleft())
                 self._attempt(partial(drain, self._part.role, self._part.store, self.tell_host, self.now))
                 if not self._inbox:
@@ -209,7 +213,9 @@ class Runner(ABC):
             effect = self._effects.popleft()
             try:
                 result = self._part.act(self, effect)
-            except Exception:  # noqa: BLE001 - the host's fault is not the role's
+            except BaseException as error:
+                if not self.is_fault(error):
+                    raise
                 self._log_host_fault(effect)
             else:
                 if isawaitable(result):
@@ -220,7 +226,9 @@ class Runner(ABC):
     async def _act_later(self, effect: Any, result: Awaitable[object]) -> None:
         try:
             await result
-        except Exception:  # noqa: BLE001 - as above
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
             self._log_host_fault(effect)
         self._act_on_effects()
 

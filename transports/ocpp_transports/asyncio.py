@@ -232,15 +232,17 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
         self._group.spawn(work)
 
     def is_fault(self, error: BaseException) -> bool:
-        if isinstance(error, asyncio.CancelledError):
-            # One that nobody asked for is a fault: the handler ran into that of something it waited for.
-            task = asyncio.current_task(self._loop)
-            return task is None or not task.cancelling()
-        return super().is_fault(error)
+        return _is_unasked(error) if isinstance(error, asyncio.CancelledError) else super().is_fault(error)
 
 
 class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
+
+
+def _is_unasked(_: asyncio.CancelledError) -> bool:
+    """Whether nobody has asked for it: who raised it ran into that of something it waited for."""
+    task = asyncio.current_task()
+    return task is None or not task.cancelling()
 
 
 class _Runner(Runner):
@@ -268,6 +270,9 @@ class _Runner(Runner):
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._group.spawn(work)
+
+    def is_fault(self, error: BaseException) -> bool:
+        return _is_unasked(error) if isinstance(error, asyncio.CancelledError) else super().is_fault(error)
 
     def stop(self) -> None:
         super().stop()

@@ -350,9 +350,11 @@ class Server(Listening[StationsThread]):
 
         Raises:
             CallFailure: there is no usable answer; the subclass says why.
-            LocalProtocolError: the station must not be asked this now, or too much is waiting. Nothing was sent.
+            LocalProtocolError: the station must not be asked this now, or too much is waiting, or this is the thread
+                of the role. Nothing was sent.
         """
         runner = self._runner
+        runner.refuse_to_wait_here()
         waiter: Waiter[R, threading.Event] = runner.do(
             runner.ask, identity, request, timeout=timeout, expires_in=expires_in
         )

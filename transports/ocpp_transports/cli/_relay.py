@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +11,8 @@ from typing import Final, Self
 __all__ = ["Relay"]
 
 HOST: Final = "127.0.0.1"
+PATIENCE: Final = 10.0
+"""Seconds until there is a connection with the far end."""
 
 
 class Relay:
@@ -22,13 +23,14 @@ class Relay:
         self._lock: Final = threading.Lock()
         self._is_cut = False
         self._sockets: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
+        self._acceptor: Final = threading.Thread(target=self._accept, name="relay")
+        self._carriers: list[threading.Thread] = []
         self._listener: Final = socket.create_server((HOST, 0))
         self.port: Final[int] = self._listener.getsockname()[1]
         """Its near end, on this machine."""
 
     def __enter__(self) -> Self:
-        self._run(self._accept)
+        self._acceptor.start()
         return self
 
     def __exit__(
@@ -38,8 +40,9 @@ class Relay:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
-        for thread in self._threads:
-            thread.join()
+        self._acceptor.join()
+        for carrier in self._carriers:
+            carrier.join()
 
     def cut(self) -> None:
         """Break every connection; none comes about until ``mend``."""
@@ -54,19 +57,20 @@ class Relay:
         with self._lock:
             self._is_cut = False
 
-    def _run(self, work: Callable[..., None], *arguments: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=arguments, name="relay")
-        self._threads.append(thread)
-        thread.start()
-
     def _accept(self) -> None:
         with suppress(OSError):  # the listener is closed
             while True:
                 near, _ = self._listener.accept()
-                self._run(self._carry, near)
+                if self._is_cut:
+                    near.close()
+                    continue
+                carrier = threading.Thread(target=self._carry, args=(near,), name="relay, way there")
+                carrier.start()
+                self._carriers = [*(each for each in self._carriers if each.is_alive()), carrier]
 
     def _carry(self, near: socket.socket) -> None:
-        with near, suppress(OSError), socket.create_connection(self._far) as far:
+        with near, suppress(OSError), socket.create_connection(self._far, PATIENCE) as far:
+            far.settimeout(None)
             for each in (near, far):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:

@@ -114,8 +114,7 @@ class Site:
                 self._is_offered = False
             case TransactionBegan():
                 self._begun = effect
-            case TransactionEnded():
-                assert self._begun is not None
+            case TransactionEnded() if self._begun is not None:  # otherwise it began before this process
                 self.charged.append(
                     Charged(effect.id_tag, self._begun.meter_start, effect.meter_stop, effect.reason.value)
                 )
@@ -148,8 +147,10 @@ class Site:
                 return True
             try:
                 yield from self._perform(running, verb, arguments)
-            except (TypeError, KeyError) as error:
+            except KeyError as error:
                 raise ValueError(f"{line!r} is no line of a scenario") from error
+            except ValueError as error:
+                raise ValueError(f"{line!r}: {error}") from error
 
     def _perform(self, running: Any, verb: str, arguments: list[str]) -> Story[None]:
         point = self.point
@@ -163,7 +164,7 @@ class Site:
             case "configure", [key, value]:
                 running.do(point.configure, key, value)
             case "charge", [energy]:
-                self._register += int(energy) if self._is_offered else 0
+                self._register += int(energy) * self._is_offered
             case (("cut" | "mend"), []):
                 getattr(self._relay, verb)()
             case "wait", [seconds]:

@@ -54,7 +54,7 @@ def csms(
             asyncio.run(_serve(host, port, Version.parse_all(version), records))
     except KeyboardInterrupt:
         pass
-    except StoreError as error:
+    except (OSError, StoreError) as error:
         sys.exit(str(error))
 
 
