@@ -159,7 +159,7 @@ class Simulation:
         """Let everybody come and go, then wait until nothing goes wrong any more and everything is delivered."""
         world = self.world
         while self._at_work:
-            world.run(world.now + 1)
+            world.run(world.now + 60)
         world.is_calm = True
         patience = PATIENCE
         while (verdict := self.verdict()) and patience:
@@ -222,19 +222,18 @@ def simulate(
 
 def shrink(report: Report, again: Callable[[Plan], Report]) -> Report:
     """Leave trouble out, as long as something is still wrong without it. ``again`` runs the same under a plan."""
-    best, size = report, max(1, len(report.strikes) // 2)
-    while True:
-        start = 0
+    best, size = report, len(report.strikes)
+    while size:
+        start, before = 0, best
         while start < len(best.strikes):
-            fewer = best.strikes[:start] + best.strikes[start + size :]
-            trial = again(Plan(fewer))
+            trial = again(Plan(best.strikes[:start] + best.strikes[start + size :]))
             if trial.findings and len(trial.strikes) < len(best.strikes):
                 best = trial
             else:
                 start += size
-        if size == 1:
-            return best
-        size = max(1, size // 2)
+        if best is before:  # else what mattered may not matter any more
+            size //= 2
+    return best
 
 
 def totals(reports: Sequence[Report]) -> Counter[str]:

@@ -101,6 +101,8 @@ class Process(ABC, Generic[R]):
         """What its monotonic clock counts from."""
         self.end: End | None = None
         self.is_dead = False
+        self._deadline: float | None = None
+        """When something is due, as long as nothing has happened since that was found out."""
         self._knows_not = False
         """Whether the store has kept a batch, and the role has not been told."""
 
@@ -134,7 +136,9 @@ class Process(ABC, Generic[R]):
     @property
     def deadline(self) -> float:
         """When something is due, as the world counts it."""
-        return self._due + self.base
+        if self._deadline is None:
+            self._deadline = self._due + self.base
+        return self._deadline
 
     @property
     def _due(self) -> float:
@@ -146,6 +150,7 @@ class Process(ABC, Generic[R]):
 
     def step(self, mutate: Callable[[], object]) -> None:
         """One mutation, and everything that follows from it."""
+        self._deadline = None
         if not self.is_dead:
             mutate()
             self._drain()
@@ -193,6 +198,7 @@ class Process(ABC, Generic[R]):
             self.peer_is_lost()
 
     def _feed(self, end: End) -> None:
+        self._deadline = None
         while not self.is_dead and (event := end.session.next_event()) is not None:
             self.step(lambda event=event: self.hear(end, event))  # type: ignore[misc]
         self._flush()
