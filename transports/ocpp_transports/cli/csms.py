@@ -57,6 +57,10 @@ def csms(
         sys.exit(str(error))
 
 
+def _let_charge(*_: object) -> v16.IdTagInfo:
+    return v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED)
+
+
 def _role(store: Store) -> central_system.CentralSystem:
     """One that takes everybody on, and lets everybody charge."""
     return central_system.CentralSystem(
@@ -64,7 +68,7 @@ def _role(store: Store) -> central_system.CentralSystem:
         utc=datetime.now(UTC),
         transaction_ids=lambda: 1 + secrets.randbelow(2**31 - 1),
         records=store.load(),
-        authorise=lambda *_: v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED),
+        authorise=_let_charge,
     )
 
 
