@@ -222,7 +222,13 @@ def _play_asyncio(url: str, identity: str, version: Version, answers: Answers, s
     asyncio.run(main())
 
 
-def operate_asyncio(url: str, identity: str, site: Site, tap: Tap, password: str | None = None) -> None:
+def _operate_asyncio(url: str, identity: str, site: Site, tap: Tap) -> None:
+    operate_asyncio(url, identity, site, tap, _at_once)
+
+
+def operate_asyncio(
+    url: str, identity: str, site: Site, tap: Tap, backoff: Callable[[], Backoff], password: str | None = None
+) -> None:
     """Run the charge point of a site, boot after boot, until its scenario ends."""
 
     async def main() -> None:
@@ -235,7 +241,7 @@ def operate_asyncio(url: str, identity: str, site: Site, tap: Tap, password: str
                 identity,
                 store=site.store,
                 act=site.act,
-                backoff=_at_once(),
+                backoff=backoff(),
                 password=password,
                 tap=tap,
             ) as running:
@@ -334,7 +340,7 @@ class Adapter:
 
 
 ADAPTERS: Final = (
-    Adapter("asyncio", _serve_asyncio, _play_asyncio, _host_asyncio, operate_asyncio),
+    Adapter("asyncio", _serve_asyncio, _play_asyncio, _host_asyncio, _operate_asyncio),
     Adapter("trio", _serve_trio, _play_trio, _host_trio, _operate_trio),
     Adapter("sync", _serve_sync, _play_sync, _host_sync, _operate_sync),
 )

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import attrs
 
-from ocpp_sansio import CentralSystem, central_system
+from ocpp_sansio import CentralSystem, ConnectionRequested, central_system
 from ocpp_sansio.central_system.effects import TransactionStarted, TransactionStopped
 from ocpp_sansio.frames import Call, decode
 from ocpp_sansio.session import Direction
@@ -140,15 +140,23 @@ def play_blackouts() -> list[Blackout]:
         for server in ADAPTERS:
             books = _Books()
             csms = CentralSystem(["1.6"])
-            csms.authenticate(lambda _: True)
+            csms.authenticate(_let_in)
             csms.play(_role(), store=MemoryStore(), act=books.act)
-            port = stack.enter_context(server.host(csms, lambda *_: None))
+            port = stack.enter_context(server.host(csms, _ignore))
             for client in ADAPTERS:
                 day = Blackout(client.name, server.name)
                 days.append(day)
                 threads.submit(_live_through, day, client, port, books)
         threads.shutdown()
     return days
+
+
+def _let_in(_: ConnectionRequested) -> bool:
+    return True
+
+
+def _ignore(*_: object) -> None:
+    pass
 
 
 def _role() -> central_system.CentralSystem:

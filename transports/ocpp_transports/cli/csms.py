@@ -72,6 +72,10 @@ def _answering(answer: Answer) -> Callable[[str, Any], Any]:
     return lambda _, request: answer(request)
 
 
+def _let_charge(*_: object) -> v16.IdTagInfo:
+    return v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED)
+
+
 def _role(store: Store) -> central_system.CentralSystem:
     """One that takes everybody on, and lets everybody charge."""
     return central_system.CentralSystem(
@@ -79,7 +83,7 @@ def _role(store: Store) -> central_system.CentralSystem:
         utc=datetime.now(UTC),
         transaction_ids=lambda: 1 + secrets.randbelow(2**31 - 1),
         records=store.load(),
-        authorise=lambda *_: v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED),
+        authorise=_let_charge,
         profiles=[_BeyondCore],
     )
 
@@ -94,12 +98,15 @@ async def _serve(host: str, port: int, versions: tuple[Version, ...], store: Sto
         line = Text(f"{station.identity:<16.16}", style="bold blue")
         print_line(console, line.append_text(ladder.line(Passed(direction, text, at))))
 
+    def show(_: object, effect: object) -> None:
+        console.print(effect, style="magenta")
+
     answers: Answers = {}
     for each in versions:
         answers |= DIALECTS[each].welcome(lambda: datetime.now(UTC))
     application = answering(answers, give_in_task(asyncio.sleep), versions)
     if Version.V16 in versions:
-        application.play(_role(store), store=store, act=lambda _, effect: console.print(effect, style="magenta"))
+        application.play(_role(store), store=store, act=show)
     async with serve(application, host, port, tap=tap) as server:
         spoken = ", ".join(map(str, versions))
         console.print(f"[bold]Stations that speak {spoken} connect to ws://{host}:{server.port}/[/]")
