@@ -205,6 +205,18 @@ def test_what_is_down_cannot_be_judged():
     assert not simulation.run().findings
 
 
+def test_a_second_transaction_on_a_connector_is_found():
+    """CP16-069."""
+    simulation = Simulation(0, [[], []], Plan(), Parts())
+    site, begins = simulation.site, TransactionBegan(1, "alice", 100, EPOCH)
+    site.visitors[1].append("alice")
+    for number in (1, 2):
+        site.latest[1] = a_charge(is_over=False)
+        site.begin(begins)
+        assert len(simulation.world.findings) == number - 1
+    assert "is over" in simulation.world.findings[0]
+
+
 def test_what_is_missing_or_too_much_is_found():
     stop = an_entry().stop
     assert stop is not None
@@ -330,6 +342,7 @@ def impatient(setup: Any, **how: Any) -> ChargePoint:
         (Parts(charge_point=eager), "nothing is on record"),
         (Parts(charge_point=rash), "begins as"),
         (Parts(charge_point=stubborn), "energy is offered to nobody"),
+        (Parts(charge_point=stubborn), "energy is still offered"),
         (Parts(charge_point=impatient), "something was given up"),
     ],
     ids=[
@@ -340,6 +353,7 @@ def impatient(setup: Any, **how: Any) -> ChargePoint:
         "charges too soon",
         "lies",
         "does not stop",
+        "does not stop in time",
         "gives up",
     ],
 )

@@ -147,6 +147,8 @@ class Site:
             self.world.findings.append(f"what never began has ended: {effect}")
         else:
             charge.is_over = True
+            if self.sockets[effect.connector].is_closed:
+                self.world.findings.append(f"{charge} is over, and energy is still offered")
 
 
 def two_connectors(*, resumes: bool) -> Setup:
