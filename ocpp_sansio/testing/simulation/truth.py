@@ -42,9 +42,10 @@ class Instant:
 
     def told_as(self) -> Iterable[datetime]:
         """What the charge point may call it: by the clock it had, or as that was put right later (D-19)."""
-        before = [ahead for at, ahead in self.boot.told if at <= self.at]
+        before = [ahead for at, ahead in self.boot.told if at < self.at]
+        meanwhile = [ahead for at, ahead in self.boot.told if at == self.at]  # it may have come first, or not
         after = [ahead for at, ahead in self.boot.told if at > self.at]
-        aheads = before[-1:] or after[:1] or [self.boot.wrong_by]
+        aheads = [*(before[-1:] or meanwhile or after[:1] or [self.boot.wrong_by]), *meanwhile]
         if self.boot.is_over and not before:  # it may have died before it kept what it had been told
             aheads.append(self.boot.wrong_by)
         return [EPOCH + timedelta(seconds=self.at + ahead) for ahead in aheads]
