@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -17,11 +17,13 @@ from .errors import ErrorCode, Rejection
 from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, Repair, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
-from .machine import Link
 from .messages import FromCentralSystem, Response
 from .session import VersionedActions, actions_by_version
-from .store import Store
 from .version import NoMatch, Version
+
+if TYPE_CHECKING:  # who plays no role has no use for them
+    from .machine import Link
+    from .store import Store
 
 __all__ = [
     "DISPLACED",
