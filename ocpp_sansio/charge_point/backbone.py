@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
 
-from ocpp_sansio.errors import CallFailure, ConnectionLost
+from ocpp_sansio.errors import CallFailure, ConnectionLost, LocalProtocolError
 from ocpp_sansio.machine import Answer, Line, Machine
 from ocpp_sansio.messages import Request, Response
 from ocpp_sansio.store import Put
@@ -24,6 +24,7 @@ from ocpp_sansio.v16 import (
     ChargingProfile,
     IdTagInfo,
     MessageTrigger,
+    MeterValue,
     ReadingContext,
     Reason,
     RegistrationStatus,
@@ -140,6 +141,11 @@ class Reading:
     register: int
     """Wh: the register of imported active energy."""
     moment: Moment
+
+    @property
+    def meter_value(self) -> MeterValue:
+        """It in a message."""
+        return MeterValue(timestamp=self.moment.utc, sampled_value=list(self.values))
 
 
 @attrs.define(eq=False)
@@ -536,6 +542,15 @@ class Backbone:
     def is_online(self) -> bool:
         """Whether messages may be sent: there is a link, and the central system has accepted us (CP16-010)."""
         return self.line.is_up and self.registration is RegistrationStatus.ACCEPTED
+
+    def require_connector(self, connector: int) -> None:
+        """Check what the host says of a connector.
+
+        Raises:
+            LocalProtocolError: there is no such connector.
+        """
+        if not 1 <= connector <= len(self.setup.connectors):
+            raise LocalProtocolError(f"there is no connector {connector}")
 
     def moment(self) -> Moment:
         """The time now."""

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Final
 
-from ocpp_sansio.errors import LocalProtocolError
 from ocpp_sansio.store import Drop, Put, pack, unpack
 
 from .backbone import Backbone, Block, Connectors, Use
@@ -87,7 +86,7 @@ class CableLocks(Block):
         Raises:
             LocalProtocolError: there is no such connector.
         """
-        self._require(connector)
+        self._core.require_connector(connector)
         done = self._locking.pop(connector, None)
         if done is not None:
             done(locked)
@@ -98,7 +97,7 @@ class CableLocks(Block):
         Raises:
             LocalProtocolError: there is no such connector.
         """
-        self._require(connector)
+        self._core.require_connector(connector)
         if unlocked and self._held.pop(connector, None) is not None:
             self._core.machine.persist(Drop("held-cable", str(connector)))
         self._on_outcome(connector, unlocked)
@@ -107,10 +106,6 @@ class CableLocks(Block):
         self._core.machine.timers.cancel((_TIMER, connector))
         for done in self._unlocking.pop(connector, ()):
             done(unlocked)
-
-    def _require(self, connector: int) -> None:
-        if connector not in self._connectors.ids():
-            raise LocalProtocolError(f"there is no connector {connector}")
 
 
 _TIMER: Final = CableLocks

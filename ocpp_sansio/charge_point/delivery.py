@@ -210,7 +210,7 @@ class Delivery(Block):
         row = self._rows[number]
         if isinstance(outcome, ConnectionLost):  # no attempt (CP16-074, D-05): it is sent again, first of all
             if self._core.is_online:  # if it is down in a moment, the next one does not wait for this
-                self._core.machine.timers.set(_LINK_TIMER, self._core.machine.now + LINK_PATIENCE, self._send)
+                self._wait(_LINK_TIMER, LINK_PATIENCE)
             return
         if isinstance(outcome, CallFailure):
             self._on_failure(number, attrs.evolve(row, attempts=row.attempts + 1), request, outcome)
@@ -235,7 +235,7 @@ class Delivery(Block):
         settings = self._core.settings
         if row.attempts < settings[TRANSACTION_MESSAGE_ATTEMPTS]:  # CP16-073; 0 and 1 mean one attempt (CP16-079)
             self._keep(number, row)
-            self._wait(settings[TRANSACTION_MESSAGE_RETRY_INTERVAL] * row.attempts)
+            self._wait(_TIMER, settings[TRANSACTION_MESSAGE_RETRY_INTERVAL] * row.attempts)
             return
         if isinstance(request, StartTransactionRequest):
             self._name(row, NEVER_ANSWERED)  # CP16-075, D-12
@@ -256,8 +256,8 @@ class Delivery(Block):
             self._ids.pop(row.transaction, None)
             self._core.machine.persist(Drop("transaction-id", _key(row.transaction)))
 
-    def _wait(self, seconds: float) -> None:
-        self._core.machine.timers.set(_TIMER, self._core.machine.now + seconds, self._send)
+    def _wait(self, timer: object, seconds: float) -> None:
+        self._core.machine.timers.set(timer, self._core.machine.now + seconds, self._send)
 
 
 _TIMER: Final = Delivery

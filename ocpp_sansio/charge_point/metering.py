@@ -21,7 +21,6 @@ from ocpp_sansio.store import Put, pack, unpack
 from ocpp_sansio.v16 import (
     Measurand,
     MessageTrigger,
-    MeterValue,
     MeterValuesRequest,
     MeterValuesResponse,
     ReadingContext,
@@ -56,7 +55,7 @@ from .keys import (
     STOP_TXN_SAMPLED_DATA,
     Key,
 )
-from .samples import BEGIN, SAMPLES, Sample, Samples
+from .samples import BEGIN, SAMPLES, Samples
 
 __all__ = ["Metering"]
 
@@ -202,15 +201,20 @@ class Metering(Block):
         wanted = self._core.settings[key]
         return wanted if wanted or key in _TO_STOP else (REGISTER.value,)
 
-    def _selected(self, values: Iterable[SampledValue], *keys: Key[tuple[str, ...]]) -> list[SampledValue]:
-        """What these keys ask for: at all phases and locations, unless a phase is named (CP16-145)."""
+    def _selected(self, reading: Reading, *keys: Key[tuple[str, ...]]) -> Reading:
+        """What these keys ask for of it: at all phases and locations, unless a phase is named (CP16-145)."""
         wanted = {name for key in keys for name in self._measurands(key)}
-        return [value for value in values if not wanted.isdisjoint(_names(value))]
+        return attrs.evolve(
+            reading, values=tuple(value for value in reading.values if not wanted.isdisjoint(_names(value)))
+        )
 
     def _check(self, values: Sequence[SampledValue], register: int) -> None:
-        utc = self._core.moment().utc
-        data = [_meter_value(utc, values)]
-        validate(StopTransactionRequest(transaction_id=0, meter_stop=register, timestamp=utc, transaction_data=data))
+        moment = self._core.moment()
+        data = [Reading(tuple(values), register, moment).meter_value]
+        request = StopTransactionRequest(
+            transaction_id=0, meter_stop=register, timestamp=moment.utc, transaction_data=data
+        )
+        validate(request)
         if not all(value.format is ValueFormat.SIGNED_DATA or _DECIMAL.fullmatch(value.value) for value in values):
             raise ValueError("a value is no decimal number")  # RPC-107
 
@@ -221,7 +225,7 @@ class Metering(Block):
         connector = transaction.connector
         self._metered[connector] = metered = Metered(transaction, self._core.machine.now)
         if transaction.begun.boot == self._core.clock.boot:
-            self._samples.begin(transaction.ref, Sample(reading.moment, reading.register, reading.values))
+            self._samples.begin(transaction.ref, reading)
         else:  # it goes on
             self._sampled(metered, reading)
         self._arm(metered)
@@ -320,12 +324,12 @@ class Metering(Block):
 
     def _shown(self, connector: int, metered: Metered | None, reading: Reading) -> None:
         transaction = self._still(connector, metered)
-        values = self._selected(reading.values, METER_VALUES_SAMPLED_DATA)
-        if values:
+        shown = self._selected(reading, METER_VALUES_SAMPLED_DATA)
+        if shown.values:
             request = MeterValuesRequest(
                 connector_id=connector,
                 transaction_id=None if transaction is None else transaction.transaction_id,
-                meter_value=[_meter_value(reading.moment.utc, values)],
+                meter_value=[shown.meter_value],
             )
             self._core.call(request, _take_note, even_if_pending=True)
 
@@ -338,36 +342,36 @@ class Metering(Block):
     def _send(
         self, connector: int, reading: Reading, key: Key[tuple[str, ...]], transaction: Transaction | None
     ) -> None:
-        values = self._selected(reading.values, key)
-        if values:  # at least one (CP16-149)
-            meter_value = [_meter_value(reading.moment.utc, values)]
-            request = MeterValuesRequest(connector_id=connector, meter_value=meter_value)
+        shown = self._selected(reading, key)
+        if shown.values:  # at least one (CP16-149)
+            request = MeterValuesRequest(connector_id=connector, meter_value=[shown.meter_value])
             self._outbox.deliver(request, (reading.moment,), None if transaction is None else transaction.ref)
 
     def _gather(self, transaction: Transaction, reading: Reading, key: Key[tuple[str, ...]]) -> None:
         """Keep what goes into StopTransaction. If it gets too much, the 1st, 3rd, 5th… of all between go (CP16-148)."""
-        values = self._selected(reading.values, key)
+        sample = self._selected(reading, key)
         room = self._core.settings[STOP_TRANSACTION_MAX_METER_VALUES] - 2  # begin and end are always there
-        if values and room > 0:
+        if sample.values and room > 0:
             self._samples.thin(transaction.ref, room - 1)
-            self._samples.keep(transaction.ref, Sample(reading.moment, reading.register, tuple(values)))
+            self._samples.keep(transaction.ref, sample)
 
     def transaction_data(self, transaction: Transaction, last: Reading) -> list[Reading]:
         """What was gathered of a transaction, between what the meter showed at its begin and at its end (CP16-147).
 
         Nothing of it is kept here any longer.
         """
-        samples = [*self._samples.of(transaction.ref), (END, Sample(last.moment, last.register, last.values))]
+        samples = [*self._samples.of(transaction.ref), (END, last)]
         self._samples.forget(transaction.ref)
         if not any(self._core.settings[key] for key in _TO_STOP):
             return []
         data: list[Reading] = []
         for number, sample in samples:
-            values = list(sample.values)
+            shown = sample
             if (context := _ENDS.get(number)) is not None:
-                values = self._selected(_completed(values, sample.register, context), *_TO_STOP)
-            if values:
-                data.append(Reading(tuple(values), sample.register, self._core.clock.corrected(sample.moment)))
+                whole = attrs.evolve(sample, values=_completed(sample.values, sample.register, context))
+                shown = self._selected(whole, *_TO_STOP)
+            if shown.values:
+                data.append(attrs.evolve(shown, moment=self._core.clock.corrected(shown.moment)))
         return data
 
 
@@ -389,10 +393,6 @@ def _completed(values: Iterable[SampledValue], register: int, context: ReadingCo
     if not any(_names(value) == (REGISTER,) for value in read):
         read.append(SampledValue(value=str(register), context=context, measurand=REGISTER, unit=UnitOfMeasure.WH))
     return tuple(read)
-
-
-def _meter_value(utc: datetime, values: Sequence[SampledValue]) -> MeterValue:
-    return MeterValue(timestamp=utc, sampled_value=list(values))
 
 
 def _last_boundary(utc: datetime, interval: int) -> datetime:

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import attrs
 
-from ocpp_sansio.errors import LocalProtocolError
 from ocpp_sansio.v16 import (
     AuthorizationStatus,
     ChargePointErrorCode,
@@ -127,15 +126,14 @@ class Presentation(Block):
         Raises:
             LocalProtocolError: there is no such connector.
         """
-        self._places(connector)
+        self._core.require_connector(connector)
         self.cancel(connector)
         self._charging.stop(connector, reason)
 
     def _places(self, connector: int | None) -> Iterable[int]:
         if connector is None:
             return tuple(self._connectors.ids())
-        if connector not in self._connectors.ids():
-            raise LocalProtocolError(f"there is no connector {connector}")
+        self._core.require_connector(connector)
         return (connector,)
 
     def _refuse(self, id_tag: str, connector: int | None, status: AuthorizationStatus | None = None) -> None:

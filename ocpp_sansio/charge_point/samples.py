@@ -12,11 +12,11 @@ import attrs
 
 from ocpp_sansio.machine import Machine
 from ocpp_sansio.store import Drop, Put, pack, unpack
-from ocpp_sansio.v16 import SampledValue
 
+from .backbone import Reading
 from .clock import Moment
 
-__all__ = ["BEGIN", "SAMPLES", "Sample", "Samples"]
+__all__ = ["BEGIN", "SAMPLES", "Samples"]
 
 SAMPLES: Final = "samples"
 """The topic: the key is the transaction's ref and the sample's number, with a slash between."""
@@ -24,37 +24,27 @@ BEGIN: Final = 1
 """The number of the sample that a transaction begins with."""
 
 
-@attrs.frozen
-class Sample:
-    """What a meter showed."""
-
-    moment: Moment
-    register: int
-    """Wh."""
-    values: tuple[SampledValue, ...]
-
-
 class Samples:
     """Samples by the transaction's ref and a number, in order. Each is a record of its own (D-20)."""
 
     def __init__(self, machine: Machine[Any]) -> None:
         self._machine: Final = machine
-        self._by_ref: Final[dict[int, dict[int, Sample]]] = {}
+        self._by_ref: Final[dict[int, dict[int, Reading]]] = {}
 
     def restore(self, record: Put) -> None:
         """Take in a record of an earlier life."""
         ref, _, number = record.key.partition("/")
-        self._by_ref.setdefault(int(ref), {})[int(number)] = unpack(Sample, record.value)
+        self._by_ref.setdefault(int(ref), {})[int(number)] = unpack(Reading, record.value)
 
-    def of(self, ref: int) -> Iterable[tuple[int, Sample]]:
+    def of(self, ref: int) -> Iterable[tuple[int, Reading]]:
         """Those of a transaction, with their numbers."""
         return self._by_ref.get(ref, {}).items()
 
-    def begin(self, ref: int, sample: Sample) -> None:
+    def begin(self, ref: int, sample: Reading) -> None:
         """What a transaction begins with."""
         self._put(ref, BEGIN, sample)
 
-    def keep(self, ref: int, sample: Sample) -> None:
+    def keep(self, ref: int, sample: Reading) -> None:
         """The next sample of a transaction."""
         self._put(ref, max(self._by_ref.get(ref, ()), default=BEGIN) + 1, sample)
 
@@ -79,7 +69,7 @@ class Samples:
             self._drop(ref, number)
         self._by_ref.pop(ref, None)
 
-    def _put(self, ref: int, number: int, sample: Sample) -> None:
+    def _put(self, ref: int, number: int, sample: Reading) -> None:
         self._by_ref.setdefault(ref, {})[number] = sample
         self._machine.persist(Put(SAMPLES, f"{ref}/{number}", pack(sample)))
 

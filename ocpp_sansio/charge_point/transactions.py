@@ -18,7 +18,6 @@ from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import (
     AuthorizationStatus,
     ChargePointStatus,
-    MeterValue,
     ReadingContext,
     Reason,
     StartTransactionRequest,
@@ -137,7 +136,7 @@ class Transactions(Block):
             self._last_ref, use.connector, use.id_tag, begun, reading.register, use.reservation_id, use.parent_id_tag
         )
         # The meter was asked before that. Whatever else is lost, it must not have ended before it began.
-        life = self._lives[use.connector] = _Life(transaction, attrs.evolve(_bare(reading), moment=begun))
+        life = self._lives[use.connector] = _Life(transaction, Reading((), reading.register, begun))
         self._keep(life)
         self._core.machine.persist(Put("transaction-ref", "last", pack(self._last_ref)))
         request = StartTransactionRequest(
@@ -272,11 +271,8 @@ class Transactions(Block):
         if connector.is_plugged and connector.id in self._asleep:
             self._meter.read(connector.id, ReadingContext.INTERRUPTION_END, partial(self._wake, life))
             return
-        if connector.is_plugged:
-            self._regulate(life)
-            return
         self._regulate(life)
-        if self._core.settings.get(STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT):  # CP16-067
+        if not connector.is_plugged and self._core.settings.get(STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT):  # CP16-067
             self.stop(connector.id, Reason.EV_DISCONNECTED)
 
     # -- the end --
@@ -332,8 +328,7 @@ class Transactions(Block):
             timestamp=end.moment.utc,
             transaction_id=-1,  # what it is called is known when this is sent (CP16-076)
             reason=end.reason,  # CP16-062 would let Local go without saying; no reader has to know that
-            transaction_data=[MeterValue(timestamp=each.moment.utc, sampled_value=list(each.values)) for each in data]
-            or None,
+            transaction_data=[each.meter_value for each in data] or None,
         )
         self._core.machine.persist(Drop("transaction", str(transaction.ref)))
         self._outbox.deliver(request, (end.moment, *(each.moment for each in data)), transaction.ref)
@@ -406,7 +401,3 @@ _TIMER: Final = Transactions
 
 def _take_note(_: Reading) -> None:
     """It is heard of as a notice."""
-
-
-def _bare(reading: Reading) -> Reading:
-    return attrs.evolve(reading, values=())

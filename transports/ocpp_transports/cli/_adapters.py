@@ -33,6 +33,7 @@ from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.session import Tap
 
 from ._dialects import DIALECTS
+from ._line import HOST
 from ._site import Site
 from ._story import Answer, Answers, Ask, Say, Step, Story
 
@@ -45,9 +46,9 @@ __all__ = [
     "give_in_task",
     "operate_asyncio",
     "tell",
+    "welcome_everybody",
 ]
 
-HOST: Final = "127.0.0.1"
 TICK: Final = 0.002
 """Seconds between two looks at what a story waits for."""
 
@@ -128,7 +129,8 @@ def _take_note(_: object, message: SendFromChargePoint) -> None:
     """Whoever wants to see it has a tap."""
 
 
-def _welcome_everybody(_: ConnectionRequested) -> bool:
+def welcome_everybody(_: ConnectionRequested) -> bool:
+    """Let everybody connect, under any name."""
     return True
 
 
@@ -148,7 +150,7 @@ def central_system(
 ) -> CentralSystem:
     """The application object that gives these answers to everybody; ``give(station, answer)`` brings one about."""
     csms = CentralSystem(versions)
-    csms.authenticate(_welcome_everybody)
+    csms.authenticate(welcome_everybody)
     for version in csms.versions:
         for action in version.actions.values():
             if issubclass(action.request, SendFromChargePoint):

@@ -8,24 +8,24 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from ocpp_sansio import CentralSystem, ConnectionRequested, central_system
+from ocpp_sansio import CentralSystem, central_system
 from ocpp_sansio.central_system.effects import TransactionStarted, TransactionStopped
 from ocpp_sansio.frames import Call, decode
 from ocpp_sansio.session import Direction
 from ocpp_sansio.store import MemoryStore
 from ocpp_transports.store import SqliteStore
 
-from ._adapters import ADAPTERS, HOST, Adapter
+from ._adapters import ADAPTERS, HOST, Adapter, welcome_everybody
 from ._frames import Recording
 from ._relay import Relay
 from ._site import Charged, Site, lines_of
@@ -140,7 +140,7 @@ def play_blackouts() -> list[Blackout]:
         for server in ADAPTERS:
             books = _Books()
             csms = CentralSystem(["1.6"])
-            csms.authenticate(_let_in)
+            csms.authenticate(welcome_everybody)
             csms.play(_role(), store=MemoryStore(), act=books.act)
             port = stack.enter_context(server.host(csms, _ignore))
             for client in ADAPTERS:
@@ -151,29 +151,18 @@ def play_blackouts() -> list[Blackout]:
     return days
 
 
-def _let_in(_: ConnectionRequested) -> bool:
-    return True
-
-
 def _ignore(*_: object) -> None:
     pass
 
 
 def _role() -> central_system.CentralSystem:
     role = central_system.CentralSystem(
-        now=time.monotonic(), utc=datetime.now(UTC), transaction_ids=_counter(), registration=_welcome
+        now=time.monotonic(),
+        utc=datetime.now(UTC),
+        transaction_ids=itertools.count(1).__next__,  # in a demonstration they may be guessed
     )
     role.authorisation.add(*(central_system.IdTag(f"CUSTOMER-{number}") for number in (1, 2)))
     return role
-
-
-def _counter() -> Callable[[], int]:
-    # In a demonstration they may be guessed.
-    return itertools.count(1).__next__
-
-
-def _welcome(*_: Any) -> central_system.Verdict:
-    return central_system.Verdict()
 
 
 def _live_through(day: Blackout, client: Adapter, port: int, books: _Books) -> None:

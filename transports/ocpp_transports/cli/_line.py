@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-__all__ = ["NOISE", "noisy_line"]
+__all__ = ["HOST", "NOISE", "noisy_line", "pump"]
 
 HOST: Final = "127.0.0.1"
 END_OF_HEAD: Final = b"\r\n\r\n"
@@ -46,9 +46,9 @@ def _carry(listener: socket.socket, port: int) -> None:
         response = _read_head(far)
         far.sendall(NOISE)
         near.sendall(response + far.recv(65536))
-        back = threading.Thread(target=_pump, args=(far, near), name="noisy line, way back")
+        back = threading.Thread(target=pump, args=(far, near), name="noisy line, way back")
         back.start()
-        _pump(near, far)
+        pump(near, far)
         back.join()
 
 
@@ -62,9 +62,10 @@ def _read_head(sock: socket.socket) -> bytes:
     return head
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
     """Carry bytes one way until they end; then say so."""
     with suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
+    with suppress(OSError):
         sink.shutdown(socket.SHUT_WR)

@@ -8,9 +8,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from ._line import HOST, pump
+
 __all__ = ["Relay"]
 
-HOST: Final = "127.0.0.1"
 PATIENCE: Final = 10.0
 """Seconds until there is a connection with the far end."""
 
@@ -77,18 +78,9 @@ class Relay:
                 if self._is_cut:
                     return
                 self._sockets |= {near, far}
-            back = threading.Thread(target=_pump, args=(far, near), name="relay, way back")
+            back = threading.Thread(target=pump, args=(far, near), name="relay, way back")
             back.start()
-            _pump(near, far)
+            pump(near, far)
             back.join()
             with self._lock:
                 self._sockets -= {near, far}
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Carry bytes one way until they end; then say so."""
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
