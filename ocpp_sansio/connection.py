@@ -92,6 +92,8 @@ class Connection(Generic[S, W]):
     @property
     def reading_paused(self) -> bool:
         """Whether the peer sends more than is being dealt with: stop reading until this is false again (F-98)."""
+        if self._websocket.probing:
+            return False  # its sign of life may be behind what is not being read
         return self.busy or (self._session or self._websocket).reading_paused
 
     @property
@@ -174,6 +176,15 @@ class Connection(Generic[S, W]):
         self._now = now
         self._opened().ignore(call, now=now)
         self._speak()
+
+    def probe(self, *, now: float) -> None:
+        """Ask the peer for a sign of life at once. Does nothing on one that is probed already, or is not open.
+
+        As soon as anything is heard, ProbeAnswered follows. If nothing is within ``Limits.probe_timeout``, the
+        connection is lost (F-33, F-34). Until then reading is not paused.
+        """
+        self._now = now
+        self._websocket.probe(now=now)
 
     def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
         """End the connection in good order. Does nothing on one that is ending already.

@@ -13,6 +13,7 @@ Connection, besides those:
 
 * :class:`ConnectionRequested`: server only; decide with ``accept`` or ``reject_connection``.
 * :class:`ConnectionOpened`, :class:`ConnectionRefused`, :class:`ConnectionClosed`: how the link fares.
+* :class:`ProbeAnswered`: the peer is alive; if it is not, ConnectionClosed comes instead.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ __all__ = [
     "Misbehaviour",
     "PeerMisbehaved",
     "PendingCall",
+    "ProbeAnswered",
     "Repair",
     "ResultRefused",
     "SendReceived",
@@ -242,6 +244,11 @@ class ConnectionOpened:
 
 
 @attrs.frozen
+class ProbeAnswered:
+    """The peer has been heard since ``probe`` was called (F-33)."""
+
+
+@attrs.frozen
 class ConnectionRefused:
     """The handshake failed: over before it began. Nothing follows this event."""
 
@@ -277,6 +284,7 @@ Event = (
     | PeerMisbehaved
     | ConnectionRequested
     | ConnectionOpened
+    | ProbeAnswered
     | ConnectionRefused
     | ConnectionClosed
 )

@@ -84,6 +84,8 @@ class Limits:
     """Silence of the peer after which it is sent a ping (RPC-121)."""
     ping_timeout: float | None = _seconds(20.0)
     """Silence after that ping until the connection counts as lost (RPC-123, F-07)."""
+    probe_timeout: float = _positive(5.0)
+    """Silence after a ping that ``probe`` has sent until the connection counts as lost (F-34)."""
     close_timeout: float | None = _seconds(5.0)
     """How long the closing handshake may take (F-10)."""
     max_control_burst: int = _positive(50)

@@ -36,6 +36,7 @@ from .events import (
     Event,
     Misbehaviour,
     PeerMisbehaved,
+    ProbeAnswered,
 )
 from .framing import SILENT, Frames
 from .handshake import (
@@ -133,6 +134,8 @@ class WebSocket:
         self._heard_at = now
         self._silent_since = now
         self._pinged = False
+        self.probing = False
+        """Whether a ping is out because somebody wants to know whether the peer is alive."""
         self._control_budget = float(limits.max_control_burst)
         self._control_at = now
 
@@ -170,7 +173,7 @@ class WebSocket:
             self._now = now
         self._heard_at = self._now
         if self._pinged:
-            self._await_silence()
+            self._on_sign_of_life()
         self._receive(self, data)
 
     def heard(self, *, now: float) -> None:
@@ -200,6 +203,17 @@ class WebSocket:
         """Send one message, given as UTF-8. Does nothing unless open."""
         if self._phase is _Phase.OPEN:
             self._frames.send_text(text)
+
+    def probe(self, *, now: float) -> None:
+        """Ping the peer at once, and tell when it is heard. Does nothing unless open, nor if it is being done."""
+        self._advance(now)
+        if self._phase is _Phase.OPEN and not self.probing:
+            self._frames.library.send_ping(b"")
+            until = self._now + self._limits.probe_timeout
+            # A ping that is out already may be given up sooner, never later.
+            if not self._pinged or until < self.deadline:
+                self._await(self._now, self._limits.probe_timeout, WebSocket._on_no_pong)
+            self._pinged = self.probing = True
 
     def close(self, code: int, reason: str, *, now: float) -> None:
         """Start the closing handshake, or give up the opening one. Does nothing on one that is closing already.
@@ -231,7 +245,7 @@ class WebSocket:
 
     def _stop_waiting(self) -> None:
         self.deadline = math.inf
-        self._pinged = False
+        self._pinged = self.probing = False
 
     def _open(self, version: Version | None, flaw: str, rest: bytes) -> None:
         """The handshake has been accepted; ``rest`` is what the peer sent behind it (F-56)."""
@@ -287,6 +301,11 @@ class WebSocket:
             self._frames.library.send_ping(b"")
             self._await(self._now, self._limits.ping_timeout, WebSocket._on_no_pong)
             self._pinged = True
+
+    def _on_sign_of_life(self) -> None:
+        if self.probing:
+            self.events.append(ProbeAnswered())
+        self._await_silence()
 
     def _on_no_pong(self) -> None:
         # RPC-123. No close frame: it would not reach anybody.

@@ -23,6 +23,7 @@ from ocpp_sansio.events import (
     Credentials,
     Misbehaviour,
     PeerMisbehaved,
+    ProbeAnswered,
     ResultRefused,
     SendReceived,
 )
@@ -284,6 +285,21 @@ def test_a_driver_that_is_busy_does_not_read_and_is_not_impatient():
     assert not pair.server.reading_paused
     pair.wait(100.0)
     assert not pair.server.is_open
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_probe_listens_even_where_reading_is_paused_f_33_f_34(alive: bool):
+    """F-33, F-34: who is too busy to read has not heard whether the peer lives."""
+    pair = connect(server={"limits": {"probe_timeout": 5.0}}, client={"limits": {"ping_interval": None}})
+    pair.server.busy = True
+    pair.wait(100.0)
+    pair.cut = not alive
+    pair.server.probe(now=pair.now)
+    assert not pair.server.reading_paused
+    _, events = pair.wait(5.0)
+    assert pair.server.is_open is alive
+    assert [type(event) for event in events] == [ProbeAnswered if alive else ConnectionClosed]
+    assert pair.server.reading_paused
 
 
 def test_a_call_may_be_left_unanswered():

@@ -26,6 +26,7 @@ from ocpp_sansio.events import (
     Credentials,
     Misbehaviour,
     PeerMisbehaved,
+    ProbeAnswered,
 )
 from ocpp_sansio.handshake import Endpoint
 from ocpp_sansio.limits import Limits
@@ -872,6 +873,88 @@ def test_a_silence_of_our_own_making_does_not_count():
     ws.heard(now=30.0)
     ws.handle_timeout(now=30.0)
     assert ws.is_open
+
+
+def test_a_peer_that_answers_a_probe_is_told_of_once_f_33():
+    """F-33: and the ordinary ping comes when it would have come."""
+    pair = open_pair(ping_interval=20.0, client_options={"ping_interval": None})
+    pair.now = 7.0
+    pair.server.probe(now=7.0)
+    assert pair.server.next_timeout() == 12.0
+    assert pair.run() == ([], [ProbeAnswered()])
+    assert not pair.server.probing
+    assert pair.server.next_timeout() == 27.0
+    pair.server.receive_data(text(b"x"), now=8.0)
+    assert drain(pair.server) == ["x"]
+    pair.server.probe(now=8.0)
+    assert pair.run() == ([], [ProbeAnswered()])
+
+
+def test_a_probe_that_nothing_answers_ends_the_connection_f_34():
+    """F-34, RPC-123."""
+    pair = open_pair(probe_timeout=5.0, ping_interval=None)
+    pair.cut = True
+    pair.now = 100.0
+    pair.server.probe(now=100.0)
+    assert pair.wait(4.9) == ([], [])
+    assert pair.server_bytes.endswith(b"\x89\x00")
+    assert pair.wait(0.1) == ([], [ConnectionClosed(1006, "no sign of life since the ping", by_peer=True)])
+    assert pair.server.transport_done
+
+
+def test_any_byte_answers_a_probe_f_33():
+    """F-33: what has come with it is told after it."""
+    ws = open_server()
+    ws.probe(now=1.0)
+    ws.receive_data(text(b"whole") + text(b"half")[:3], now=2.0)
+    assert drain(ws) == [ProbeAnswered(), "whole"]
+
+
+def test_to_probe_again_meanwhile_is_to_probe_once_f_33():
+    """F-33."""
+    ws = open_server(probe_timeout=5.0)
+    ws.probe(now=1.0)
+    ws.probe(now=3.0)
+    assert frames_in(ws.data_to_send()) == [(Opcode.PING, b"")]
+    assert ws.next_timeout() == 6.0
+    ws.receive_data(frame(Opcode.PONG), now=4.0)
+    assert drain(ws) == [ProbeAnswered()]
+
+
+@pytest.mark.parametrize(("ping_timeout", "until"), [(3.0, 23.0), (20.0, 26.0), (None, 26.0)])
+def test_a_probe_never_puts_off_the_end_of_an_unanswered_ping_f_34(ping_timeout: float | None, until: float):
+    """F-34, RPC-123."""
+    ws = open_server(ping_interval=20.0, ping_timeout=ping_timeout, probe_timeout=5.0)
+    ws.handle_timeout(now=20.0)
+    ws.probe(now=21.0)
+    assert frames_in(ws.data_to_send()) == [(Opcode.PING, b"")] * 2
+    assert ws.next_timeout() == until
+    ws.handle_timeout(now=until)
+    assert isinstance(drain(ws)[-1], ConnectionClosed)
+
+
+def test_only_an_open_connection_is_probed_f_33():
+    """F-33: one that is closing comes to its end anyway."""
+    shaking, closing, over = server(), open_server(), open_server()
+    closing.close(1000, "", now=0.0)
+    over.receive_eof(now=0.0)
+    for ws in (shaking, closing, over):
+        ws.data_to_send()
+        due = ws.next_timeout()
+        ws.probe(now=1.0)
+        assert not ws.probing
+        assert ws.data_to_send() == b""
+        assert ws.next_timeout() == due
+
+
+def test_a_probe_does_not_outlive_the_close_frame_f_33():
+    """F-33."""
+    ws = open_server(close_timeout=50.0)
+    ws.probe(now=0.0)
+    ws.close(1000, "", now=1.0)
+    assert ws.next_timeout() == 51.0
+    ws.receive_data(frame(Opcode.PONG), now=2.0)
+    assert drain(ws) == []
 
 
 def test_pings_can_be_switched_off():

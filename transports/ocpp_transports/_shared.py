@@ -40,6 +40,7 @@ from ocpp_sansio import (
     OcppError,
     PeerMisbehaved,
     PendingCall,
+    ProbeAnswered,
     QueueFull,
     Rejection,
     Response,
@@ -455,6 +456,9 @@ class Dispatcher(ABC, Generic[C, H, F]):
             self._wire = self.runner.wire(self, event.version)
         self.decided.set()
 
+    def _on_probe_answered(self, _: ProbeAnswered) -> None:
+        logger.debug("%r: is alive", self.identity)
+
     def _on_refused(self, event: ConnectionRefused) -> None:
         logger.info("%r: not connected: %s %r", self.identity, event.status, event.reason)
         self.end = event
@@ -476,6 +480,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
         DuplicateCall: _on_duplicate,
         PeerMisbehaved: _on_misbehaviour,
         ConnectionOpened: _on_opened,
+        ProbeAnswered: _on_probe_answered,
         ConnectionRefused: _on_refused,
         ConnectionClosed: _on_closed,
     }
