@@ -50,6 +50,7 @@ from .events import (
     ResultRefused,
     SendReceived,
 )
+from .facts import CertificateFacts, TransportFacts
 from .handlers import CentralSystemHandlers, ChargePointHandlers, Handler, Handlers
 from .limits import Limits
 from .messages import (
@@ -103,6 +104,7 @@ __all__ = [
     "CentralSystemConnection",
     "CentralSystemHandlers",
     "CentralSystemSession",
+    "CertificateFacts",
     "ChargePointConnection",
     "ChargePointHandlers",
     "ChargePointSession",
@@ -152,6 +154,7 @@ __all__ = [
     "Tap",
     "TransferRefused",
     "TransferStatus",
+    "TransportFacts",
     "Version",
     "Violation",
     "in_force",

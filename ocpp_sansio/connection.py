@@ -23,6 +23,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from .errors import ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
+from .facts import TransportFacts
 from .handshake import Endpoint, basic_authorization
 from .limits import Limits
 from .messages import FromCentralSystem, FromChargePoint, Response, SendFromChargePoint
@@ -340,6 +341,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
         tolerance: what to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be.
         allow_origin: whether to admit requests with an Origin, which browsers send and charge points do not (F-32).
+        facts: tells what the transport knows of the client. It is asked once, when the head of the request is complete.
 
     Raises:
         ValueError: a version or repair is unknown, or there is no version.
@@ -357,6 +359,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         actions: VersionedActions | None = None,
         tolerance: Iterable[Repair | str] = (),
         allow_origin: bool = False,
+        facts: Callable[[], TransportFacts] = TransportFacts,
     ) -> None:
         limits = limits or Limits()
         super().__init__(
@@ -365,6 +368,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
                 _spoken(versions),
                 no_match=no_match,
                 allow_origin=allow_origin,
+                facts=facts,
                 limits=limits,
                 now=now,
             ),

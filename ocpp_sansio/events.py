@@ -26,6 +26,7 @@ import attrs
 import msgspec
 
 from .errors import CallFailure, CallRefused, ErrorCode, Violation
+from .facts import CertificateFacts
 from .messages import Request, Response, Send
 from .version import Version
 
@@ -233,7 +234,14 @@ class ConnectionRequested:
     credentials: Credentials | None
     """From the Authorization header; ``None`` when there is none or it is not readable Basic."""
     headers: Mapping[str, str] = attrs.field(repr=False)
-    """The request's header fields, names in lower case, repeated fields joined by a comma."""
+    """The request's header fields, names in lower case, repeated fields joined by a comma. Whatever they say of where
+    the request comes from (``X-Forwarded-For`` and the like), it is the client that says so (F-23)."""
+    source: str = ""
+    """The address that the transport is connected to, without port; empty: the driver has not told it."""
+    secure: bool = False
+    """Whether the transport is TLS."""
+    certificate: CertificateFacts | None = None
+    """What the client's certificate says, which was verified for TLS; ``None``: it has shown none."""
 
 
 @attrs.frozen

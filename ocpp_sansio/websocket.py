@@ -38,6 +38,7 @@ from .events import (
     PeerMisbehaved,
     ProbeAnswered,
 )
+from .facts import TransportFacts
 from .framing import SILENT, Frames
 from .handshake import (
     BadHandshake,
@@ -437,6 +438,7 @@ class ServerWebSocket(WebSocket):
         *,
         no_match: NoMatch,
         allow_origin: bool,
+        facts: Callable[[], TransportFacts],
         limits: Limits,
         now: float,
     ) -> None:
@@ -444,6 +446,7 @@ class ServerWebSocket(WebSocket):
         self._versions = versions
         self._no_match = no_match
         self._allow_origin = allow_origin
+        self._facts = facts
         self._last_words = response(HTTPStatus.REQUEST_TIMEOUT, "", ())
         self._answer: Response | None = None
         """What ``accept`` would send, while the application decides."""
@@ -522,6 +525,7 @@ class ServerWebSocket(WebSocket):
             if answer.status_code == HTTPStatus.UPGRADE_REQUIRED:
                 fields.append(("Upgrade", "websocket"))
             raise BadHandshake(HTTPStatus(answer.status_code), str(handshake.handshake_exc), fields)
+        facts = self._facts()
         requested = ConnectionRequested(
             identity=identity_in(target),
             path=target,
@@ -529,6 +533,9 @@ class ServerWebSocket(WebSocket):
             version=self._version,
             credentials=read_credentials(head.get_all("authorization")),
             headers=head.as_dict(),
+            source=facts.source,
+            secure=facts.secure,
+            certificate=facts.certificate,
         )
         del answer.headers["Date"]  # the core has no clock
         self._answer = answer

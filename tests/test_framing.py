@@ -16,6 +16,7 @@ from websockets.protocol import CLIENT, SERVER, Side
 
 from ocpp_sansio import framing, websocket
 from ocpp_sansio.events import ConnectionClosed
+from ocpp_sansio.facts import TransportFacts
 from ocpp_sansio.framing import Frames, Library
 from ocpp_sansio.handshake import Endpoint
 from ocpp_sansio.limits import Limits
@@ -97,9 +98,8 @@ def opened(side: Side, on_text: Callable[[str], None], limits: Limits) -> Any:
     """A WebSocket right after its handshake."""
     ws: WebSocket
     if side is SERVER:
-        ws = ServerWebSocket(
-            [Version.V16], on_text, no_match=NoMatch.REJECT, allow_origin=False, limits=limits, now=0.0
-        )
+        options = {"no_match": NoMatch.REJECT, "allow_origin": False, "facts": TransportFacts}
+        ws = ServerWebSocket([Version.V16], on_text, **options, limits=limits, now=0.0)
     else:
         endpoint = Endpoint.of("ws://example.com/ocpp", "CP1")
         ws = ClientWebSocket(endpoint, [Version.V16], on_text, headers=(), limits=limits, now=0.0)

@@ -28,6 +28,7 @@ from ocpp_sansio.events import (
     PeerMisbehaved,
     ProbeAnswered,
 )
+from ocpp_sansio.facts import CertificateFacts, TransportFacts
 from ocpp_sansio.handshake import Endpoint
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.version import NoMatch, Version
@@ -58,10 +59,12 @@ def server(
     versions: Iterable[Version] = (Version.V16,),
     no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
     allow_origin: bool = False,
+    facts: Callable[[], TransportFacts] = TransportFacts,
     now: float = 0.0,
     **limits: Any,
 ):
-    options = {"no_match": no_match, "allow_origin": allow_origin, "limits": Limits(**limits), "now": now}
+    options = {"no_match": no_match, "allow_origin": allow_origin, "facts": facts, "limits": Limits(**limits)}
+    options["now"] = now
     return telling(partial(ServerWebSocket, tuple(versions), **options))
 
 
@@ -170,6 +173,37 @@ def test_the_application_decides_before_the_handshake_is_answered():
     assert "Date" not in response
     assert drain(ws) == [OPENED]
     assert ws.is_open
+
+
+def test_what_the_transport_knows_is_asked_once_when_the_request_is_complete():
+    """TLS may have been shaken hands for after the connection was made."""
+    known: list[TransportFacts] = []
+    ws = server(facts=known.pop)
+    head = request()
+    ws.receive_data(head[:-1], now=0.0)
+    known.append(TransportFacts("192.0.2.1", secure=True, certificate=CertificateFacts(("CP1",))))
+    ws.receive_data(head[-1:], now=0.0)
+    (event,) = drain(ws)
+    assert isinstance(event, ConnectionRequested)
+    assert (event.source, event.secure, event.certificate) == ("192.0.2.1", True, CertificateFacts(("CP1",)))
+    assert known == []
+
+
+def test_what_a_client_writes_of_its_origin_is_no_fact_f_23():
+    ws = server(facts=lambda: TransportFacts("192.0.2.1"))
+    claims = {
+        "X_Forwarded_For": "198.51.100.7",
+        "X_Forwarded_Proto": "https",
+        "Forwarded": "for=198.51.100.7;proto=https",
+        "X_Real_IP": "198.51.100.7",
+        "X_SSL_Client_Verify": "SUCCESS",
+        "X_SSL_Client_S_DN": "CN=CP1",
+        "X_Forwarded_Client_Cert": 'Subject="CN=CP1"',
+    }
+    ws.receive_data(request(**claims), now=0.0)
+    (event,) = drain(ws)
+    assert isinstance(event, ConnectionRequested)
+    assert (event.source, event.secure, event.certificate) == ("192.0.2.1", False, None)
 
 
 @pytest.mark.parametrize(
