@@ -1,0 +1,152 @@
+"""Peers without manners: WebSocket by hand, so that nothing is too rude to be sent."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .samples import PATIENCE
+
+if TYPE_CHECKING:
+    import trustme
+
+__all__ = ["RawPeer", "raw_client", "raw_server", "tls"]
+
+
+class RawPeer:
+    """Sends what it is told to, in frames or not, and reads what comes."""
+
+    def __init__(self, stream: socket.socket, *, is_client: bool) -> None:
+        self.stream = stream
+        self.stream.settimeout(PATIENCE)
+        self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.is_client = is_client
+        self.buffer = b""
+
+    def send(self, text: str | bytes, opcode: int = 1) -> None:
+        """Send a frame."""
+        self.stream.sendall(self.frame(text, opcode))
+
+    def frame(self, text: str | bytes, opcode: int = 1) -> bytes:
+        """A frame, not sent yet."""
+        data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+        mask = 0x80 if self.is_client else 0
+        if len(data) < 126:
+            head = struct.pack("!BB", 0x80 | opcode, mask | len(data))
+        elif len(data) < 2**16:
+            head = struct.pack("!BBH", 0x80 | opcode, mask | 126, len(data))
+        else:
+            head = struct.pack("!BBQ", 0x80 | opcode, mask | 127, len(data))
+        return head + bytes(4 if self.is_client else 0) + data  # a key of zeroes masks nothing
+
+    def receive(self) -> tuple[int, bytes]:
+        """The next frame: its opcode and its data, unmasked."""
+        first, second = self._read(2)
+        length = second & 0x7F
+        if length > 125:
+            length = int.from_bytes(self._read(2 if length == 126 else 8), "big")
+        mask = self._read(4) if second & 0x80 else None
+        data = self._read(length)
+        return first & 0xF, data if mask is None else bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+
+    def receive_text(self) -> str:
+        """The text in the next frame, which has to be one."""
+        opcode, data = self.receive()
+        assert opcode == 1, (opcode, data)
+        return data.decode()
+
+    def read_head(self) -> str:
+        """The head of an HTTP message."""
+        while b"\r\n\r\n" not in self.buffer:
+            self._fill()
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        return head.decode()
+
+    def read_all(self) -> bytes:
+        """What comes until the connection ends, one way or the other."""
+        try:
+            while data := self.stream.recv(2**16):
+                self.buffer += data
+        except ConnectionError:
+            pass
+        return self.buffer
+
+    def reset(self) -> None:
+        """End the connection the hard way."""
+        self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.stream.close()
+
+    def _read(self, count: int) -> bytes:
+        while len(self.buffer) < count:
+            self._fill()
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def _fill(self) -> None:
+        data = self.stream.recv(2**16)
+        if not data:
+            raise EOFError
+        self.buffer += data
+
+
+@contextmanager
+def raw_client(
+    port: int, identity: str = "CP_1", *, version: str = "1.6", receive_buffer: int | None = None
+) -> Generator[RawPeer]:
+    """A charge point without manners, connected."""
+    with socket.socket() as stream:
+        if receive_buffer is not None:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        stream.connect(("127.0.0.1", port))
+        peer = RawPeer(stream, is_client=True)
+        peer.stream.sendall(
+            f"GET /ocpp/{identity} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Protocol: ocpp{version}\r\n\r\n".encode()
+        )
+        assert peer.read_head().startswith("HTTP/1.1 101 ")
+        yield peer
+
+
+@contextmanager
+def raw_server(
+    behave: Callable[[RawPeer], object], *, shake_hands: bool = True, version: str = "1.6"
+) -> Generator[str]:
+    """A central system without manners: the endpoint of one that takes one connection, and behaves like that."""
+
+    def serve() -> None:
+        stream, _ = listener.accept()
+        with stream:
+            peer = RawPeer(stream, is_client=False)
+            if shake_hands:
+                key = peer.read_head().partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
+                accept = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())  # noqa: S324 - RFC 6455
+                peer.stream.sendall(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    b"Sec-WebSocket-Protocol: ocpp%b\r\n"
+                    % version.encode()
+                    + b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
+                )
+            behave(peer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        listener.settimeout(PATIENCE)
+        done = threads.submit(serve)
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ocpp"
+        done.result(PATIENCE)
+
+
+def tls(authority: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The contexts of a server that the authority vouches for, and of a client that trusts the authority."""
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)  # pyright: ignore[reportUnknownMemberType] - its own types leave it open
+    client = ssl.create_default_context()
+    authority.configure_trust(client)  # pyright: ignore[reportUnknownMemberType] - likewise
+    return server, client

@@ -1,0 +1,184 @@
+"""What a central system promises, whoever its client is: here it is one without manners."""
+
+from __future__ import annotations
+
+import json
+import logging
+import select
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import trustme
+
+from ocpp_sansio import CentralSystem, ConnectionLost, Limits, SessionClosed, v16
+from ocpp_sansio.session import Session
+
+from .adapters import Adapter, Gate, SyncAdapter
+from .contract import Contract
+from .peers import RawPeer, raw_client, tls
+from .samples import HEARTBEAT, PATIENCE, RESET, accepted, central_system, heartbeat, transfer
+
+__all__ = ["ServerContract"]
+
+
+class ServerContract(Contract):
+    """A central system. Override ``server``."""
+
+    @pytest.fixture
+    def server(self) -> Adapter:
+        """The adapter under test."""
+        raise NotImplementedError("override the fixture `server`")
+
+    def test_a_peer_that_pipelines_is_served_in_order_and_a_few_calls_at_a_time_f_98(self, server: Adapter) -> None:
+        csms, gate = central_system(accept_before_boot=True), Gate()
+        csms.on(v16.AuthorizeRequest)(server.gated(gate, accepted))
+        with server.serve(csms) as served, raw_client(served.port) as peer:
+            peer.stream.sendall(
+                b"".join(peer.frame(f'[2,"{number}","Authorize",{{"idTag":"{number}"}}]') for number in range(100))
+            )
+            gate.arrived.get(timeout=PATIENCE)
+            peer.send("", opcode=9)
+            assert gate.arrived.qsize() < Limits().max_inbound_calls
+            gate.open()
+            answered = {json.loads(data)[1] for opcode, data in (peer.receive() for _ in range(101)) if opcode == 1}
+            assert answered == {str(number) for number in range(100)}
+
+    def test_a_peer_that_does_not_read_is_not_read_from_f_06(self, server: Adapter) -> None:
+        csms = central_system(accept_before_boot=True, limits=Limits(max_unsent=2**14, close_timeout=3))
+        with server.serve(csms) as served, raw_client(served.port, receive_buffer=2**17) as peer:
+            calls = (
+                peer.frame(f'[2,"{number}","DataTransfer",{{"vendorId":"Vendor","data":"{"x" * 60_000}"}}]')
+                for number in range(1000)
+            )
+            peer.stream.setblocking(False)
+            rest, asked = b"", 0
+            while select.select([], [peer.stream], [], 0.5)[1]:
+                if not rest:
+                    rest = next(calls)  # and does not run out of them: it is not read from for ever
+                    asked += 1
+                rest = rest[peer.stream.send(rest) :]
+            # Now it reads, and is answered all it asked. What it had begun to ask it ends meanwhile.
+            peer.stream.settimeout(PATIENCE)
+            with ThreadPoolExecutor(1) as thread:
+                sent = thread.submit(peer.stream.sendall, rest)
+                assert [json.loads(peer.receive_text())[1] for _ in range(asked)] == [str(n) for n in range(asked)]
+                sent.result(PATIENCE)
+
+    @pytest.mark.parametrize("end", ["reset", "fin", "fin inside a frame"])
+    def test_a_connection_that_breaks_gives_every_call_one_outcome_f_08_f_09(self, server: Adapter, end: str) -> None:
+        with server.serve(central_system(accept_before_boot=True)) as served, raw_client(served.port) as peer:
+            peer.send('[2,"1","Heartbeat",{}]')
+            peer.receive_text()
+            station = served.csms.stations["CP_1"]
+            calls = [served.start_work(lambda: station.call(RESET)) for _ in range(3)]
+            assert json.loads(peer.receive_text())[2] == "Reset"
+            match end:
+                case "reset":
+                    peer.reset()
+                case "fin":
+                    peer.stream.shutdown(socket.SHUT_WR)
+                case _:
+                    peer.stream.sendall(peer.frame("[2,")[:-1])
+                    peer.stream.shutdown(socket.SHUT_WR)
+            sent, *others = (call.exception(PATIENCE) for call in calls)
+            assert isinstance(sent, ConnectionLost)
+            assert sent.sent
+            for failure in others:  # queued by then, or too late to be queued
+                assert isinstance(failure, SessionClosed) or (isinstance(failure, ConnectionLost) and not failure.sent)
+            assert served.do(station.wait_closed).code == 1006
+            assert not served.csms.stations
+
+    def test_a_connection_that_fails_inside_ends_alone_f_14(
+        self, server: Adapter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        receive_data = Session.receive_data
+
+        def fail(session: Session, text: str | bytes, *, now: float) -> None:
+            if "too much" in str(text):
+                raise MemoryError("out of it")
+            receive_data(session, text, now=now)
+
+        monkeypatch.setattr(Session, "receive_data", fail)
+        client = SyncAdapter()
+        with (
+            server.serve(central_system(accept_before_boot=True)) as served,
+            client.connect(served.url) as peer,
+            client.connect(served.url, "CP_2") as other,
+        ):
+            assert peer.call(HEARTBEAT) == heartbeat()
+            station = served.csms.stations["CP_1"]
+            with pytest.raises(ConnectionLost):
+                peer.call(transfer("too much"))
+            assert served.do(station.wait_closed).code in {1006, 1011}
+            assert other.call(HEARTBEAT) == heartbeat()
+            assert list(served.csms.stations) == ["CP_2"]
+        assert "out of it" in caplog.text
+
+    @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+    def test_who_says_nothing_is_not_kept_f_01_f_19(self, server: Adapter, secure: bool) -> None:
+        csms = central_system(limits=Limits(handshake_timeout=0.2, close_timeout=0.2))
+        context = tls(trustme.CA())[0] if secure else None
+        with server.serve(csms, ssl=context) as served, socket.create_connection(("127.0.0.1", served.port)) as stream:
+            answer = RawPeer(stream, is_client=True).read_all()
+            assert secure or b" 408 " in answer
+
+    def test_a_closing_handshake_that_is_not_answered_ends_all_the_same_f_10(self, server: Adapter) -> None:
+        csms = central_system(accept_before_boot=True, limits=Limits(close_timeout=0.2))
+        with server.serve(csms) as served, raw_client(served.port) as peer:
+            peer.send('[2,"1","Heartbeat",{}]')
+            peer.receive_text()
+            station = served.csms.stations["CP_1"]
+            served.do(station.close)
+            assert (station.closed.code, station.closed.by_peer) == (1006, False)
+            assert peer.receive()[0] == 8
+
+    def test_the_last_words_reach_a_peer_that_has_sent_too_much_f_49(self, server: Adapter) -> None:
+        csms = central_system(limits=Limits(max_message_size=1000))
+        with server.serve(csms) as served, raw_client(served.port) as peer:
+            peer.send("x" * 300_000)
+            opcode, data = peer.receive()
+            assert (opcode, int.from_bytes(data[:2], "big")) == (8, 1009)
+
+    def test_a_server_without_authentication_says_so_once_and_loudly(
+        self, server: Adapter, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with server.serve(CentralSystem()):
+            pass
+        with server.serve(central_system()):
+            pass
+        said = [record for record in caplog.records if record.name == "ocpp_transports"]
+        assert [record.levelname for record in said] == ["WARNING"]
+        assert "authenticate" in said[0].getMessage()
+
+    def test_a_tap_is_shown_every_message_and_its_station(self, server: Adapter) -> None:
+        heard: list[tuple[str, str, str]] = []
+
+        def tap(station: Any, direction: Any, text: str, _: float) -> None:
+            heard.append((station.identity, direction.value, text))
+
+        answer = ""
+        with server.serve(central_system(accept_before_boot=True), tap=tap) as served:
+            for identity in ("CP_1", "CP_2"):
+                with raw_client(served.port, identity) as peer:
+                    peer.send('[2,"1","Heartbeat",{}]')
+                    answer = peer.receive_text()
+        asked = '[2,"1","Heartbeat",{}]'
+        assert heard == [
+            ("CP_1", "in", asked),
+            ("CP_1", "out", answer),
+            ("CP_2", "in", asked),
+            ("CP_2", "out", answer),
+        ]
+
+    def test_a_peer_does_not_fill_the_log_f_130(self, server: Adapter, caplog: pytest.LogCaptureFixture) -> None:
+        with (
+            caplog.at_level(logging.INFO, "ocpp_transports"),
+            server.serve(central_system()) as served,
+            raw_client(served.port) as peer,
+        ):
+            for number in range(500):
+                peer.send(json.dumps([2, str(number), "Nonsense", {}]))
+                assert json.loads(peer.receive_text())[2] == "NotImplemented"
+            assert len(caplog.records) < 100
