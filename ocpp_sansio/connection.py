@@ -58,6 +58,8 @@ class Connection(Generic[S, W]):
         self._websocket = open_websocket(self._on_text)
         self._open_session = open_session
         self._session: S | None = None
+        self._taps: list[Tap] = []
+        """Those that the session is to have as well."""
         self._events: deque[Event] = deque()
         """What is to be told before the events that the session still has."""
 
@@ -91,6 +93,16 @@ class Connection(Generic[S, W]):
         return self._websocket.is_open
 
     @property
+    def on_wire(self) -> PendingCall[Any] | None:
+        """Our CALL that is on the wire, unanswered; the others wait for their turn behind it."""
+        return None if self._session is None else self._session.on_wire
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no CALL is under way, neither one of ours nor one of the peer's."""
+        return self._session is None or self._session.is_idle
+
+    @property
     def reading_paused(self) -> bool:
         """Whether the peer sends more than is being dealt with: stop reading until this is false again (F-98)."""
         if self._websocket.probing:
@@ -101,6 +113,13 @@ class Connection(Generic[S, W]):
     def transport_done(self) -> bool:
         """Whether ``data_to_send`` holds all that will ever be sent: send that and close the transport."""
         return self._websocket.transport_done
+
+    def add_tap(self, tap: Tap) -> None:
+        """Show every OCPP message that comes or goes from now on to this one as well."""
+        if self._session is None:
+            self._taps.append(tap)
+        else:
+            self._session.add_tap(tap)
 
     # -- what happens --
 
@@ -225,6 +244,9 @@ class Connection(Generic[S, W]):
             if isinstance(event, ConnectionOpened):
                 self._session = self._open_session(event.version)
                 del self._open_session
+                for tap in self._taps:
+                    self._session.add_tap(tap)
+                self._taps.clear()
             elif isinstance(event, ConnectionClosed):
                 self._opened().connection_lost(now=self._now)
             # What the session has to say about the texts so far, and about its end, comes first.

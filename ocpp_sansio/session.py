@@ -197,12 +197,28 @@ class Session:
         return min(self._ours.deadline, self._theirs.deadline)
 
     @property
+    def on_wire(self) -> PendingCall[Any] | None:
+        """Our CALL that is on the wire, unanswered; the others wait for their turn behind it."""
+        on_wire = self._ours.on_wire
+        return None if on_wire is None else on_wire.call
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no CALL is under way, neither one of ours nor one of the peer's."""
+        return self._ours.on_wire is None and not self._theirs.in_progress
+
+    @property
     def reading_paused(self) -> bool:
         """Whether the peer has more CALLs in progress than allowed: stop reading until this is false again (F-98).
 
         Not while a CALL of ours is unanswered: those in progress may be waiting for just that answer (F-100).
         """
         return bool(self._theirs.held) and self._ours.on_wire is None
+
+    def add_tap(self, tap: Tap) -> None:
+        """Show every message that comes or goes from now on to this one as well."""
+        first = self._tap
+        self._tap = tap if first is None else _both(first, tap)
 
     # -- what happens --
 
@@ -251,6 +267,7 @@ class Session:
         self._ours.lose()
         self._theirs.lose()
         self.outbox.clear()
+        self._tap = None  # it may know the session: that would keep it from being freed (F-132)
 
     # -- our CALLs --
 
@@ -678,6 +695,14 @@ class CentralSystemSession(Session):
             ValueError: the time-out is not a positive number.
         """
         return self._call(request, now, timeout)
+
+
+def _both(first: Tap, second: Tap) -> Tap:
+    def tap(direction: Direction, text: str, at: float) -> None:
+        first(direction, text, at)
+        second(direction, text, at)
+
+    return tap
 
 
 _NULL: Final = msgspec.Raw(b"null")

@@ -256,6 +256,38 @@ def test_the_tap_sees_every_message():
     assert seen[0][1] == '[2,"c1","Heartbeat",{}]'
 
 
+def test_a_tap_that_is_added_sees_every_message_from_then_on():
+    early: list[Direction] = []
+    late: list[Direction] = []
+    client = charge_point()
+    client.add_tap(lambda direction, *_: early.append(direction))
+    pair = Pair(client, central_system())
+    pair.run()
+    pair.server.accept(now=0.0)
+    pair.run()
+    client.call(HEARTBEAT, now=0.0)
+    client.add_tap(lambda direction, *_: late.append(direction))
+    (asked,) = pair.run()[1]
+    pair.server.respond(asked, BEAT, now=0.0)
+    pair.run()
+    assert early == [Direction.OUT, Direction.IN]
+    assert late == [Direction.IN]
+
+
+def test_it_is_known_what_is_on_the_wire_and_whether_anything_is_under_way():
+    unopened = charge_point()
+    assert (unopened.on_wire, unopened.is_idle) == (None, True)
+    pair = connect()
+    call = pair.client.call(HEARTBEAT, now=0.0)
+    assert (pair.client.on_wire, pair.client.is_idle) == (call, False)
+    (asked,) = pair.run()[1]
+    assert (pair.server.on_wire, pair.server.is_idle) == (None, False)
+    pair.server.respond(asked, BEAT, now=0.0)
+    pair.run()
+    assert (pair.client.on_wire, pair.client.is_idle) == (None, True)
+    assert pair.server.is_idle
+
+
 def test_a_peer_that_asks_too_much_is_not_read_from():
     """F-98: and its silence meanwhile is not held against it."""
     limits = {"max_inbound_calls": 1, "ping_interval": 20.0, "ping_timeout": 10.0, "answer_timeout": None}
@@ -483,6 +515,10 @@ def test_a_connection_that_is_over_is_freed_by_reference_counting(accepted: bool
     gc.disable()
     try:
         pair = Pair(charge_point(), central_system())
+        for end in (pair.client, pair.server):
+            if accepted:
+                end.add_tap(lambda *_, end=end: end)
+        del end
         pair.run()
         if accepted:
             pair.server.accept(now=0.0)

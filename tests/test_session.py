@@ -1247,6 +1247,31 @@ def test_a_tap_sees_a_send_and_a_refusal():
     assert seen[-1] == (Direction.IN, out[0][1], 3)
 
 
+def test_a_tap_can_be_added_to_another_one_at_any_time():
+    first, second = [], []
+    session = central_system(tap=lambda *what: first.append(what))
+    session.receive_data("nonsense", now=1)
+    session.add_tap(lambda *what: second.append(what))
+    session.receive_data('[2,"a","Heartbeat",{}]', now=2)
+    assert [text for _, text, _ in first] == ["nonsense", '[2,"a","Heartbeat",{}]']
+    assert second == first[1:]
+
+
+def test_it_is_known_what_is_on_the_wire_and_whether_anything_is_under_way():
+    session = charge_point()
+    assert (session.on_wire, session.is_idle) == (None, True)
+    first, second = session.call(authorize(), now=0), session.call(authorize(), now=0)
+    assert (session.on_wire, session.is_idle) == (first, False)
+    session.receive_data(f'[4,"{first.message_id}","InternalError","",{{}}]', now=1)
+    assert (session.on_wire, session.is_idle) == (second, False)
+    session.receive_data(f'[4,"{second.message_id}","InternalError","",{{}}]', now=2)
+    assert (session.on_wire, session.is_idle) == (None, True)
+    [*_, asked] = receive(session, '[2,"a","ClearCache",{}]')
+    assert (session.on_wire, session.is_idle) == (None, False)
+    session.reject(asked, ErrorCode.INTERNAL_ERROR, now=3)
+    assert session.is_idle
+
+
 def test_a_version_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"1\.7"):
         ChargePointSession("1.7", message_ids=numbered_ids("m"))
