@@ -129,8 +129,8 @@ class CentralSystem(CentralSystemHandlers):
     """A central system: handlers by message class, an ``authenticate`` hook, and the stations that are connected.
 
     ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011), and the handlers
-    of that version's classes are the ones it meets. For ``limits``, ``actions``, ``tolerance``, ``no_match`` and
-    ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
+    of that version's classes are the ones it meets. For ``limits``, ``actions``, ``tolerance``, ``no_match``,
+    ``compression`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
 
     A charge point has to be accepted by the BootNotification handler before any other message of its reaches a
     handler; until then its requests are told SecurityError (RPC-075, RPC-076, CS16-003, CS201-011). That is known for
@@ -151,6 +151,7 @@ class CentralSystem(CentralSystemHandlers):
         actions: VersionedActions | None = None,
         tolerance: Iterable[Repair | str] = (),
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
+        compression: bool = False,
         allow_origin: bool = False,
         accept_before_boot: bool = False,
     ) -> None:
@@ -160,6 +161,7 @@ class CentralSystem(CentralSystemHandlers):
         self.actions = actions_by_version(actions, self.role)
         self.tolerance = frozenset(map(Repair, tolerance))
         self.no_match = no_match
+        self.compression = compression
         self.allow_origin = allow_origin
         self.accept_before_boot = accept_before_boot
         self.part: Part[CentralSystemRole] | None = None

@@ -276,6 +276,9 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered_ids`.
         password: sent as HTTP Basic credentials, with the identity as user name (RPC-142); text is sent as UTF-8.
         headers: further header fields of the opening request.
+        compression: whether to offer permessage-deflate (RPC-020). Each message is compressed by itself, so none tells
+            anything about another; but who may choose a part of one, and sees its size, may guess at the rest: leave it
+            off where idTokens or keys travel beside text that others choose (F-52). It takes time as well.
         limits: bounds on what the central system can make us hold or do.
         tap: is shown every OCPP message that comes or goes.
         actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
@@ -295,6 +298,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         message_ids: Callable[[], str],
         password: bytes | str | None = None,
         headers: HeaderFields = (),
+        compression: bool = False,
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: VersionedActions | None = None,
@@ -306,7 +310,15 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
             password = password.encode() if isinstance(password, str) else password
             headers = [("Authorization", basic_authorization(identity, password)), *headers]
         super().__init__(
-            partial(ClientWebSocket, self._endpoint, _spoken(versions), headers=headers, limits=limits, now=now),
+            partial(
+                ClientWebSocket,
+                self._endpoint,
+                _spoken(versions),
+                headers=headers,
+                compression=compression,
+                limits=limits,
+                now=now,
+            ),
             _opener(ChargePointSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
             limits,
             now,
@@ -358,6 +370,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         versions: those spoken; the charge point's preference decides among them (RPC-011).
         message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered_ids`.
         no_match: what to do with a charge point that offers none of them (RPC-012, RPC-013).
+        compression: whether to use permessage-deflate with those who offer it, see :class:`ChargePointConnection`.
         limits: bounds on what the charge point can make us hold or do.
         tap: is shown every OCPP message that comes or goes.
         actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
@@ -376,6 +389,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
         versions: Iterable[Version | str] = (Version.V16,),
         message_ids: Callable[[], str],
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
+        compression: bool = False,
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: VersionedActions | None = None,
@@ -391,6 +405,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket])
                 no_match=no_match,
                 allow_origin=allow_origin,
                 facts=facts,
+                compression=compression,
                 limits=limits,
                 now=now,
             ),

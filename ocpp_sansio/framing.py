@@ -4,14 +4,22 @@ That kind is a text in a single frame. Everything else, and every doubt, is left
 and put to sleep again once it knows nothing that matters any more. While it is awake all bytes go through it: what
 comes out, and in which order, is what would have come out of the library alone.
 
+Messages may be compressed one by one (RFC 7692). Each starts from nothing, so there is still nothing to remember
+between them: none can be guessed at by what it does to the size of another (F-52), and a connection that is idle holds
+no windows.
+
 It must not know what OCPP wants of a WebSocket, nor when one is to be closed.
 """
 
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, NamedTuple
+
+from websockets.exceptions import PayloadTooBig, ProtocolError
+from websockets.extensions import Extension
 
 # `apply_mask` is the library's own choice between its C helper and its plain one.
 from websockets.frames import CloseCode, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
@@ -19,7 +27,7 @@ from websockets.protocol import OPEN, SERVER, Protocol, Side
 
 from .limits import Limits
 
-__all__ = ["SILENT", "Frames", "Library"]
+__all__ = ["SILENT", "Deflate", "Frames", "Library", "Windows"]
 
 WHOLE_TEXT: Final = 0x81
 """The first byte of a text in a single frame."""
@@ -36,14 +44,72 @@ SILENT: Final = logging.Logger("silent")  # noqa: LOG001 - nobody else can find 
 SILENT.disabled = True
 
 
+WORTH_COMPRESSING: Final = 256
+"""Bytes of a message. A smaller one does not get so much smaller that it pays."""
+MEMORY_LEVEL: Final = 5
+"""Of zlib, to go with windows of 12 bits: 32 KiB in all, for as long as it takes to compress a message."""
+EMPTY_BLOCK: Final = b"\x00\x00\xff\xff"
+"""The end of each compressed message, which is not sent."""
+
+
+class Windows(NamedTuple):
+    """How far compression may look back, as powers of two in bytes."""
+
+    inward: int
+    outward: int
+
+
+class Deflate(Extension):
+    """Compression, for one message at a time: what there is to know between two of them is in the windows."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._inflater: Any = None
+        """While a compressed message comes in."""
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        """Inflate a frame, up to a limit (F-51). Bits that are set where they must not be are left to be refused."""
+        assert max_size is not None
+        if frame.rsv1 and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._inflater = zlib.decompressobj(-self._windows.inward)
+        elif self._inflater is None or frame.rsv1 or frame.opcode is not Opcode.CONT:
+            return frame
+        data = bytes(frame.data) + EMPTY_BLOCK if frame.fin else frame.data
+        try:
+            # One octet more than may be: to zlib 0 is no limit, and at the limit it does not tell what is left.
+            inflated = self._inflater.decompress(data, max_size + 1)
+        except zlib.error:
+            raise ProtocolError("decompression failed") from None
+        if len(inflated) > max_size:
+            raise PayloadTooBig(None, max_size)
+        # A block may call itself the last one. What comes behind it would be neither read nor let go.
+        rest = self._inflater.unused_data
+        if (rest.removesuffix(EMPTY_BLOCK) if frame.fin else rest) not in (b"", b"\x00"):
+            raise ProtocolError("data after the end of the compressed message")
+        if frame.fin:
+            self._inflater = None
+        return Frame(frame.opcode, inflated, frame.fin, False, frame.rsv2, frame.rsv3)
+
+    def encode(self, frame: Frame) -> Frame:
+        """Compress a frame, if it is a text that is worth it."""
+        if frame.opcode is not Opcode.TEXT or len(frame.data) < WORTH_COMPRESSING:
+            return frame
+        deflater = zlib.compressobj(wbits=-self._windows.outward, memLevel=MEMORY_LEVEL)
+        data = deflater.compress(frame.data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        return Frame(Opcode.TEXT, data.removesuffix(EMPTY_BLOCK), rsv1=True)
+
+
 class Library(Protocol):
     """The library's framing from the first frame on, which hands over every frame as soon as it is complete.
 
     Frame by frame, so that every limit holds within one chunk as well, however TCP cut it.
     """
 
-    def __init__(self, side: Side, on_frame: Callable[[Frame], None], limits: Limits) -> None:
+    def __init__(
+        self, side: Side, on_frame: Callable[[Frame], None], limits: Limits, windows: Windows | None = None
+    ) -> None:
         super().__init__(side, state=OPEN, max_size=limits.max_message_size, logger=SILENT)
+        self.extensions = [] if windows is None else [Deflate(windows)]
         self._on_frame = on_frame
         self._in_frame = False
         self._in_message = False
@@ -74,7 +140,17 @@ class Library(Protocol):
 class Frames:
     """Bytes in, texts to ``on_text``, and whatever the library reads to ``on_frame``; texts in, bytes out."""
 
-    __slots__ = ("_library", "_limits", "_mask_bit", "_mask_size", "_on_frame", "_side", "_writes", "on_text")
+    __slots__ = (
+        "_library",
+        "_limits",
+        "_mask_bit",
+        "_mask_size",
+        "_on_frame",
+        "_side",
+        "_writes",
+        "on_text",
+        "windows",
+    )
 
     def __init__(
         self, side: Side, on_text: Callable[[str], None], on_frame: Callable[[Frame], None], limits: Limits
@@ -85,6 +161,8 @@ class Frames:
         self.on_text = on_text
         self._on_frame = on_frame
         self._limits = limits
+        self.windows: Windows | None = None
+        """Of the compression that has been agreed on."""
         self._library: Library | None = None
         self._writes: list[bytes] = []
 
@@ -92,7 +170,7 @@ class Frames:
     def library(self) -> Library:
         """The library, awake."""
         if self._library is None:
-            self._library = Library(self._side, self._on_frame, self._limits)
+            self._library = Library(self._side, self._on_frame, self._limits, self.windows)
         return self._library
 
     def receive_data(self, data: bytes) -> Exception | None:
@@ -143,7 +221,9 @@ class Frames:
         elif self._side is SERVER and len(text) < IN_TWO_BYTES:
             self._writes.append(_SHORT_HEADS[len(text)] + text)
         else:
-            self._writes.append(Frame(Opcode.TEXT, text).serialize(mask=self._side is not SERVER))
+            extensions = None if self.windows is None else [Deflate(self.windows)]
+            frame = Frame(Opcode.TEXT, text)
+            self._writes.append(frame.serialize(mask=self._side is not SERVER, extensions=extensions))
 
     def send_head(self, head: bytes) -> None:
         """Send what comes before all frames."""

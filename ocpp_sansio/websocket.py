@@ -20,6 +20,12 @@ import attrs
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, NegotiationError, PayloadTooBig, ProtocolError
+from websockets.extensions.base import Extension
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import SERVER, Side
@@ -39,7 +45,7 @@ from .events import (
     ProbeAnswered,
 )
 from .facts import TransportFacts
-from .framing import SILENT, Frames
+from .framing import SILENT, Frames, Windows
 from .handshake import (
     BadHandshake,
     Endpoint,
@@ -63,6 +69,14 @@ HeaderFields = Iterable[tuple[str, str]]
 
 MAX_CLOSE_REASON: Final = 123
 """Bytes of the reason in a close frame."""
+
+WINDOW_BITS: Final = 12
+"""Of compression: 4 KiB, which is most of what repeats itself in an OCPP message."""
+
+# RPC-020, F-51, F-52. Every client can be told to forget each message, whatever it has offered. Nothing is said about
+# a client's own window in its offer: a server must not choose one of 8 bits then, which zlib cannot write.
+_OFFERS: Final = [ClientPerMessageDeflateFactory(True, True, client_max_window_bits=None)]
+_ANSWERS: Final = [ServerPerMessageDeflateFactory(True, True, WINDOW_BITS, WINDOW_BITS)]
 
 
 @unique
@@ -262,6 +276,13 @@ class WebSocket:
             self.events.append(ConnectionOpened(version))
         self._receive(self, rest)
 
+    def _agree_on(self, extensions: Iterable[Extension]) -> None:
+        """Use what the handshake has settled for."""
+        for each in extensions:
+            assert isinstance(each, PerMessageDeflate)
+            outward = min(each.local_max_window_bits, WINDOW_BITS)
+            self._frames.windows = Windows(each.remote_max_window_bits, outward)
+
     def _give_up(self, reason: str) -> None:
         self._frames.send_head(self._last_words)
         self._end(self._refusal or ConnectionRefused(None, reason))
@@ -439,6 +460,7 @@ class ServerWebSocket(WebSocket):
         no_match: NoMatch,
         allow_origin: bool,
         facts: Callable[[], TransportFacts],
+        compression: bool = False,
         limits: Limits,
         now: float,
     ) -> None:
@@ -447,6 +469,7 @@ class ServerWebSocket(WebSocket):
         self._no_match = no_match
         self._allow_origin = allow_origin
         self._facts = facts
+        self._compression = compression
         self._last_words = response(HTTPStatus.REQUEST_TIMEOUT, "", ())
         self._answer: Response | None = None
         """What ``accept`` would send, while the application decides."""
@@ -518,7 +541,8 @@ class ServerWebSocket(WebSocket):
 
         # A browser names an Origin, a charge point does not (F-32).
         origins = None if self._allow_origin else [None]
-        handshake = ServerProtocol(origins=origins, select_subprotocol=select, logger=SILENT)
+        extensions = _ANSWERS if self._compression else None
+        handshake = ServerProtocol(origins=origins, extensions=extensions, select_subprotocol=select, logger=SILENT)
         answer = handshake.accept(Request(target, Headers(head.fields)))
         if answer.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             fields = [("Sec-WebSocket-Version", "13")]
@@ -537,6 +561,7 @@ class ServerWebSocket(WebSocket):
             secure=facts.secure,
             certificate=facts.certificate,
         )
+        self._agree_on(handshake.extensions)
         del answer.headers["Date"]  # the core has no clock
         self._answer = answer
         return requested
@@ -567,6 +592,7 @@ class ClientWebSocket(WebSocket):
         on_text: Callable[[str], None],
         *,
         headers: HeaderFields,
+        compression: bool = False,
         limits: Limits,
         now: float,
     ) -> None:
@@ -574,7 +600,8 @@ class ClientWebSocket(WebSocket):
         uri = WebSocketURI(endpoint.secure, endpoint.host, endpoint.port, endpoint.path, endpoint.query)
         # RPC-010
         offered = [Subprotocol(version.subprotocol) for version in versions]
-        self._handshake = ClientProtocol(uri, subprotocols=offered, logger=SILENT)
+        extensions = _OFFERS if compression else None
+        self._handshake = ClientProtocol(uri, extensions=extensions, subprotocols=offered, logger=SILENT)
         request = self._handshake.connect()
         for name, value in checked_fields(headers):
             if name in request.headers:
@@ -608,6 +635,7 @@ class ClientWebSocket(WebSocket):
             self._refusal = ConnectionRefused(status, str(exc), head.as_dict())
             self._give_up("")
             return
+        self._agree_on(self._handshake.extensions)
         # RPC-014: a WebSocket without a version that we offered is of no use.
         self._open(Version.from_subprotocol(self._handshake.subprotocol or ""), flaw, rest)
 

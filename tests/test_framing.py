@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from websockets.protocol import CLIENT, SERVER, Side
 from ocpp_sansio import framing, websocket
 from ocpp_sansio.events import ConnectionClosed
 from ocpp_sansio.facts import TransportFacts
-from ocpp_sansio.framing import Frames, Library
+from ocpp_sansio.framing import Deflate, Frames, Library, Windows
 from ocpp_sansio.handshake import Endpoint
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.version import NoMatch, Version
@@ -33,6 +34,13 @@ class LibraryAlone:
     ) -> None:
         self.on_text = on_text
         self.library = Library(side, on_frame, limits)
+
+    @property
+    def windows(self) -> Windows | None: ...
+
+    @windows.setter
+    def windows(self, windows: Windows | None) -> None:
+        self.library.extensions = [] if windows is None else [Deflate(windows)]
 
     def receive_data(self, data: bytes) -> Exception | None:
         return self.library.read(data)
@@ -50,10 +58,11 @@ class LibraryAlone:
 class End:
     """An open WebSocket, an application that acts in the middle of things, and all that is seen of the two."""
 
-    def __init__(self, side: Side, frames: type[Any], limits: Limits) -> None:
+    def __init__(self, side: Side, frames: type[Any], limits: Limits, windows: Windows | None) -> None:
         self.seen: list[Any] = []
         self.ws = opened(side, self.on_text, limits)
         self.ws._frames = frames(side, self.on_text, self.ws._on_frame, limits)
+        self.ws._frames.windows = windows
         self.now = 0.0
         self.unaided = 0
 
@@ -175,6 +184,18 @@ ANY = st.builds(
     length_form=st.sampled_from([0, 0, 1, 2]),
     mask=MASKS,
 )
+PRESSED = TEXTS.map(lambda text: zlib.compress(text * 9, wbits=-12))
+COMPRESSED = st.one_of(
+    st.builds(Sent, st.just(Opcode.TEXT), PRESSED, reserved=st.just(0x40), mask=MASKS).map(lambda frame: (frame,)),
+    st.builds(
+        lambda payload, cut: (
+            Sent(Opcode.TEXT, payload[:cut], fin=False, reserved=0x40),
+            Sent(Opcode.CONT, payload[cut:]),
+        ),
+        PRESSED,
+        st.integers(0, 9),
+    ),
+)
 FRAGMENTED = st.tuples(
     st.builds(Sent, st.just(Opcode.TEXT), TEXTS, fin=st.just(False)),
     CONTROL,
@@ -188,6 +209,7 @@ TRAFFIC = st.lists(
         SIZED.map(lambda frame: (frame,)),
         CONTROL.map(lambda frame: (frame,)),
         FRAGMENTED,
+        COMPRESSED,
         PARTS.map(lambda frame: (frame,)),
         ANY.map(lambda frame: (frame,)),
         CLOSES.map(lambda payload: (Sent(Opcode.CLOSE, payload),)),
@@ -210,13 +232,19 @@ LIMITS = st.builds(
 )
 
 
-@given(side=st.sampled_from([SERVER, CLIENT]), limits=LIMITS, traffic=TRAFFIC, data=st.data())
+@given(
+    side=st.sampled_from([SERVER, CLIENT]),
+    limits=LIMITS,
+    windows=st.sampled_from([None, None, Windows(12, 9)]),
+    traffic=TRAFFIC,
+    data=st.data(),
+)
 def test_whatever_comes_and_however_it_is_cut_the_same_happens_as_with_the_library_alone(
-    side: Side, limits: Limits, traffic: list[Any], data: st.DataObject
+    side: Side, limits: Limits, windows: Windows | None, traffic: list[Any], data: st.DataObject
 ):
     """The same texts and events in the same order, the same bytes, the same state."""
     stream = b"".join(each if isinstance(each, bytes) else b"".join(one.to(side) for one in each) for each in traffic)
-    ours, alone = End(side, Frames, limits), End(side, LibraryAlone, limits)
+    ours, alone = End(side, Frames, limits, windows), End(side, LibraryAlone, limits, windows)
     while stream:
         cut = data.draw(st.one_of(st.just(len(stream)), st.integers(1, min(len(stream), 400))), "bytes")
         steps = [b"", stream[:cut], *data.draw(st.lists(DEEDS, max_size=1), "then")]

@@ -148,6 +148,7 @@ def served(
         versions=csms.versions,
         message_ids=fresh_ids(),
         no_match=csms.no_match,
+        compression=csms.compression,
         allow_origin=csms.allow_origin,
         limits=csms.limits,
         actions=csms.actions,
