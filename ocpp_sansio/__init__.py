@@ -4,7 +4,7 @@ This package opens no socket, starts no thread, reads no clock. ``ocpp_transport
 
 The messages are packages of their own, one per version: ``from ocpp_sansio import v16``, ``v201`` or ``v21``. The
 connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them
-is asked for, and so it is with the typed DataTransfer, which few need.
+is asked for, and so it is with what few need, the typed DataTransfer and the connection over a WebSocket of others.
 """
 
 from importlib import import_module
@@ -73,10 +73,12 @@ from .version import NoMatch, Version
 if TYPE_CHECKING:
     from .connection import CentralSystemConnection, ChargePointConnection
     from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
+    from .hosted import HostedConnection
 else:
     _ON_DEMAND = {
         **dict.fromkeys(("CentralSystemConnection", "ChargePointConnection"), ".connection"),
         **dict.fromkeys(("DataTransfer", "DataTransfers", "TransferRefused", "TransferStatus"), ".data_transfer"),
+        "HostedConnection": ".hosted",
     }
 
     def __getattr__(name: str) -> Any:
@@ -128,6 +130,7 @@ __all__ = [
     "FromChargePoint",
     "Handler",
     "Handlers",
+    "HostedConnection",
     "InvalidMessage",
     "InvalidResponse",
     "LateResponse",

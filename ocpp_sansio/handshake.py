@@ -17,14 +17,18 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import attrs
 
-from .events import Credentials
+from .events import ConnectionRequested, Credentials
+from .facts import TransportFacts
 from .limits import Limits
+from .version import NoMatch, Version
 
 __all__ = [
+    "Admission",
     "BadHandshake",
     "Endpoint",
     "Head",
     "HeadReader",
+    "HeaderFields",
     "basic_authorization",
     "body_size",
     "checked_fields",
@@ -32,14 +36,21 @@ __all__ = [
     "read_credentials",
     "read_request_line",
     "read_status_line",
+    "read_target",
+    "refusal_body",
+    "refusal_fields",
     "response",
 ]
 
 MAX_IDENTITY: Final = 255
 """Characters of an identity. No version has longer ones; 1.6 names no bound (RPC-004)."""
 
+NO_MATCH: Final = "no OCPP version in common"
+"""What a client is told that offers no version of ours (RPC-012, RPC-013)."""
+
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE: Final = re.compile(r"([!-~]+) ([!-~]+) HTTP/([0-9]\.[0-9])")
+_TARGET: Final = re.compile(r"[!-~]+")
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
 _TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
@@ -47,6 +58,8 @@ _BASIC: Final = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 
 Fields = Sequence[tuple[str, str]]
 """Header fields, in order."""
+HeaderFields = Iterable[tuple[str, str]]
+"""The same, as a caller may give them."""
 
 
 class BadHandshake(Exception):
@@ -147,6 +160,17 @@ def read_request_line(head: Head) -> str:
     return target
 
 
+def read_target(target: str) -> str:
+    """The same for a target that somebody else has read.
+
+    Raises:
+        BadHandshake: it has characters that no request line can have.
+    """
+    if not _TARGET.fullmatch(target):
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "malformed request target")
+    return target
+
+
 def read_status_line(head: Head) -> tuple[int, str]:
     """Status and reason phrase of a response.
 
@@ -173,22 +197,39 @@ def body_size(head: Head, limit: int) -> int:
 
 def response(status: int, text: str, fields: Fields) -> bytes:
     """A response that refuses the handshake, with a short text for a human and the end of the connection."""
+    described, body = refusal_body(status, text)
+    lines = (f"{name}: {value}" for name, value in (*fields, ("Connection", "close"), *described))
+    return "\r\n".join([f"HTTP/1.1 {status} {_phrase(status)}", *lines, "", ""]).encode("latin-1") + body
+
+
+def refusal_body(status: int, text: str) -> tuple[Fields, bytes]:
+    """The body of a response that refuses the handshake, and the header fields that say what it is."""
+    body = (text or _phrase(status)).encode(errors="replace")
+    return (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))), body
+
+
+def _phrase(status: int) -> str:
     try:
-        phrase = HTTPStatus(status).phrase
+        return HTTPStatus(status).phrase
     except ValueError:
-        phrase = ""
-    body = (text or phrase).encode(errors="replace")
-    described = (
-        *fields,
-        ("Connection", "close"),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-    )
-    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in described), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + body
+        return ""
 
 
-def checked_fields(fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def refusal_fields(status: int, fields: HeaderFields) -> list[tuple[str, str]]:
+    """The header fields of a refusal by the application (RPC-015, RPC-016): a 401 says what is asked for.
+
+    Raises:
+        ValueError: the status does not refuse anything, or the header fields are not fit to be sent.
+    """
+    if not 300 <= status <= 599:
+        raise ValueError(f"HTTP status {status} does not refuse anything")
+    checked = checked_fields(fields)
+    if status == HTTPStatus.UNAUTHORIZED and not any(name.lower() == "www-authenticate" for name, _ in checked):
+        checked.append(("WWW-Authenticate", 'Basic realm="OCPP", charset="UTF-8"'))
+    return checked
+
+
+def checked_fields(fields: HeaderFields) -> list[tuple[str, str]]:
     """Header fields of the caller, fit to be written.
 
     Raises:
@@ -272,6 +313,49 @@ def basic_authorization(identity: str, password: bytes) -> str:
     if ":" in identity:
         raise ValueError("an identity with a colon cannot be used with a password")
     return "Basic " + base64.b64encode(identity.encode() + b":" + password).decode()
+
+
+# -- requests --
+
+
+@attrs.frozen
+class Admission:
+    """What a server asks of an opening request before its application is asked, whoever has read it off the wire."""
+
+    versions: Sequence[Version]
+    no_match: NoMatch
+    allow_origin: bool
+
+    def choose(self, offered: Iterable[str]) -> Version | None:
+        """The version to speak; ``None``: there is none in common."""
+        # RPC-011: the client's order is the order of preference.
+        chosen = (Version.from_subprotocol(name) for name in offered)
+        return next((version for version in chosen if version in self.versions), None)
+
+    def examine(self, target: str, head: Head, offered: Iterable[str], facts: TransportFacts) -> ConnectionRequested:
+        """What to ask the application.
+
+        Raises:
+            BadHandshake: it need not be asked.
+        """
+        # A browser names an Origin, a charge point does not (F-32).
+        if not self.allow_origin and head.get_all("origin"):
+            raise BadHandshake(HTTPStatus.FORBIDDEN, "a charge point has no Origin")
+        offered = tuple(offered)
+        version = self.choose(offered)
+        if version is None and self.no_match is NoMatch.REJECT:
+            raise BadHandshake(HTTPStatus.BAD_REQUEST, NO_MATCH)
+        return ConnectionRequested(
+            identity=identity_in(target),
+            path=target,
+            offered=offered,
+            version=version,
+            credentials=read_credentials(head.get_all("authorization")),
+            headers=head.as_dict(),
+            source=facts.source,
+            secure=facts.secure,
+            certificate=facts.certificate,
+        )
 
 
 # -- URLs --

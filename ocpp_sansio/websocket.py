@@ -33,6 +33,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
+from .closing import close_frame
 from .errors import LocalProtocolError
 from .events import (
     ConnectionClosed,
@@ -47,28 +48,24 @@ from .events import (
 from .facts import TransportFacts
 from .framing import SILENT, Frames, Windows
 from .handshake import (
+    NO_MATCH,
+    Admission,
     BadHandshake,
     Endpoint,
     Head,
+    HeaderFields,
     HeadReader,
     body_size,
     checked_fields,
-    identity_in,
-    read_credentials,
     read_request_line,
     read_status_line,
+    refusal_fields,
     response,
 )
 from .limits import Limits
 from .version import NoMatch, Version
 
-__all__ = ["ClientWebSocket", "HeaderFields", "ServerWebSocket", "WebSocket"]
-
-HeaderFields = Iterable[tuple[str, str]]
-"""HTTP header fields, in order."""
-
-MAX_CLOSE_REASON: Final = 123
-"""Bytes of the reason in a close frame."""
+__all__ = ["ClientWebSocket", "ServerWebSocket", "WebSocket"]
 
 WINDOW_BITS: Final = 12
 """Of compression: 4 KiB, which is most of what repeats itself in an OCPP message."""
@@ -236,12 +233,12 @@ class WebSocket:
         Raises:
             ValueError: the code is not for use in a close frame.
         """
-        close = _close(code, reason)
+        code, reason = close_frame(code, reason)
         self._advance(now)
         if self._phase is _Phase.HANDSHAKE:
             self._give_up("closed before it was open")
         elif self._phase is _Phase.OPEN:
-            self._frames.library.send_close(close.code, close.reason)
+            self._frames.library.send_close(code, reason)
             self._phase = _Phase.CLOSING
             self._await(self._now, self._limits.close_timeout, WebSocket._on_no_close)
 
@@ -440,15 +437,6 @@ _BREACHES: Final = (
 )
 
 
-def _close(code: int, reason: str) -> Close:
-    close = Close(code, reason.encode(errors="replace")[:MAX_CLOSE_REASON].decode(errors="ignore"))
-    try:
-        close.check()
-    except ProtocolError:
-        raise ValueError(f"{code} is not for use in a close frame") from None
-    return close
-
-
 class ServerWebSocket(WebSocket):
     """The side that is connected to. The application answers ConnectionRequested with ``accept`` or ``reject``."""
 
@@ -465,9 +453,7 @@ class ServerWebSocket(WebSocket):
         now: float,
     ) -> None:
         super().__init__(Side.SERVER, ServerWebSocket._read_head, on_text, limits=limits, now=now)
-        self._versions = versions
-        self._no_match = no_match
-        self._allow_origin = allow_origin
+        self._admission = Admission(versions, no_match, allow_origin)
         self._facts = facts
         self._compression = compression
         self._last_words = response(HTTPStatus.REQUEST_TIMEOUT, "", ())
@@ -485,7 +471,7 @@ class ServerWebSocket(WebSocket):
         if self._phase is _Phase.HANDSHAKE:
             self._frames.send_head(answer.serialize())
             held, self._held = self._held, b""
-            self._open(self._version, "no OCPP version in common", held)
+            self._open(self._version, NO_MATCH, held)
 
     def reject(self, status: int, reason: str, headers: HeaderFields, *, now: float) -> None:
         """Refuse the charge point with an HTTP status, and the reason as the body of the response.
@@ -494,11 +480,7 @@ class ServerWebSocket(WebSocket):
             LocalProtocolError: there is no request to decide on.
             ValueError: the status does not refuse anything, or the header fields are not fit to be sent.
         """
-        if not 300 <= status <= 599:
-            raise ValueError(f"HTTP status {status} does not refuse anything")
-        fields = checked_fields(headers)
-        if status == HTTPStatus.UNAUTHORIZED and not any(name.lower() == "www-authenticate" for name, _ in fields):
-            fields.append(("WWW-Authenticate", 'Basic realm="OCPP", charset="UTF-8"'))
+        fields = refusal_fields(status, headers)
         self._decide(now)
         if self._phase is _Phase.HANDSHAKE:
             self._refuse(status, reason, fields)
@@ -529,38 +511,19 @@ class ServerWebSocket(WebSocket):
 
         def select(_: ServerProtocol, names: Sequence[Subprotocol]) -> Subprotocol | None:
             offered.extend(names)
-            # RPC-011: the client's order is the order of preference.
-            for name in names:
-                version = Version.from_subprotocol(name)
-                if version in self._versions:
-                    self._version = version
-                    return name
-            if self._no_match is NoMatch.REJECT:
-                raise NegotiationError("no OCPP version in common")
-            return None
+            version = self._admission.choose(names)
+            return None if version is None else Subprotocol(version.subprotocol)
 
-        # A browser names an Origin, a charge point does not (F-32).
-        origins = None if self._allow_origin else [None]
         extensions = _ANSWERS if self._compression else None
-        handshake = ServerProtocol(origins=origins, extensions=extensions, select_subprotocol=select, logger=SILENT)
+        handshake = ServerProtocol(extensions=extensions, select_subprotocol=select, logger=SILENT)
         answer = handshake.accept(Request(target, Headers(head.fields)))
         if answer.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             fields = [("Sec-WebSocket-Version", "13")]
             if answer.status_code == HTTPStatus.UPGRADE_REQUIRED:
                 fields.append(("Upgrade", "websocket"))
             raise BadHandshake(HTTPStatus(answer.status_code), str(handshake.handshake_exc), fields)
-        facts = self._facts()
-        requested = ConnectionRequested(
-            identity=identity_in(target),
-            path=target,
-            offered=tuple(offered),
-            version=self._version,
-            credentials=read_credentials(head.get_all("authorization")),
-            headers=head.as_dict(),
-            source=facts.source,
-            secure=facts.secure,
-            certificate=facts.certificate,
-        )
+        requested = self._admission.examine(target, head, offered, self._facts())
+        self._version = requested.version
         self._agree_on(handshake.extensions)
         del answer.headers["Date"]  # the core has no clock
         self._answer = answer

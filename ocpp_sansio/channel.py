@@ -1,0 +1,334 @@
+"""A session over a WebSocket, whoever speaks the WebSocket: what a connection is above its transport.
+
+A channel owns the session and the WebSocket beneath it, and eats the texts that go between them; what remains are
+events for the driver. It must not know what either of them decides, nor what goes in and out at the far end of the
+WebSocket: bytes are the business of :mod:`ocpp_sansio.connection`, somebody else's messages that of
+:mod:`ocpp_sansio.hosted`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from .errors import ErrorCode, LocalProtocolError
+from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
+from .handshake import HeaderFields
+from .limits import Limits
+from .messages import FromCentralSystem, Response
+from .session import CentralSystemSession, Session, Tap, VersionedActions, actions_by_version
+from .version import Version
+
+__all__ = ["CentralSystemChannel", "Channel", "opener", "spoken"]
+
+R = TypeVar("R", bound=Response)
+S = TypeVar("S", bound=Session)
+
+
+class WebSocket(Protocol):
+    """What a channel needs of the WebSocket beneath it."""
+
+    events: list[Event]
+    """Those that ``next_event`` has not given out yet."""
+    deadline: float
+    """When ``handle_timeout`` wants to be called; ``math.inf``: not before something else happens."""
+    probing: bool
+    """Whether the peer has been asked for a sign of life, and none has come yet."""
+    transport_done: bool
+    """Whether all has been said."""
+
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def reading_paused(self) -> bool: ...
+    def next_event(self) -> Event | None: ...
+    def send_text(self, text: bytes) -> None: ...
+    def probe(self, *, now: float) -> None: ...
+    def heard(self, *, now: float) -> None: ...
+    def handle_timeout(self, *, now: float) -> None: ...
+    def close(self, code: int, reason: str, *, now: float) -> None: ...
+
+
+class ServedWebSocket(WebSocket, Protocol):
+    """And of that of a server."""
+
+    def accept(self, *, now: float) -> None: ...
+    def reject(self, status: int, reason: str, headers: HeaderFields, *, now: float) -> None: ...
+
+
+W = TypeVar("W", bound=WebSocket)
+V = TypeVar("V", bound=ServedWebSocket)
+
+
+class Channel(Generic[S, W]):
+    """Both ends through one code path, whatever carries the texts.
+
+    The last event is one ConnectionClosed, or one ConnectionRefused if the connection never was open.
+    """
+
+    def __init__(
+        self,
+        open_websocket: Callable[[Callable[[str], None]], W],
+        open_session: Callable[[Version], S],
+        limits: Limits,
+        now: float,
+    ) -> None:
+        self.limits: Final = limits
+        self.busy = False
+        """For the driver to set while its application has more to do than it should: reading is paused (F-98)."""
+        self._now = now
+        self._websocket = open_websocket(self._on_text)
+        self._open_session = open_session
+        self._session: S | None = None
+        self._taps: list[Tap] = []
+        """Those that the session is to have as well."""
+        self._events: deque[Event] = deque()
+        """What is to be told before the events that the session still has."""
+
+    # -- what the driver asks --
+
+    def next_event(self) -> Event | None:
+        """The next thing to act on; ``None`` when there is nothing left."""
+        if self._events:
+            return self._events.popleft()
+        return None if self._session is None else self._session.next_event()
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
+        deadline = self._websocket.deadline
+        if self._session is not None and (call_deadline := self._session.deadline) < deadline:
+            deadline = call_deadline
+        return None if deadline == math.inf else deadline
+
+    @property
+    def version(self) -> Version | None:
+        """The version spoken; ``None`` as long as the connection has not been open."""
+        return None if self._session is None else self._session.version
+
+    @property
+    def is_open(self) -> bool:
+        """Whether CALLs can be sent."""
+        return self._websocket.is_open
+
+    @property
+    def on_wire(self) -> PendingCall[Any] | None:
+        """Our CALL that is on the wire, unanswered; the others wait for their turn behind it."""
+        return None if self._session is None else self._session.on_wire
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no CALL is under way, neither one of ours nor one of the peer's."""
+        return self._session is None or self._session.is_idle
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether the peer sends more than is being dealt with: stop reading until this is false again (F-98)."""
+        if self._websocket.probing:
+            return False  # its sign of life may be behind what is not being read
+        return self.busy or (self._session or self._websocket).reading_paused
+
+    @property
+    def transport_done(self) -> bool:
+        """Whether all that will ever be sent is there to be sent: send that and close the transport."""
+        return self._websocket.transport_done
+
+    def add_tap(self, tap: Tap) -> None:
+        """Show every OCPP message that comes or goes from now on to this one as well."""
+        if self._session is None:
+            self._taps.append(tap)
+        else:
+            self._session.add_tap(tap)
+
+    # -- what happens --
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let time pass: act on every deadline that is due. An extra call does nothing."""
+        self._now = now
+        if self._session is not None:
+            if self.reading_paused:
+                # The peer is not to blame for a silence that is ours: we do not listen.
+                self._websocket.heard(now=now)
+            self._session.handle_timeout(now=now)
+        self._websocket.handle_timeout(now=now)
+        self._heed()
+        self._speak()
+
+    # -- commands --
+
+    def cancel(self, call: PendingCall[Any], *, now: float) -> None:
+        """Give up on a call: its outcome is a CallFailed with CallCancelled, unless it has had its outcome."""
+        self._now = now
+        self._opened().cancel(call, now=now)
+        self._speak()
+
+    def respond(self, call: CallReceived[R], response: R, *, now: float) -> bool:
+        """Answer a CALL. Returns whether the answer is on its way: nobody may wait for it any more.
+
+        Raises:
+            InvalidMessage: the response breaks its schema; the CALL is still open.
+            LocalProtocolError: the CALL has been answered, or the response is not of its action.
+        """
+        self._now = now
+        sent = (self._session or self._opened()).respond(call, response, now=now)
+        self._speak()
+        return sent
+
+    def reject(
+        self,
+        call: CallReceived[Any],
+        code: ErrorCode,
+        description: str = "",
+        details: Mapping[str, Any] | None = None,
+        *,
+        now: float,
+    ) -> bool:
+        """Answer a CALL with a CALLERROR (RPC-062). Returns whether it is on its way, as :meth:`respond` does.
+
+        Raises:
+            LocalProtocolError: the CALL has been answered.
+        """
+        self._now = now
+        sent = self._opened().reject(call, code, description, details, now=now)
+        self._speak()
+        return sent
+
+    def ignore(self, call: CallReceived[Any], *, now: float) -> None:
+        """Leave a CALL without an answer, as a charge point that was rejected has to (CP16-013).
+
+        Raises:
+            LocalProtocolError: the CALL has been answered.
+        """
+        self._now = now
+        self._opened().ignore(call, now=now)
+        self._speak()
+
+    def probe(self, *, now: float) -> None:
+        """Ask the peer for a sign of life at once. Does nothing on one that is probed already, or is not open.
+
+        As soon as anything is heard, ProbeAnswered follows. If nothing is within ``Limits.probe_timeout``, the
+        connection is lost (F-33, F-34). Until then reading is not paused.
+        """
+        self._now = now
+        self._websocket.probe(now=now)
+
+    def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
+        """End the connection in good order. Does nothing on one that is ending already.
+
+        Calls without an answer fail at once with ConnectionLost. ConnectionClosed follows when the peer has
+        consented, at the latest after ``Limits.close_timeout``.
+
+        Raises:
+            ValueError: the code is not for use in a close frame (RPC-017 lists those that fit).
+        """
+        self._now = now
+        self._websocket.close(code, reason, now=now)
+        if self._session is not None:
+            self._session.connection_lost(now=now)
+        self._heed()
+
+    # -- between the layers --
+
+    def _opened(self) -> S:
+        if self._session is None:
+            raise LocalProtocolError("the connection has never been open")
+        return self._session
+
+    def _on_text(self, text: str) -> None:
+        """A message is complete, while the WebSocket is still at work on the bytes it came in."""
+        session = self._session
+        if session is None:  # it came right behind the handshake
+            self._heed()
+            session = self._opened()
+        session.receive_data(text, now=self._now)
+        if session.outbox or session.must_close is not None:
+            self._speak()
+
+    def _heed(self) -> None:
+        """Act on the events of the WebSocket, and pass them on."""
+        while (event := self._websocket.next_event()) is not None:
+            if isinstance(event, ConnectionOpened):
+                self._session = self._open_session(event.version)
+                del self._open_session
+                for tap in self._taps:
+                    self._session.add_tap(tap)
+                self._taps.clear()
+            elif isinstance(event, ConnectionClosed):
+                self._opened().connection_lost(now=self._now)
+            # What the session has to say about the texts so far, and about its end, comes first.
+            if self._session is not None:
+                self._events.extend(iter(self._session.next_event, None))
+            self._events.append(event)
+
+    def _speak(self) -> None:
+        """Send what the session has to send."""
+        session = self._session
+        if session is not None:
+            texts, session.outbox = session.outbox, []
+            for text in texts:
+                self._websocket.send_text(text)
+            if session.must_close is not None and self.is_open:
+                self.close(session.must_close, "limit exceeded", now=self._now)
+
+
+class CentralSystemChannel(Channel[CentralSystemSession, V]):
+    """A central system's end: it decides who may connect, and asks."""
+
+    def accept(self, *, now: float) -> None:
+        """Let the charge point in. Nothing happens if it has left meanwhile.
+
+        Raises:
+            LocalProtocolError: there is no request to decide on.
+        """
+        self._now = now
+        self._websocket.accept(now=now)
+        self._heed()
+
+    def reject_connection(self, status: int = 401, reason: str = "", headers: HeaderFields = (), *, now: float) -> None:
+        """Refuse the charge point with an HTTP status (RPC-015, RPC-016). Nothing happens if it has left meanwhile.
+
+        The reason is the body of the response. A 401 asks for HTTP Basic credentials unless ``headers`` ask for others.
+
+        Raises:
+            LocalProtocolError: there is no request to decide on.
+            ValueError: the status is not one of 300 to 599, or a header field is not fit to be sent.
+        """
+        self._now = now
+        self._websocket.reject(status, reason, headers, now=now)
+        self._heed()
+
+    def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+        """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
+
+        ``timeout`` is in seconds from when the CALL is sent (RPC-054); ``None`` stands for ``Limits.call_timeout``,
+        ``math.inf`` for no limit. The one outcome of the call is a CallSucceeded or a CallFailed.
+
+        Raises:
+            InvalidMessage: the request breaks its schema.
+            QueueFull: ``Limits.max_queued_calls`` are waiting.
+            SessionClosed: the connection has ended.
+            LocalProtocolError: the connection has not been open yet, or the request is not of this version or not
+                for this side to send.
+            ValueError: the time-out is not a positive number.
+        """
+        self._now = now
+        call = self._opened().call(request, now=now, timeout=timeout)
+        self._speak()
+        return call
+
+
+def opener(
+    session: type[S], actions: VersionedActions | None, tolerance: Iterable[Repair | str], **options: Any
+) -> Callable[[Version], S]:
+    """What opens the session once the version is known. Whatever is wrong with the options is found out now."""
+    by_version, repairs = actions_by_version(actions, session.role), frozenset(map(Repair, tolerance))
+    return lambda version: session(version, actions=by_version.get(version), tolerance=repairs, **options)
+
+
+def spoken(versions: Iterable[Version | str]) -> tuple[Version, ...]:
+    """The versions, each with its messages at hand: better now than when a peer has chosen one."""
+    parsed = Version.parse_all(versions)
+    for version in parsed:
+        _ = version.actions
+    return parsed
