@@ -142,7 +142,7 @@ def read_request_line(head: Head) -> str:
     """The target of a request that may open a WebSocket.
 
     Raises:
-        BadHandshake: it is not a GET over HTTP/1.1, or it has a body (F-57).
+        BadHandshake: it is not a GET over HTTP/1.1, it has a body, or not exactly one Host (F-57).
     """
     match = _REQUEST_LINE.fullmatch(head.start_line)
     if match is None:
@@ -157,6 +157,8 @@ def read_request_line(head: Head) -> str:
         raise BadHandshake(HTTPStatus.METHOD_NOT_ALLOWED, "a WebSocket is opened with GET", [("Allow", "GET")])
     if head.get_all("transfer-encoding") or not set(head.get_all("content-length")) <= {"0"}:
         raise BadHandshake(HTTPStatus.BAD_REQUEST, "a WebSocket is opened without a body")
+    if len(head.get_all("host")) != 1:
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "a request names one Host")
     return target
 
 

@@ -305,6 +305,39 @@ def test_a_peer_that_asks_too_much_is_not_read_from():
     assert isinstance(drain(pair.server)[-1], CallReceived)
 
 
+def test_a_flood_of_calls_does_not_delay_a_pong_f_54():
+    """F-54: it goes out before any of them is answered, even behind the one that made us stop reading."""
+    pair = connect(server={"limits": {"max_inbound_calls": 1}})
+    calls = [f'[2,"{number}","Heartbeat",{{}}]'.encode() for number in range(100)]
+    for text in calls:
+        pair.client._websocket.send_text(text)
+    pair.client._websocket.probe(now=0.0)
+    pair.server.receive_data(pair.client.data_to_send(), now=0.0)
+    assert pair.server.reading_paused
+    assert pair.server.data_to_send() == b"\x8a\x00"
+    (asked,) = drain(pair.server)
+    assert isinstance(asked, CallReceived)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "misbehaviour"),
+    [
+        ("utf-16-le", Misbehaviour.NOT_JSON),
+        ("utf-32-be", Misbehaviour.NOT_JSON),
+        ("utf-16", Misbehaviour.WEBSOCKET_VIOLATION),
+        ("utf-32", Misbehaviour.WEBSOCKET_VIOLATION),
+        ("utf-8-sig", Misbehaviour.NOT_JSON),
+    ],
+)
+def test_the_encoding_of_a_text_is_not_guessed_at_f_47(encoding: str, misbehaviour: Misbehaviour):
+    """F-47: text is UTF-8 (RPC-022), whatever else JSON could be read from."""
+    pair = connect()
+    pair.client._websocket.send_text('[2,"1","Heartbeat",{}]'.encode(encoding))
+    _, events = pair.run()
+    assert isinstance(events[0], PeerMisbehaved)
+    assert events[0].reason is misbehaviour
+
+
 def test_a_driver_that_is_busy_does_not_read_and_is_not_impatient():
     """F-98."""
     pair = connect(server={"limits": {"ping_interval": 20.0, "ping_timeout": 10.0}})

@@ -106,7 +106,8 @@ def request(line: str, *fields: tuple[str, str]) -> Head:
 
 
 def test_a_request_line_gives_the_target():
-    assert read_request_line(request("GET /ocpp/CP1?a=b HTTP/1.1", ("Content-Length", "0"))) == "/ocpp/CP1?a=b"
+    head = request("GET /ocpp/CP1?a=b HTTP/1.1", ("HOST", "x"), ("Content-Length", "0"))
+    assert read_request_line(head) == "/ocpp/CP1?a=b"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,8 @@ def test_a_request_line_gives_the_target():
         (request("GET / HTTP/1.1", ("Content-Length", "5")), 400, None),
         (request("GET / HTTP/1.1", ("Content-Length", "0"), ("content-length", "5")), 400, None),
         (request("GET / HTTP/1.1", ("Transfer-Encoding", "chunked")), 400, None),
+        (request("GET / HTTP/1.1"), 400, None),
+        (request("GET / HTTP/1.1", ("Host", "x"), ("host", "x")), 400, None),
     ],
 )
 def test_what_cannot_open_a_websocket_is_refused(head: Head, status: int, field: str | None):

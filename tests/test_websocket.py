@@ -310,6 +310,58 @@ def test_what_is_no_proper_request_gets_its_status_at_once(raw: bytes, status: i
     assert ws.data_to_send() == b""
 
 
+SMUGGLED = {
+    "HTTP/2 by prior knowledge": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(18), 400),
+    "HTTP/0.9": (b"GET /CP1\r\n\r\n", 400),
+    "HTTP/1.2": (request(line="GET /CP1 HTTP/1.2"), 400),
+    "a health check": (b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 426),
+    "a health check from long ago": (b"GET / HTTP/1.0\r\n\r\n", 426),
+    "HEAD": (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    "CONNECT": (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    "a body": (request(Content_Length="5") + b"12345", 400),
+    "a body in chunks": (request(Transfer_Encoding="chunked") + b"0\r\n\r\n", 400),
+    "two ways to a body": (request(Content_Length="0", Transfer_Encoding="chunked"), 400),
+    "an encoding that is none": (request(Transfer_Encoding="identity"), 400),
+    "an encoding in disguise": (request(Transfer_Encoding="\x0bchunked"), 400),
+    "a blank before the colon": (request(without="Host").replace(b"\r\n\r\n", b"\r\nHost : x\r\n\r\n"), 400),
+    "two lengths": (request(Content_Length="0\r\nContent-Length: 5"), 400),
+    "a list of lengths": (request(Content_Length="0, 0"), 400),
+    "a signed length": (request(Content_Length="+0"), 400),
+    "no host": (request(without="Host"), 400),
+    "two hosts": (request(Host="a\r\nHost: b"), 400),
+    "a URL for a target": (request("http://example.com/CP1"), 400),
+    "a lone CR": (request().replace(b"\r\nUpgrade", b"\rUpgrade"), 400),
+    "a lone LF": (request().replace(b"\r\n\r\n", b"\n\n"), 400),
+    "a folded line": (request(X="1\r\n 2"), 400),
+    "a blank line first": (b"\r\n" + request(), 400),
+    "two upgrades": (request(Upgrade="websocket, h2c"), 426),
+    "two keys": (request(Sec_WebSocket_Key=f"{KEY}\r\nSec-WebSocket-Key: {KEY}"), 400),
+}
+
+
+@pytest.mark.parametrize(("raw", "status"), SMUGGLED.values(), ids=SMUGGLED)
+def test_what_two_servers_could_read_in_two_ways_is_refused_at_once_f_57(raw: bytes, status: int):
+    """F-57: however it comes, there is an answer and an end; nothing is waited for."""
+    for pieces in ([raw], [raw[index : index + 1] for index in range(len(raw))]):
+        ws = server()
+        for piece in pieces:
+            ws.receive_data(piece, now=0.0)
+        (refused,) = drain(ws)
+        assert isinstance(refused, ConnectionRefused)
+        assert refused.status == status
+        assert ws.transport_done
+        assert status_of(ws.data_to_send()) == status
+
+
+def test_what_is_no_http_at_all_is_waited_for_no_longer_than_a_handshake_f_57():
+    """F-57: a TLS greeting, for one, never comes to the end of a head."""
+    ws = server(handshake_timeout=10.0)
+    ws.receive_data(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), now=0.0)
+    ws.handle_timeout(now=10.0)
+    assert status_of(ws.data_to_send()) == 408
+    assert ws.transport_done
+
+
 def test_an_upgrade_is_asked_for_where_it_is_missing():
     ws = server()
     ws.receive_data(request(without="Upgrade"), now=0.0)
@@ -698,6 +750,25 @@ def test_a_flood_of_control_frames_closes_the_connection(opcode: Opcode):
     misbehaved, closed = drain(ws)
     assert misbehaved.reason is Misbehaviour.TOO_MANY_CONTROL_FRAMES
     assert closed.code == 1008
+
+
+def test_a_pong_is_never_answered_whatever_is_in_it_f_53():
+    """F-53: nor is it told of, and two for one ping are one sign of life."""
+    ws = open_server()
+    ws.receive_data(frame(Opcode.PONG, b"secret") + frame(Opcode.PONG, b"x" * 125) + frame(Opcode.PONG), now=0.0)
+    ws.probe(now=0.0)
+    ws.data_to_send()
+    ws.receive_data(frame(Opcode.PONG) * 2, now=0.0)
+    assert drain(ws) == [ProbeAnswered()]
+    assert ws.data_to_send() == b""
+
+
+def test_each_ping_is_answered_once_and_at_once_f_53():
+    """F-53, F-54: between the fragments of a message as well."""
+    ws = open_server()
+    ws.receive_data(text(b"x", fin=False) + frame(Opcode.PING, b"1") + frame(Opcode.PING, b"2"), now=0.0)
+    assert frames_in(ws.data_to_send()) == [(Opcode.PONG, b"1"), (Opcode.PONG, b"2")]
+    assert drain(ws) == []
 
 
 def test_control_frames_at_the_allowed_rate_go_on_for_ever():
