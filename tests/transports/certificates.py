@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
-from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -15,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 HOST = "127.0.0.1"
-PAST = datetime.datetime(2020, 1, 1, tzinfo=UTC)
-FUTURE = datetime.datetime(2090, 1, 1, tzinfo=UTC)
+PAST = dt.datetime(2020, 1, 1, tzinfo=UTC)
+FUTURE = dt.datetime(2090, 1, 1, tzinfo=UTC)
 
 Pair = tuple[bytes, bytes]
 
@@ -32,6 +31,11 @@ def root(authority: trustme.CA) -> bytes:
 def issued(authority: trustme.CA, name: str = HOST, *, is_rsa: bool = False, **options: Any) -> Pair:
     kind = trustme.KeyType.RSA if is_rsa else trustme.KeyType.ECDSA
     return pair_of(authority.issue_cert(name, key_type=kind, **options))
+
+
+def station(authority: trustme.CA, name: str = "CP_1", **options: Any) -> Pair:
+    """For a charge point: its operator is the organisation, its name the common name (RPC-150)."""
+    return pair_of(authority.issue_cert(common_name=name, organization_name="Operator", **options))
 
 
 def self_signed(name: str, key: Any = None, *, signed_with: trustme.CA | None = None) -> Pair:
@@ -90,8 +94,3 @@ def load(context: ssl.SSLContext, folder: Any, pair: Pair) -> None:
     chain.write_bytes(pair[0])
     key.write_bytes(pair[1])
     context.load_cert_chain(chain, key)
-
-
-def unwrapped(stream: ssl.SSLSocket) -> None:
-    with suppress(OSError):
-        stream.unwrap()

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
-from ssl import SSLContext, create_default_context
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from ocpp_sansio import (
@@ -51,6 +51,8 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import DISPLACED
 from ocpp_sansio.handlers import Handlers
+
+from .tls import client_context
 
 if TYPE_CHECKING:
     from ._roles import Runner, Wire
@@ -114,7 +116,7 @@ def fresh_ids() -> Callable[[], str]:
 def tls_for(connection: ChargePointConnection, context: SSLContext | None) -> SSLContext | None:
     """The TLS of a client is what its URL says: never plain text where TLS was meant (F-19)."""
     if connection.secure:
-        return context or create_default_context()
+        return context or client_context()
     if context is not None:
         raise ValueError("there is an SSLContext, but the URL is not wss://")
     return None

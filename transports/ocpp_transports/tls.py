@@ -193,8 +193,7 @@ def security_event(error: BaseException) -> SecurityEvent | None:
         return None
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SecurityEvent.INVALID_CSMS_CERTIFICATE
-    # Without a reason it is an end or a want of bytes.
-    return _EVENTS.get(cause.reason or "")
+    return _EVENTS.get(getattr(cause, "reason", None) or "")  # Python's own have none
 
 
 _EVENTS: Final = {
@@ -318,4 +317,4 @@ def _explained(complaint: str) -> Generator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        raise ValueError(f"{complaint}: {error.reason or error}") from error
+        raise ValueError(f"{complaint}: {getattr(error, 'reason', None) or error}") from error
