@@ -310,6 +310,7 @@ def test_a_charge_point_may_be_told_to_do_without_forward_secrecy_rpc_148(client
 def test_nothing_is_compressed_and_nothing_renegotiated_rpc_147_f_18(version: ssl.TLSVersion) -> None:
     context = server_context(both())
     assert context.options & ssl.OP_NO_RENEGOTIATION
+    assert context.options & ssl.OP_NO_COMPRESSION
     with door(ADAPTERS[0], context) as at, at.connection() as plain:
         ours = trusting()
         ours.options &= ~ssl.OP_NO_COMPRESSION

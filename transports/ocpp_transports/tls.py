@@ -243,7 +243,7 @@ def _harden(context: ssl.SSLContext, material: _Material) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Level 2 is what RPC-150 wants of keys. The order is by preference, the server's.
     context.set_ciphers(":".join(("@SECLEVEL=2", *_SUITES, *_TLS_RSA_SUITES[: 2 * material.tls_rsa])))
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.options |= ssl.OP_NO_RENEGOTIATION  # compression is off already
     if material.crl is not None:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     if context.protocol is ssl.PROTOCOL_TLS_SERVER and material.ca is not None:
