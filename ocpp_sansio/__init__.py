@@ -4,7 +4,8 @@ This package opens no socket, starts no thread, reads no clock. ``ocpp_transport
 
 The messages are packages of their own, one per version: ``from ocpp_sansio import v16``, ``v201`` or ``v21``. The
 connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them
-is asked for, and so it is with what few need, the typed DataTransfer and the connection over a WebSocket of others.
+is asked for, and so it is with what not everybody needs: the typed DataTransfer, the judge of who may connect, and the
+connection over a WebSocket of others.
 """
 
 from importlib import import_module
@@ -74,11 +75,13 @@ if TYPE_CHECKING:
     from .connection import CentralSystemConnection, ChargePointConnection
     from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
     from .hosted import HostedConnection
+    from .security import Account, Authentication, PasswordHash, SecurityProfile
 else:
     _ON_DEMAND = {
         **dict.fromkeys(("CentralSystemConnection", "ChargePointConnection"), ".connection"),
         **dict.fromkeys(("DataTransfer", "DataTransfers", "TransferRefused", "TransferStatus"), ".data_transfer"),
         "HostedConnection": ".hosted",
+        **dict.fromkeys(("Account", "Authentication", "PasswordHash", "SecurityProfile"), ".security"),
     }
 
     def __getattr__(name: str) -> Any:
@@ -91,9 +94,11 @@ else:
 
 
 __all__ = [
+    "Account",
     "Action",
     "Actions",
     "Authenticate",
+    "Authentication",
     "CallCancelled",
     "CallFailed",
     "CallFailure",
@@ -139,6 +144,7 @@ __all__ = [
     "Misbehaviour",
     "NoMatch",
     "OcppError",
+    "PasswordHash",
     "PeerMisbehaved",
     "PendingCall",
     "ProbeAnswered",
@@ -149,6 +155,7 @@ __all__ = [
     "Response",
     "ResultRefused",
     "Role",
+    "SecurityProfile",
     "Send",
     "SendFromChargePoint",
     "SendReceived",

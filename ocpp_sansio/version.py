@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .messages import Actions
 
-__all__ = ["Dialect", "MessageType", "NoMatch", "Version"]
+__all__ = ["Dialect", "MessageType", "NoMatch", "Version", "identity_key"]
 
 
 @unique
@@ -99,6 +99,11 @@ class Version(Enum):
         if not parsed or len(set(parsed)) != len(parsed):
             raise ValueError(f"need one or more different OCPP versions, got {[str(version) for version in parsed]}")
         return parsed
+
+
+def identity_key(identity: str, version: Version | None) -> str:
+    """What tells one station from another: its identity, in lower case where no case does (RPC-003, RPC-004, F-30)."""
+    return identity if version in (None, Version.V16) else identity.lower()
 
 
 _BY_SUBPROTOCOL = {version.subprotocol: version for version in Version}

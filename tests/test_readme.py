@@ -43,6 +43,7 @@ SHELL: list[str] = re.findall(r"```sh\n(.+?)```", README, re.DOTALL)
 HOST = "127.0.0.1"
 BOOT = v16.BootNotificationRequest(charge_point_vendor="Vendor", charge_point_model="Model")
 PATIENCE = 20.0
+SECRET = "0123456789abcdef"
 VENDOR = ("actions", "csms", "SetPriceRequest")
 
 
@@ -144,7 +145,7 @@ def accepting() -> CentralSystem:
 
 def test_the_authenticate_hook_of_the_readme_decides() -> None:
     csms = accepting()
-    run("authenticate", csms=csms, passwords={"CP1": b"secret", "CP2": b"other"})
+    run("authenticate", csms=csms, passwords={"CP1": SECRET, "CP2": "the other's secret"})
 
     async def attempt(identity: str, password: str | None) -> int | None:
         async with on_asyncio.serve(csms, HOST, 0) as server:
@@ -154,7 +155,7 @@ def test_the_authenticate_hook_of_the_readme_decides() -> None:
             except on_asyncio.HandshakeFailed as failure:
                 return failure.status
 
-    attempts = [("CP1", "secret"), ("CP1", "guess"), ("CP1", None), ("CP2", "secret"), ("CP3", "secret")]
+    attempts = [("CP1", SECRET), ("CP1", "guess"), ("CP1", None), ("CP2", SECRET), ("CP3", SECRET)]
     assert [asyncio.run(attempt(*each)) for each in attempts] == [101, 401, 401, 401, 401]
 
 

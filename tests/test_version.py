@@ -3,6 +3,7 @@
 import pytest
 
 from ocpp_sansio import ErrorCode, Version, v16, v21, v201
+from ocpp_sansio.version import identity_key
 
 
 @pytest.mark.parametrize(("number", "name"), [("1.6", "ocpp1.6"), ("2.0.1", "ocpp2.0.1"), ("2.1", "ocpp2.1")])
@@ -18,6 +19,12 @@ def test_a_version_has_a_subprotocol(number, name):
 def test_any_other_name_is_unknown(name):
     """RPC-010: case-sensitive; obsolete versions are not spoken."""
     assert Version.from_subprotocol(name) is None
+
+
+def test_the_case_of_an_identity_counts_in_1_6_only_f_30():
+    """RPC-003, RPC-004."""
+    keys = {version: identity_key("Cp|É", version) for version in (None, *Version)}
+    assert keys == {None: "Cp|É", Version.V16: "Cp|É", Version.V201: "cp|é", Version.V21: "cp|é"}
 
 
 def test_the_messages_are_found_by_version():
