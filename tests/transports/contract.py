@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 import queue
-import socket
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -66,7 +64,6 @@ __all__ = [
     "charge_point",
     "connected",
     "echo",
-    "garbling",
     "heartbeat",
     "listening",
     "on_client",
@@ -107,27 +104,3 @@ def listening() -> Iterator[queue.Queue[int]]:
     finally:
         logger.removeHandler(listener)
         logger.setLevel(level)
-
-
-@contextmanager
-def garbling(port: int, word: bytes, other: bytes) -> Iterator[str]:
-    """A line to a server, for one connection, on which a word of the server's becomes another one of its length."""
-    assert len(word) == len(other)
-
-    def pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes]) -> None:
-        with suppress(OSError):
-            while data := source.recv(2**16):
-                sink.sendall(change(data))
-            sink.shutdown(socket.SHUT_WR)
-
-    def carry() -> None:
-        with listener.accept()[0] as near, socket.create_connection(("127.0.0.1", port)) as far:
-            back = threads.submit(pump, far, near, lambda data: data.replace(word, other))
-            pump(near, far, lambda data: data)
-            back.result(PATIENCE)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as threads:
-        listener.settimeout(PATIENCE)
-        done = threads.submit(carry)
-        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ocpp"
-        done.result(PATIENCE)

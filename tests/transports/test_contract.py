@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import ocpp_transports.sync
-from ocpp_transports.testing import ClientContract, PairContract, ServerContract
+from ocpp_transports.testing import ClientContract, CutContract, FaultContract, PairContract, ServerContract
 from tests.corpus.malformed import MALFORMED
 from tests.transports.contract import (
     ADAPTERS,
@@ -44,6 +44,21 @@ class TestServers(Matrix, ServerContract):
 
 class TestClients(Matrix, ClientContract):
     """Every client adapter."""
+
+
+class TestFaults(Matrix, FaultContract):
+    """Every client adapter with every server adapter, on a line that is slow, or stops."""
+
+
+class TestCuts(Matrix, CutContract):
+    """Every client adapter with every server adapter, on a line that ends wherever a message does, and in between."""
+
+    stride = 53
+
+
+@pytest.mark.long
+class TestEveryCut(Matrix, CutContract):
+    """The same at every byte."""
 
 
 @on_server

@@ -27,6 +27,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
+from ocpp_transports.testing import Course, Proxy
 from tests.transports.contract import (
     HEARTBEAT,
     NOON,
@@ -38,7 +39,6 @@ from tests.transports.contract import (
     ServerEnd,
     census,
     central_system,
-    garbling,
     on_client,
     on_server,
     raw_client,
@@ -410,10 +410,11 @@ def test_a_handler_is_told_that_its_response_was_refused_rpc_072_rpc_073(
         tell(station, request, error)
 
     csms.on_result_refused(v21.AuthorizeRequest)(tell_later if later else tell)
+    garbling = Course(change=lambda data: data.replace(b'"Accepted"', b'"acceptED"'))
     with (
         server.serve(csms) as served,
-        garbling(served.port, b'"Accepted"', b'"acceptED"') as url,
-        client.connect(url, versions=["2.1"]) as peer,
+        Proxy(served.port, down=garbling) as line,
+        client.connect(line.url, versions=["2.1"]) as peer,
     ):
         with pytest.raises(InvalidResponse):
             peer.call(AUTHORIZE)

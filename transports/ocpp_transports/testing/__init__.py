@@ -15,15 +15,17 @@ Every test is run on sockets of 127.0.0.1, and leaves as many descriptors, threa
 
 import pytest
 
-for _module in ("adapters", "client", "contract", "pair", "peers", "server"):
+for _module in ("adapters", "client", "contract", "faults", "pair", "peers", "server"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 # Only now, so that what fails in the contract says how.
 from .adapters import Adapter, AsyncAdapter, ClientEnd, End, Gate, ServerEnd, SyncAdapter  # noqa: E402
 from .client import ClientContract  # noqa: E402
 from .contract import Contract, census, connected  # noqa: E402
+from .faults import CutContract, FaultContract  # noqa: E402
 from .pair import PairContract  # noqa: E402
 from .peers import RawPeer, raw_client, raw_server, tls  # noqa: E402
+from .proxy import Course, Fault, Proxy  # noqa: E402
 from .server import ServerContract  # noqa: E402
 
 __all__ = [
@@ -32,9 +34,14 @@ __all__ = [
     "ClientContract",
     "ClientEnd",
     "Contract",
+    "Course",
+    "CutContract",
     "End",
+    "Fault",
+    "FaultContract",
     "Gate",
     "PairContract",
+    "Proxy",
     "RawPeer",
     "ServerContract",
     "ServerEnd",

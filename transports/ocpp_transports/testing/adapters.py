@@ -19,7 +19,7 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import ocpp_transports.sync
-from ocpp_sansio import CentralSystem, Limits
+from ocpp_sansio import CentralSystem, Limits, OcppError
 
 from .samples import PATIENCE, charge_point
 
@@ -128,8 +128,8 @@ class Adapter(ABC):
         """A handler that waits for the gate, in the way of this adapter's handlers."""
 
     @abstractmethod
-    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Any]) -> Callable[..., Any]:
-        """A handler that calls the peer before it answers it, and keeps what it hears."""
+    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Future[Any]]) -> Callable[..., Any]:
+        """A handler that calls the peer before it answers it, and keeps what it hears: one outcome each."""
 
 
 class AsyncAdapter(Adapter):
@@ -197,9 +197,15 @@ class AsyncAdapter(Adapter):
 
         return handler
 
-    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Any]) -> Callable[..., Any]:
+    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Future[Any]]) -> Callable[..., Any]:
         async def handler(peer: Any, request: Any) -> Any:
-            heard.append(await peer.call(question))
+            outcome = Future[Any]()
+            heard.append(outcome)
+            try:
+                outcome.set_result(await peer.call(question))
+            except OcppError as error:
+                outcome.set_exception(error)
+                raise
             return answer(peer, request)
 
         return handler
@@ -235,9 +241,15 @@ class SyncAdapter(Adapter):
 
         return handler
 
-    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Any]) -> Callable[..., Any]:
+    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Future[Any]]) -> Callable[..., Any]:
         def handler(peer: Any, request: Any) -> Any:
-            heard.append(peer.call(question))
+            outcome = Future[Any]()
+            heard.append(outcome)
+            try:
+                outcome.set_result(peer.call(question))
+            except OcppError as error:
+                outcome.set_exception(error)
+                raise
             return answer(peer, request)
 
         return handler

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+import ocpp_transports.asyncio
 from ocpp_sansio import CentralSystem
 
-from .adapters import Adapter, ClientEnd, ServerEnd
+from .adapters import Adapter, AsyncAdapter, ClientEnd, ServerEnd, SyncAdapter
 from .samples import BOOT, booted, central_system
 
-__all__ = ["Contract", "census", "connected"]
+__all__ = ["Contract", "PairOfEnds", "census", "connected"]
 
 
 def census() -> tuple[int, int]:
@@ -31,6 +32,20 @@ class Contract:
         before = census()
         yield
         assert census() == before
+
+
+class PairOfEnds(Contract):
+    """A charge point and a central system. Override the fixture of the end that is yours; the other one is ours."""
+
+    @pytest.fixture
+    def client(self) -> Adapter:
+        """The adapter of the charge point."""
+        return SyncAdapter()
+
+    @pytest.fixture
+    def server(self) -> Adapter:
+        """The adapter of the central system."""
+        return AsyncAdapter(ocpp_transports.asyncio, "asyncio")
 
 
 @contextmanager

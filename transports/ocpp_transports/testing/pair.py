@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import trustme
 
-import ocpp_transports.asyncio
 from ocpp_sansio import (
     CallRefused,
     CallTimedOut,
@@ -28,8 +27,8 @@ from ocpp_sansio import (
     v16,
 )
 
-from .adapters import Adapter, AsyncAdapter, Gate, SyncAdapter
-from .contract import Contract, connected
+from .adapters import Adapter, Gate
+from .contract import PairOfEnds, connected
 from .peers import tls
 from .samples import (
     AUTHORIZE,
@@ -45,6 +44,7 @@ from .samples import (
     charge_point,
     cleared,
     heartbeat,
+    reset,
     transfer,
 )
 
@@ -55,23 +55,13 @@ class Panic(BaseException):
     """What an extension module may raise when it breaks inside: no Exception, and yet nobody's wish to stop."""
 
 
-class PairContract(Contract):
-    """A charge point and a central system. Override the fixture of the end that is yours; the other one is ours."""
-
-    @pytest.fixture
-    def client(self) -> Adapter:
-        """The adapter of the charge point."""
-        return SyncAdapter()
-
-    @pytest.fixture
-    def server(self) -> Adapter:
-        """The adapter of the central system."""
-        return AsyncAdapter(ocpp_transports.asyncio, "asyncio")
+class PairContract(PairOfEnds):
+    """A charge point and a central system, and nothing between them."""
 
     def test_calls_go_both_ways_and_the_table_of_stations_follows(self, client: Adapter, server: Adapter) -> None:
         with connected(client, server) as (peer, served):
             assert peer.call(HEARTBEAT) == v16.HeartbeatResponse(current_time=NOON)
-            assert served.call("CP_1", RESET) == v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)
+            assert served.call("CP_1", RESET) == reset()
             station = served.csms.stations["CP_1"]
             assert station.identity == peer.peer.identity == "CP_1"
             assert station.version is peer.peer.version is Version.V16
@@ -84,21 +74,21 @@ class PairContract(Contract):
 
     def test_a_handler_may_call_its_peer_f_100(self, client: Adapter, server: Adapter) -> None:
         csms, handlers = central_system(), charge_point()
-        at_server: list[Any] = []
-        at_client: list[Any] = []
+        at_server: list[Future[Any]] = []
+        at_client: list[Future[Any]] = []
         csms.on(v16.AuthorizeRequest)(server.asking(RESET, accepted, at_server))
         handlers.on(v16.ClearCacheRequest)(client.asking(transfer("inside"), cleared, at_client))
         with connected(client, server, csms, handlers=handlers) as (peer, served):
             assert peer.call(AUTHORIZE) == accepted()
             assert served.call("CP_1", CLEAR) == cleared()
-        assert at_server == [v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)]
-        assert [response.data for response in at_client] == ["inside"]
+        assert [each.result(0) for each in at_server] == [reset()]
+        assert [each.result(0).data for each in at_client] == ["inside"]
 
     def test_handlers_of_both_ends_that_call_each_other_do_not_wait_for_ever_f_100(
         self, client: Adapter, server: Adapter
     ) -> None:
         csms, handlers = central_system(), charge_point()
-        heard: list[Any] = []
+        heard: list[Future[Any]] = []
         csms.on(v16.AuthorizeRequest)(server.asking(CLEAR, accepted, heard))
         handlers.on(v16.ClearCacheRequest)(
             client.asking(transfer("asked by a handler that a handler has called"), cleared, heard)
