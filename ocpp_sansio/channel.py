@@ -17,7 +17,7 @@ from .errors import ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
 from .handshake import HeaderFields
 from .limits import Limits
-from .messages import FromCentralSystem, Response
+from .messages import Actions, FromCentralSystem, Response
 from .session import CentralSystemSession, Session, Tap, VersionedActions, actions_by_version
 from .version import Version
 
@@ -106,6 +106,11 @@ class Channel(Generic[S, W]):
     def version(self) -> Version | None:
         """The version spoken; ``None`` as long as the connection has not been open."""
         return None if self._session is None else self._session.version
+
+    @property
+    def actions(self) -> Actions | None:
+        """The actions there are, a vendor's own among them; ``None`` as long as it has not been open."""
+        return None if self._session is None else self._session.actions
 
     @property
     def is_open(self) -> bool:

@@ -197,6 +197,11 @@ class Session:
         return min(self._ours.deadline, self._theirs.deadline)
 
     @property
+    def actions(self) -> Actions:
+        """The actions there are, a vendor's own among them."""
+        return self._actions
+
+    @property
     def on_wire(self) -> PendingCall[Any] | None:
         """Our CALL that is on the wire, unanswered; the others wait for their turn behind it."""
         on_wire = self._ours.on_wire

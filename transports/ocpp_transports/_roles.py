@@ -39,6 +39,7 @@ from ocpp_sansio.application import CentralSystemRole, Part, RoleVerbs
 from ocpp_sansio.machine import Link
 from ocpp_sansio.store import Persist, Store
 
+from ._logging import fields
 from ._shared import Dispatcher, F, HandshakeFailed, Waiter, logger
 
 __all__ = [
@@ -97,7 +98,7 @@ class CallExpired(CallFailure):
 def log_failure(identity: str, error: Exception) -> None:
     """Say why there is no connection. What is not the doing of the network is a fault of ours."""
     is_fault = not isinstance(error, OSError | HandshakeFailed)
-    logger.warning("%r: no connection: %s", identity, error, exc_info=is_fault)
+    logger.warning("%r: no connection: %s", identity, error, exc_info=is_fault, extra=fields(identity))
 
 
 def drain(role: RoleVerbs, store: Store, act: Callable[[Any], object], now: Callable[[], float]) -> None:

@@ -52,6 +52,7 @@ from ocpp_sansio import (
 from ocpp_sansio.application import DISPLACED
 from ocpp_sansio.handlers import Handlers
 
+from ._logging import fields, log_messages, logger, plain
 from .tls import client_context
 
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ __all__ = [
     "tls_for",
     "warn_if_open",
 ]
-
-logger: Final = logging.getLogger("ocpp_transports")
 
 MAX_COMPLAINTS: Final = 50
 """Lines about what a peer does wrong or in vain, for one connection."""
@@ -228,10 +227,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self._wire: Wire | None = None
         """The way there, once the connection is open."""
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
-        self._unheard: deque[tuple[str, Callable[[], object]]] = deque()
-        """What has come and needs no answer, until fewer handlers of such things are at work: action and handler."""
+        self._unheard: deque[tuple[Any, Callable[[], object]]] = deque()
+        """What has come and needs no answer, until fewer handlers of such things are at work: message and handler."""
         self._hearing = 0
         self._complaints = 0
+        log_messages(self)
 
     # -- for the adapter to fill in --
 
@@ -313,7 +313,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_call(self, call: CallReceived[Any]) -> None:
         if call.deviations:
-            self._tell(call.action, call.deviations)
+            self._tell(call, call.deviations)
         if self._wire is not None:  # the role answers it
             return
         try:
@@ -357,7 +357,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
             answer = error.code, error.description, error.details
         else:
             # What went wrong inside is for the application's log, not for its peer (F-12, F-103).
-            self._log_fault(call.action, error)
+            self._log_fault(call, error)
         with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
             self.connection.reject(call, *answer, now=self.now())
 
@@ -368,30 +368,31 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_send(self, event: SendReceived) -> None:
         if event.deviations:
-            self._tell(event.action, event.deviations)
+            self._tell(event, event.deviations)
         try:
             handler = self.handlers.send_handler(self.peer, event)
         except Rejection as rejection:
-            self._complain(logging.INFO, f"{event.action}: {rejection.description}")
+            self._complain(logging.INFO, f"{event.action}: {rejection.description}", event)
         else:
-            self._hear(event.action, partial(handler, self.peer, event.message))
+            self._hear(event, partial(handler, self.peer, event.message))
 
     def _on_result_refused(self, event: ResultRefused) -> None:
         handler = self.handlers.refusal_handler(event)
         if handler is None:
             # What else it says may quote our response, and is not for the log (F-40).
-            self._complain(logging.WARNING, f"our response to {event.call.action} is refused: {event.error.code.value}")
+            what = f"our response to {event.call.action} is refused: {event.error.code.value}"
+            self._complain(logging.WARNING, what, event.call)
         else:
-            self._hear(event.call.action, partial(handler, self.peer, event.call.request, event.error))
+            self._hear(event.call, partial(handler, self.peer, event.call.request, event.error))
 
-    def _hear(self, action: str, work: Callable[[], object]) -> None:
+    def _hear(self, about: Any, work: Callable[[], object]) -> None:
         """Have a handler whose result nobody waits for called, in its turn (F-98)."""
-        self._unheard.append((action, work))
+        self._unheard.append((about, work))
         self._hear_next()
 
     def _hear_next(self) -> None:
         while self._unheard and self._hearing < self.connection.limits.max_inbound_calls:
-            action, work = self._unheard.popleft()
+            about, work = self._unheard.popleft()
             self._hearing += 1
             result: object = None
             try:
@@ -399,76 +400,104 @@ class Dispatcher(ABC, Generic[C, H, F]):
             except BaseException as error:
                 if not self.is_fault(error):
                     raise
-                self._log_fault(action, error)
+                self._log_fault(about, error)
             finally:
                 if not isawaitable(result):
                     self._hearing -= 1
             if isawaitable(result):
-                self.spawn(self._hear_later(action, result))
+                self.spawn(self._hear_later(about, result))
 
-    async def _hear_later(self, action: str, result: Awaitable[object]) -> None:
+    async def _hear_later(self, about: Any, result: Awaitable[object]) -> None:
         try:
             await result
         except BaseException as error:
             if not self.is_fault(error):
                 raise
-            self._log_fault(action, error)
+            self._log_fault(about, error)
         self._hearing -= 1
         self._hear_next()
         self.drive()
 
-    def _log_fault(self, action: str, error: BaseException) -> None:
-        logger.error("%r: the handler of %s failed", self.identity, action, exc_info=error)
+    # -- the log --
 
-    def _tell(self, action: str, deviations: Sequence[Deviation]) -> None:
+    def log(self, level: int, text: str, *args: object, about: Any = None, exc_info: Any = None) -> None:
+        """Log something about this connection, and about a CALL or another event if it is about one."""
+        if logger.isEnabledFor(level):
+            text, extra = f"%r: {text}", self._fields(about)
+            logger.log(level, text, self.identity, *args, exc_info=exc_info, extra=extra, stacklevel=2)
+
+    def _fields(self, about: Any) -> dict[str, object]:
+        version = self.connection.version
+        if about is None:
+            return fields(self.identity, version)
+        message_id = about.message_id
+        return fields(
+            self.identity,
+            version,
+            direction=Direction.IN.value,
+            action=self._known_action(about),
+            message_id=message_id and plain(message_id),
+        )
+
+    def _known_action(self, about: Any) -> str | None:
+        """Its action, unless that is a word of the peer's own."""
+        action: str | None = getattr(about, "action", None)
+        return action if action in (self.connection.actions or ()) else None
+
+    def _log_fault(self, about: Any, error: BaseException) -> None:
+        self.log(logging.ERROR, "the handler of %s failed", about.action, about=about, exc_info=error)
+
+    def _tell(self, about: Any, deviations: Sequence[Deviation]) -> None:
         """What was put up with, without a word of the peer's own (F-69)."""
         first = deviations[0]
-        what = f"{action}: put up with {first.repair.value} at {first.path}, and {len(deviations) - 1} more"
-        self._complain(logging.INFO, what)
+        what = f"{about.action}: put up with {first.repair.value} at {first.path}, and {len(deviations) - 1} more"
+        self._complain(logging.INFO, what, about)
+
+    # -- more events --
 
     def _on_overdue(self, event: CallOverdue) -> None:
-        logger.error("%r: the handler of %s took too long", self.identity, event.call.action)
+        self.log(logging.ERROR, "the handler of %s took too long", event.call.action, about=event.call)
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
         if isinstance(event, CallSucceeded) and event.deviations:
-            self._tell(event.call.action, event.deviations)
+            self._tell(event.call, event.deviations)
         waiter = self._waiters.pop(event.call, None)
         if waiter is not None:
             waiter.settle(event.response if isinstance(event, CallSucceeded) else event.error)
 
     def _on_late_response(self, event: LateResponse) -> None:
-        logger.info("%r: the answer to %s came too late", self.identity, event.call.action)
+        self.log(logging.INFO, "the answer to %s came too late", event.call.action, about=event.call)
 
     def _on_duplicate(self, event: DuplicateCall) -> None:
-        self._complain(logging.INFO, f"{event.action} came again")
+        self._complain(logging.INFO, f"{self._known_action(event) or 'a CALL'} came again", event)
 
     def _on_misbehaviour(self, event: PeerMisbehaved) -> None:
         # The description never quotes the peer: there may be a secret in it (F-40).
-        self._complain(logging.WARNING, f"{event.reason.value}: {event.description}")
+        self._complain(logging.WARNING, f"{event.reason.value}: {event.description}", event)
 
-    def _complain(self, level: int, what: str) -> None:
+    def _complain(self, level: int, what: str, about: Any = None) -> None:
         """Log what may come any number of times: a peer must not fill the log (F-130)."""
         self._complaints += 1
-        logger.log(level if self._complaints <= MAX_COMPLAINTS else logging.DEBUG, "%r: %s", self.identity, what)
+        self.log(level if self._complaints <= MAX_COMPLAINTS else logging.DEBUG, "%s", what, about=about)
         if self._complaints == MAX_COMPLAINTS:
-            logger.warning("%r: what else there is to say about it is logged at DEBUG", self.identity)
+            self.log(logging.WARNING, "what else there is to say about it is logged at DEBUG")
 
     def _on_opened(self, event: ConnectionOpened) -> None:
-        logger.info("%r: connected, OCPP %s", self.identity, event.version)
+        self.log(logging.INFO, "connected, OCPP %s", event.version)
         if self.runner is not None:
             self._wire = self.runner.wire(self, event.version)
         self.decided.set()
 
     def _on_probe_answered(self, _: ProbeAnswered) -> None:
-        logger.debug("%r: is alive", self.identity)
+        self.log(logging.DEBUG, "is alive")
 
     def _on_refused(self, event: ConnectionRefused) -> None:
-        logger.info("%r: not connected: %s %r", self.identity, event.status, event.reason)
+        self.log(logging.INFO, "not connected: %s %r", event.status, event.reason)
         self.end = event
         self.decided.set()
 
     def _on_closed(self, event: ConnectionClosed) -> None:
-        logger.info("%r: disconnected: %s %r", self.identity, event.code, event.reason)
+        self.log(logging.INFO, "disconnected: %s %r", event.code, event.reason)
         self.end = event
         self.decided.set()
 
@@ -519,7 +548,7 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
 
     def _decide(self, decision: Decision | BaseException) -> None:
         if isinstance(decision, BaseException):
-            logger.error("%r: the authenticate hook failed", self.identity, exc_info=decision)
+            self.log(logging.ERROR, "the authenticate hook failed", exc_info=decision)
         status = self.handlers.refusal(decision)
         if status is None:
             self.connection.accept(now=self.now())
