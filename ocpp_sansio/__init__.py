@@ -4,8 +4,8 @@ This package opens no socket, starts no thread, reads no clock. ``ocpp_transport
 
 The messages are packages of their own, one per version: ``from ocpp_sansio import v16``, ``v201`` or ``v21``. The
 connections come with the WebSocket library, which is as much to import as all the rest: that is done when one of them
-is asked for, and so it is with what not everybody needs: the typed DataTransfer, the judge of who may connect, and the
-connection over a WebSocket of others.
+is asked for, and so it is with what not everybody needs: the typed DataTransfer, the judge of who may connect, what
+connects again, and the connection over a WebSocket of others.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ from .application import Authenticate, CentralSystem, Decision
 from .diagnosis import validate
 from .errors import (
     CallCancelled,
+    CallExpired,
     CallFailure,
     CallRefused,
     CallTimedOut,
@@ -27,6 +28,7 @@ from .errors import (
     QueueFull,
     Rejection,
     SessionClosed,
+    Unsendable,
     Violation,
 )
 from .events import (
@@ -72,14 +74,20 @@ from .session import CentralSystemSession, ChargePointSession, Direction, Sessio
 from .version import NoMatch, Version
 
 if TYPE_CHECKING:
+    from .backlog import Backlog
+    from .backoff import Backoff
     from .connection import CentralSystemConnection, ChargePointConnection
     from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
+    from .dialer import Dialer, DialFailure
     from .hosted import HostedConnection
     from .security import Account, Authentication, PasswordHash, SecurityProfile
 else:
     _ON_DEMAND = {
+        "Backlog": ".backlog",
+        "Backoff": ".backoff",
         **dict.fromkeys(("CentralSystemConnection", "ChargePointConnection"), ".connection"),
         **dict.fromkeys(("DataTransfer", "DataTransfers", "TransferRefused", "TransferStatus"), ".data_transfer"),
+        **dict.fromkeys(("DialFailure", "Dialer"), ".dialer"),
         "HostedConnection": ".hosted",
         **dict.fromkeys(("Account", "Authentication", "PasswordHash", "SecurityProfile"), ".security"),
     }
@@ -99,7 +107,10 @@ __all__ = [
     "Actions",
     "Authenticate",
     "Authentication",
+    "Backlog",
+    "Backoff",
     "CallCancelled",
+    "CallExpired",
     "CallFailed",
     "CallFailure",
     "CallOverdue",
@@ -127,6 +138,8 @@ __all__ = [
     "Datatype",
     "Decision",
     "Deviation",
+    "DialFailure",
+    "Dialer",
     "Direction",
     "DuplicateCall",
     "ErrorCode",
@@ -165,6 +178,7 @@ __all__ = [
     "TransferRefused",
     "TransferStatus",
     "TransportFacts",
+    "Unsendable",
     "Version",
     "Violation",
     "in_force",

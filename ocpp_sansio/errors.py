@@ -19,6 +19,7 @@ from .version import Version
 
 __all__ = [
     "CallCancelled",
+    "CallExpired",
     "CallFailure",
     "CallRefused",
     "CallTimedOut",
@@ -31,6 +32,7 @@ __all__ = [
     "QueueFull",
     "Rejection",
     "SessionClosed",
+    "Unsendable",
     "Violation",
 ]
 
@@ -191,6 +193,17 @@ class CallCancelled(CallFailure):
 
     def __str__(self) -> str:
         return "cancelled"
+
+
+class CallExpired(CallFailure):
+    """There was no connection, or it was busy, for as long as the call might wait: it is not sent any more."""
+
+    def __str__(self) -> str:
+        return "it could not be sent in time"
+
+
+class Unsendable(CallFailure):
+    """The call has waited for a connection, and the one that came about cannot take it: it speaks another version."""
 
 
 class Rejection(OcppError):

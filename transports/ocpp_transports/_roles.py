@@ -18,8 +18,8 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import attrs
 
 from ocpp_sansio import (
+    CallExpired,
     CallFailed,
-    CallFailure,
     CallReceived,
     CallSucceeded,
     ConnectionClosed,
@@ -36,6 +36,7 @@ from ocpp_sansio import (
     validate,
 )
 from ocpp_sansio.application import CentralSystemRole, Part, RoleVerbs
+from ocpp_sansio.dialer import Cause
 from ocpp_sansio.machine import Link
 from ocpp_sansio.store import Persist, Store
 
@@ -88,17 +89,11 @@ class ChargePointRole(RoleVerbs, Protocol):
     def receive_event(self, event: Event, *, now: float) -> None: ...
 
 
-class CallExpired(CallFailure):
-    """The station had no link, or was busy, for as long as the command might wait: it is not sent any more."""
-
-    def __str__(self) -> str:
-        return "it could not be sent in time"
-
-
-def log_failure(identity: str, error: Exception) -> None:
+def log_failure(identity: str, error: Exception) -> Cause:
     """Say why there is no connection. What is not the doing of the network is a fault of ours."""
     is_fault = not isinstance(error, OSError | HandshakeFailed)
     logger.warning("%r: no connection: %s", identity, error, exc_info=is_fault, extra=fields(identity))
+    return error.refusal if isinstance(error, HandshakeFailed) else error
 
 
 def drain(role: RoleVerbs, store: Store, act: Callable[[Any], object], now: Callable[[], float]) -> None:

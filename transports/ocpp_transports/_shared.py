@@ -95,6 +95,7 @@ class HandshakeFailed(OcppError):
 
     def __init__(self, refusal: ConnectionRefused) -> None:
         super().__init__(refusal.status, refusal.reason)
+        self.refusal: ConnectionRefused = refusal
         self.status: int | None = refusal.status
         """The HTTP status: 401 for wrong credentials, 404 for an unknown identity…; ``None``: it never came to one."""
         self.reason: str = refusal.reason

@@ -30,6 +30,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
+from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap, VersionedActions
 from ocpp_sansio.store import Store
@@ -424,17 +425,21 @@ async def operate(
         )
 
     tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
-    backoff = backoff or Backoff()
+    dialer = Dialer([url], now=loop.time(), chance=random.random, backoff=backoff)
 
     async def keep_connected() -> None:
         while True:
+            await asyncio.sleep(max((dialer.next_timeout() or 0.0) - loop.time(), 0.0))
+            if dialer.dial(now=loop.time()) is None:
+                continue
+            cause: Cause
             try:
                 async with _connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as central_system:
-                    backoff.reset()
-                    await central_system.wait_closed()
+                    dialer.connected(now=loop.time())
+                    cause = await central_system.wait_closed()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
-                log_failure(identity, error)
-            await asyncio.sleep(backoff.wait(random.random()))  # noqa: S311 - it keeps no secret
+                cause = log_failure(identity, error)
+            dialer.failed(cause, now=loop.time())
 
     async with _running(_ChargePointRunner, Part(point, store, act), limits or Limits()) as runner:
         keeper = loop.create_task(keep_connected())

@@ -38,6 +38,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
+from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap, VersionedActions
 from ocpp_sansio.store import Store
@@ -269,7 +270,7 @@ def operate(
     runner = ChargePointThread(Part(point, store, act))
     keeper = _Keeper(
         lambda: _connected(new_connection(), identity, ChargePointHandlers(), tls, runner),
-        backoff or Backoff(),
+        Dialer([url], now=time.monotonic(), chance=random.random, backoff=backoff),
         identity,
     )
     try:
@@ -283,10 +284,10 @@ class _Keeper:
     """Keeps a charge point connected, in a thread."""
 
     def __init__(
-        self, connect: Callable[[], AbstractContextManager[RemoteCentralSystem]], backoff: Backoff, identity: str
+        self, connect: Callable[[], AbstractContextManager[RemoteCentralSystem]], dialer: Dialer[str], identity: str
     ) -> None:
         self._connect = connect
-        self._backoff = backoff
+        self._dialer = dialer
         self._identity = identity
         self._central_system: RemoteCentralSystem | None = None
         self._stopping = threading.Event()
@@ -294,15 +295,21 @@ class _Keeper:
         self._thread.start()
 
     def _run(self) -> None:
+        dialer = self._dialer
         while not self._stopping.is_set():
+            if dialer.dial(now=time.monotonic()) is None:
+                self._stopping.wait(max((dialer.next_timeout() or 0.0) - time.monotonic(), 0.0))
+                continue
+            cause: Cause
             try:
                 with self._connect() as self._central_system:
-                    self._backoff.reset()
+                    dialer.connected(now=time.monotonic())
                     if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
                         self._central_system.wait_closed()
+                cause = self._central_system.closed or ConnectionAbortedError()
             except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
-                log_failure(self._identity, error)
-            self._stopping.wait(self._backoff.wait(random.random()))  # noqa: S311 - it keeps no secret
+                cause = log_failure(self._identity, error)
+            dialer.failed(cause, now=time.monotonic())
 
     def stop(self) -> None:
         """Close the connection, and make no other."""

@@ -32,6 +32,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
+from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.session import Tap, VersionedActions
 from ocpp_sansio.store import Store
@@ -411,19 +412,23 @@ async def operate(
         )
 
     tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
-    backoff = backoff or Backoff()
+    dialer = Dialer([url], now=trio.current_time(), chance=random.random, backoff=backoff)
     scope, gone = trio.CancelScope(), trio.Event()
 
     async def keep_connected() -> None:
         with scope:
             while True:
+                await trio.sleep(max((dialer.next_timeout() or 0.0) - trio.current_time(), 0.0))
+                if dialer.dial(now=trio.current_time()) is None:
+                    continue
+                cause: Cause
                 try:
                     async with _connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as peer:
-                        backoff.reset()
-                        await peer.wait_closed()
+                        dialer.connected(now=trio.current_time())
+                        cause = await peer.wait_closed()
                 except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
-                    log_failure(identity, error)
-                await trio.sleep(backoff.wait(random.random()))  # noqa: S311 - it keeps no secret
+                    cause = log_failure(identity, error)
+                dialer.failed(cause, now=trio.current_time())
         gone.set()
 
     async with _running(_ChargePointRunner, Part(point, store, act), limits or Limits()) as runner:
