@@ -128,8 +128,8 @@ class Adapter(ABC):
         """A handler that waits for the gate, in the way of this adapter's handlers."""
 
     @abstractmethod
-    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Future[Any]]) -> Callable[..., Any]:
-        """A handler that calls the peer before it answers it, and keeps what it hears: one outcome each."""
+    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Any]) -> Callable[..., Any]:
+        """A handler that calls the peer before it answers it, and keeps what it hears, a failure as well."""
 
 
 class AsyncAdapter(Adapter):
@@ -197,14 +197,12 @@ class AsyncAdapter(Adapter):
 
         return handler
 
-    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Future[Any]]) -> Callable[..., Any]:
+    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Any]) -> Callable[..., Any]:
         async def handler(peer: Any, request: Any) -> Any:
-            outcome = Future[Any]()
-            heard.append(outcome)
             try:
-                outcome.set_result(await peer.call(question))
+                heard.append(await peer.call(question))
             except OcppError as error:
-                outcome.set_exception(error)
+                heard.append(error)
                 raise
             return answer(peer, request)
 
@@ -241,14 +239,12 @@ class SyncAdapter(Adapter):
 
         return handler
 
-    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Future[Any]]) -> Callable[..., Any]:
+    def asking(self, question: Any, answer: Callable[..., Any], heard: list[Any]) -> Callable[..., Any]:
         def handler(peer: Any, request: Any) -> Any:
-            outcome = Future[Any]()
-            heard.append(outcome)
             try:
-                outcome.set_result(peer.call(question))
+                heard.append(peer.call(question))
             except OcppError as error:
-                outcome.set_exception(error)
+                heard.append(error)
                 raise
             return answer(peer, request)
 
