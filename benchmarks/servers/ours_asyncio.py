@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+from ocpp_sansio import CentralSystem
 from ocpp_transports.asyncio import serve as serve_stations
 
 from .application import csms
 from .report import listening
 
 
-async def _serve() -> None:
-    async with serve_stations(csms, port=0) as server:
+async def _serve(served: CentralSystem) -> None:
+    async with serve_stations(served, port=0) as server:
         listening(server.port)
         await asyncio.get_running_loop().create_future()
 
 
-def serve() -> None:
-    asyncio.run(_serve())
+def serve(served: CentralSystem = csms) -> None:
+    asyncio.run(_serve(served))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import trio
 
+from ocpp_sansio import CentralSystem
 from ocpp_transports.trio import serve as serve_stations
 
 from .application import csms
 from .report import listening
 
 
-async def _serve() -> None:
-    async with serve_stations(csms, port=0) as server:
+async def _serve(served: CentralSystem) -> None:
+    async with serve_stations(served, port=0) as server:
         listening(server.port)
         await trio.sleep_forever()
 
 
-def serve() -> None:
-    trio.run(_serve)
+def serve(served: CentralSystem = csms) -> None:
+    trio.run(_serve, served)
