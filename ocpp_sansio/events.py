@@ -209,6 +209,8 @@ class PeerMisbehaved:
     """The code of the CALLERROR that was sent; ``None``: nothing was sent."""
     violations: tuple[Violation, ...] = ()
     """What is wrong with the payload, when that is the reason."""
+    times: int = 1
+    """How often, when it came in a flood: then all else is about the first of them (F-95)."""
 
 
 @attrs.frozen

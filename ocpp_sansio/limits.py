@@ -2,7 +2,7 @@
 
 Bounds of what is read but never kept, and a few that nobody needs otherwise, are constants of the modules that use
 them: ``messages.MAX_DEPTH``, ``tolerance.MAX_DEVIATIONS`` and ``tolerance.MAX_ENUM_LENGTH``,
-``session.BAD_MESSAGE_WINDOW``, ``application.MAX_ACCEPTED``, ``data_transfer.MAX_QUOTED``.
+``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``application.MAX_ACCEPTED``, ``data_transfer.MAX_QUOTED``.
 """
 
 from __future__ import annotations

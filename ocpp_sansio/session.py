@@ -89,6 +89,8 @@ R = TypeVar("R", bound=Response)
 
 BAD_MESSAGE_WINDOW: Final = 60.0
 """Seconds within which ``Limits.max_bad_messages`` are counted."""
+MAX_TOLD_APART: Final = 100
+"""Events that wait to be taken before more misbehaviour of one kind is told in a single one."""
 MAX_ERROR_HEAD: Final = 4096
 """Bytes that the longest id, code and description of a CALLERROR take."""
 POLICY_VIOLATION: Final = 1008
@@ -605,7 +607,12 @@ class Session:
         """Report what the peer did wrong and, given a code and an id to answer to, answer it."""
         if message_id is None:
             code = None
-        self._events.append(PeerMisbehaved(reason, description, self._quote(text), message_id, code, violations))
+        last = self._events[-1] if len(self._events) >= MAX_TOLD_APART else None
+        if isinstance(last, PeerMisbehaved) and (last.reason, last.answered) == (reason, code):
+            # However much of it comes at once, it takes no memory (F-95).
+            self._events[-1] = attrs.evolve(last, times=last.times + 1)
+        else:
+            self._events.append(PeerMisbehaved(reason, description, self._quote(text), message_id, code, violations))
         if message_id is not None and code is not None:
             self._send(self._error(message_id, code, description, _report(violations, self.version, self.limits)))
 

@@ -818,6 +818,24 @@ def test_unsolicited_answers_leave_nothing_behind():
     assert isinstance(received, CallReceived)
 
 
+def test_a_flood_at_once_is_told_in_few_words_f_95():
+    """F-95: nobody has taken an event meanwhile; of each kind the first is told, and how many there were."""
+    session = central_system()
+    for number in range(1000):
+        session.receive_data(json.dumps([3, str(number), {}]), now=0.0)
+    session.receive_data('[2,"a","Heartbeat",{}]', now=0.0)
+    for number in range(1000):
+        session.receive_data(json.dumps([2, f"c{number}", "Nonsense", {}]), now=0.0)
+    session.receive_data(json.dumps([3, "last", {}]), now=0.0)
+    *single, flood, call, unknown, last = events(session)
+    assert [(event.message_id, event.times) for event in single] == [(str(number), 1) for number in range(99)]
+    assert (flood.message_id, flood.times) == ("99", 901)
+    assert isinstance(call, CallReceived)
+    assert (unknown.reason, unknown.message_id, unknown.times) == (Misbehaviour.UNKNOWN_ACTION, "c0", 1000)
+    assert (last.message_id, last.times) == ("last", 1)
+    assert len(session.bytes_to_send()) == 1000
+
+
 # -- SEND (2.1) --
 
 STREAM = {"data": [{"t": 0.5, "v": "1"}], "id": 1, "pending": 0, "basetime": NOON}

@@ -474,7 +474,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_misbehaviour(self, event: PeerMisbehaved) -> None:
         # The description never quotes the peer: there may be a secret in it (F-40).
-        self._complain(logging.WARNING, f"{event.reason.value}: {event.description}", event)
+        often = "" if event.times == 1 else f", {event.times} times"
+        self._complain(logging.WARNING, f"{event.reason.value}: {event.description}{often}", event)
 
     def _complain(self, level: int, what: str, about: Any = None) -> None:
         """Log what may come any number of times: a peer must not fill the log (F-130)."""
