@@ -42,9 +42,6 @@ __all__ = ["Backlog", "CallLink"]
 
 R = TypeVar("R", bound=Response)
 
-BUSY_RETRY: Final = 1.0
-"""Seconds until a link is tried again that had no room for one more CALL, unless it tells something before that."""
-
 
 class CallLink(Protocol):
     """What a backlog needs of a session or a connection."""
@@ -88,7 +85,6 @@ class Backlog:
         self._link: CallLink | None = None
         self._current: _Current | None = None
         """The one that the link has."""
-        self._retry_at = math.inf
         self._closed = False
 
     # -- what the driver asks --
@@ -100,7 +96,6 @@ class Backlog:
     def next_timeout(self) -> float | None:
         """When ``handle_timeout`` wants to be called; ``None``: not before something else happens."""
         deadline = min(self._queue.values(), default=math.inf)
-        deadline = min(deadline, self._retry_at)
         return None if deadline == math.inf else deadline
 
     # -- commands --
@@ -119,7 +114,7 @@ class Backlog:
         ``math.inf`` for no limit. With ``expires_in`` no link is given it when so many seconds have passed.
 
         Its outcome is one of those of :meth:`ocpp_sansio.ChargePointSession.call`, or a CallFailed with CallExpired,
-        or with Unsendable, if it waited and the link that came about does not speak the version of the request.
+        or with Unsendable, if the link that came about cannot take it.
 
         Raises:
             InvalidMessage: the request breaks its schema.
@@ -177,7 +172,7 @@ class Backlog:
     def link_down(self, *, now: float) -> None:
         """There is no link. Each of its events has been received; if one is missing, nobody knows what became of it."""
         self._advance(now)
-        self._link, self._retry_at = None, math.inf
+        self._link = None
         if self._current is not None:
             current, self._current = self._current, None
             self._fail(current.call, ConnectionLost(sent=True))
@@ -194,11 +189,6 @@ class Backlog:
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: give up what has waited too long. An extra call does nothing."""
         self._advance(now)
-        for call in [call for call, at in self._queue.items() if at <= self._now]:
-            del self._queue[call]
-            self._fail(call, CallExpired())
-        if self._retry_at <= self._now:
-            self._send_next()
 
     # -- inside --
 
@@ -220,14 +210,10 @@ class Backlog:
 
     def _send_next(self) -> None:
         """Give the link what is to be sent next, if it has nothing of ours."""
-        self._retry_at = math.inf
         while self._link is not None and self._current is None and self._queue:
             call = next(iter(self._queue))
             try:
                 sent = self._link.call(call.request, now=self._now, timeout=call.timeout)
-            except QueueFull:
-                self._retry_at = self._now + BUSY_RETRY
-                return
             except SessionClosed:  # it is about to be gone
                 self._link = None
             except LocalProtocolError as error:
@@ -241,6 +227,9 @@ class Backlog:
 
     def _advance(self, now: float) -> None:
         self._now = max(self._now, now)
+        for call in [call for call, at in self._queue.items() if at <= self._now]:
+            del self._queue[call]
+            self._fail(call, CallExpired())
 
 
 def _is_sent_in_a_call(request: object) -> bool:

@@ -203,7 +203,10 @@ class CallExpired(CallFailure):
 
 
 class Unsendable(CallFailure):
-    """The call has waited for a connection, and the one that came about cannot take it: it speaks another version."""
+    """The call has waited for a connection, and the one that came about cannot take it.
+
+    It speaks another version, or others have filled its queue.
+    """
 
 
 class Rejection(OcppError):

@@ -32,7 +32,6 @@ from ocpp_sansio import (
     v21,
     v201,
 )
-from ocpp_sansio.backlog import BUSY_RETRY
 
 
 def request(text: str) -> v16.DataTransferRequest:
@@ -283,7 +282,9 @@ def test_once_it_is_sent_a_call_does_not_expire_but_what_comes_back_unsent_does(
     assert site.backlog.next_timeout() is None
     site.lose()
     assert site.backlog.next_timeout() == site.now + 20
-    site.wait(20)
+    site.now += 20
+    site.connect()
+    assert site.arrived == ["a", "somebody else's"]
     assert site.told() == [("b", CallExpired)]
 
 
@@ -365,26 +366,15 @@ def test_where_no_call_may_wait_one_can_still_be_made_f_124() -> None:
     assert site.told() == [("b", "b")]
 
 
-def test_a_link_that_has_no_room_is_tried_again_when_it_says_something_or_after_a_while_f_124() -> None:
-    site = Site(Limits(max_queued_calls=0, call_timeout=0.5))
+def test_a_call_fails_for_which_others_have_left_no_room_on_the_link_f_124() -> None:
+    site = Site(Limits(max_queued_calls=0))
     link = site.connect()
-    link.call(request("x"), now=site.now, timeout=5.0)
+    link.call(request("x"), now=site.now)
     site.call("a")
-    assert site.backlog.next_timeout() == site.now + BUSY_RETRY
-    site.wait(0.1)
-    site.answer()
-    assert site.arrived == ["x", "a"]
-    assert site.backlog.next_timeout() is None
-    site.answer()
-
-    given_up = link.call(request("y"), now=site.now)
-    link.cancel(given_up, now=site.now)
-    site.drive()
-    site.call("b")
-    site.wait(0.5)  # it times out, and there is nothing more to say about it
-    assert site.arrived[-1] == "y"
-    site.wait(0.5)
-    assert site.arrived[-1] == "b"
+    (outcome,) = site.outcomes
+    assert outcome[0] == "a"
+    assert isinstance(outcome[1], Unsendable)
+    assert str(outcome[1]) == "0 calls are waiting already"
 
 
 # -- the end --
