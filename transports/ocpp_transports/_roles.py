@@ -294,6 +294,7 @@ class Wire:
             self._conclude(CallFailed(handle, ConnectionLost(sent=False)))
         else:
             self._handles[call] = handle
+            self._driver.begun(call)
 
     # -- where the role is run: what it needs of a link --
 

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from inspect import isawaitable
 from ssl import SSLContext
@@ -53,6 +54,7 @@ from ocpp_sansio.application import DISPLACED
 from ocpp_sansio.handlers import Handlers
 
 from ._logging import fields, log_messages, logger, plain
+from .observing import Observer, Watch
 from .tls import client_context
 
 if TYPE_CHECKING:
@@ -232,6 +234,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """What has come and needs no answer, until fewer handlers of such things are at work: message and handler."""
         self._hearing = 0
         self._complaints = 0
+        self.observer: Observer | None = None
+        """Who wants to know what happens."""
+        self._watch: Watch | None = None
+        """Tells it, once the connection is open."""
+        self._reactions: Mapping[type[Any], Callable[[Any, Any], None]] = self._REACTIONS
         log_messages(self)
 
     # -- for the adapter to fill in --
@@ -255,11 +262,17 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     # -- commands --
 
-    def wait_for(self, call: PendingCall[R]) -> Waiter[R, F]:
-        """Have a new call sent; its outcome will come to the waiter."""
+    def wait_for(self, call: PendingCall[R], context: Context | None = None) -> Waiter[R, F]:
+        """Have a new call, made in this context or in the current one, sent; its outcome will come to the waiter."""
         waiter = self._waiters[call] = Waiter(call, self.new_flag())
+        self.begun(call, context)
         self.drive()
         return waiter
+
+    def begun(self, call: PendingCall[Any], context: Context | None = None) -> None:
+        """A new call has been handed to the session."""
+        if self._watch is not None:
+            self._watch.calling(call, context)
 
     def give_up(self, waiter: Waiter[Any, F]) -> None:
         """Nobody waits for the outcome any more. If it has come meanwhile, nothing happens (F-11)."""
@@ -299,7 +312,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """Act on every event."""
         next_event = self.connection.next_event
         while (event := next_event()) is not None:
-            self._REACTIONS[type(event)](self, event)
+            self._reactions[type(event)](self, event)
             if self._wire is not None:
                 self._wire.carry(event)
         if self._unheard or self.connection.busy:
@@ -350,6 +363,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
         else:
             if answered:
                 self.handlers.answered(self.peer, call, response)
+                if self._watch is not None:
+                    self._watch.answered(call)
 
     def refuse(self, call: CallReceived[Any], error: BaseException) -> None:
         """Answer a CALL with an error: that which was raised to be the answer, or InternalError."""
@@ -360,12 +375,15 @@ class Dispatcher(ABC, Generic[C, H, F]):
             # What went wrong inside is for the application's log, not for its peer (F-12, F-103).
             self._log_fault(call, error)
         with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
-            self.connection.reject(call, *answer, now=self.now())
+            if self.connection.reject(call, *answer, now=self.now()) and self._watch is not None:
+                self._watch.answered(call, answer[0])
 
     def ignore(self, call: CallReceived[Any]) -> None:
         """Leave a CALL unanswered."""
         with suppress(LocalProtocolError):  # it was answered long ago
             self.connection.ignore(call, now=self.now())
+            if self._watch is not None:
+                self._watch.ignored(call)
 
     def _on_send(self, event: SendReceived) -> None:
         if event.deviations:
@@ -458,6 +476,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_overdue(self, event: CallOverdue) -> None:
         self.log(logging.ERROR, "the handler of %s took too long", event.call.action, about=event.call)
+        if self._watch is not None:
+            self._watch.answered(event.call, ErrorCode.INTERNAL_ERROR)
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
         if isinstance(event, CallSucceeded) and event.deviations:
@@ -486,6 +506,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_opened(self, event: ConnectionOpened) -> None:
         self.log(logging.INFO, "connected, OCPP %s", event.version)
+        if self.observer is not None:
+            self._watch = self._watched_by(self.observer, event.version)
         if self.runner is not None:
             self._wire = self.runner.wire(self, event.version)
         self.decided.set()
@@ -493,8 +515,22 @@ class Dispatcher(ABC, Generic[C, H, F]):
     def _on_probe_answered(self, _: ProbeAnswered) -> None:
         self.log(logging.DEBUG, "is alive")
 
+    def _watched_by(self, observer: Observer, version: Version) -> Watch | None:
+        try:
+            watch = Watch(self, observer.opened(self.identity, version, self.handlers.role))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the end of the connection (F-14)
+            self.log(logging.ERROR, "the observer failed", exc_info=error)
+            return None
+        self._reactions = {**self._REACTIONS, **self._WATCHED}
+        return watch
+
     def _on_refused(self, event: ConnectionRefused) -> None:
         self.log(logging.INFO, "not connected: %s %r", event.status, event.reason)
+        if self.observer is not None:
+            try:
+                self.observer.refused(self.identity, event.status)
+            except Exception as error:  # noqa: BLE001 - as above
+                self.log(logging.ERROR, "the observer failed", exc_info=error)
         self.end = event
         self.decided.set()
 
@@ -517,6 +553,42 @@ class Dispatcher(ABC, Generic[C, H, F]):
         ProbeAnswered: _on_probe_answered,
         ConnectionRefused: _on_refused,
         ConnectionClosed: _on_closed,
+    }
+
+    # -- events, where somebody watches --
+
+    def _on_watched_call(self, call: CallReceived[Any]) -> None:
+        assert self._watch is not None
+        with self._watch.handling(call):
+            self._REACTIONS[type(call)](self, call)
+
+    def _on_watched_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
+        assert self._watch is not None
+        self._watch.concluded(event)
+        self._REACTIONS[type(event)](self, event)
+
+    def _on_watched_late_response(self, event: LateResponse) -> None:
+        assert self._watch is not None
+        self._watch.look_at_wire()
+        self._on_late_response(event)
+
+    def _on_watched_misbehaviour(self, event: PeerMisbehaved) -> None:
+        assert self._watch is not None
+        self._watch.misbehaved(event)
+        self._on_misbehaviour(event)
+
+    def _on_watched_end(self, event: ConnectionClosed) -> None:
+        assert self._watch is not None
+        self._watch.closed(event)
+        self._REACTIONS[type(event)](self, event)
+
+    _WATCHED: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
+        CallReceived: _on_watched_call,
+        CallSucceeded: _on_watched_outcome,
+        CallFailed: _on_watched_outcome,
+        LateResponse: _on_watched_late_response,
+        PeerMisbehaved: _on_watched_misbehaviour,
+        ConnectionClosed: _on_watched_end,
     }
 
 
