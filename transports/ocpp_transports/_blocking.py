@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -262,10 +263,12 @@ class Driver(Dispatcher[C, H, _Flag]):
     def outcome(self, begin: Callable[[], PendingCall[R]]) -> R:
         """Make a call, and run the connection until it has its outcome."""
         errand = _Errand(begin)
+        # It is made here, whichever thread runs the connection.
+        context = None if self._watch is None else copy_context()
 
         def start() -> None:
             try:
-                errand.waiter = self.wait_for(begin())
+                errand.waiter = self.wait_for(begin(), context)
             except Exception as error:  # noqa: BLE001 - for the thread that asked
                 errand.error = error
 
