@@ -33,7 +33,7 @@ from ocpp_sansio import (
 from ocpp_sansio.application import Part
 
 from ._roles import ChargePointRunner, Runner, StationsRunner
-from ._shared import C, Dispatcher, H, ServerDispatcher, Waiter
+from ._shared import C, Dispatcher, H, Leave, ServerDispatcher, Waiter
 
 __all__ = ["ChargePointThread", "Driver", "Selector", "ServerDriver", "StationsThread"]
 
@@ -256,6 +256,9 @@ class Driver(Dispatcher[C, H, _Flag]):
 
     def perform(self, act: Callable[[], None]) -> None:
         self.post(partial(super().perform, act))
+
+    def leave(self, how: Leave) -> None:
+        self.post(partial(super().leave, how))
 
     def begin_close(self, code: int, reason: str) -> None:
         self.post(partial(super().begin_close, code, reason))

@@ -8,6 +8,7 @@ is answered to whom, and when, is decided by :mod:`ocpp_sansio`.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from abc import ABC, abstractmethod
 from collections import deque
@@ -18,6 +19,8 @@ from functools import partial
 from inspect import isawaitable
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+import attrs
 
 from ocpp_sansio import (
     CallFailed,
@@ -68,6 +71,7 @@ __all__ = [
     "Flag",
     "H",
     "HandshakeFailed",
+    "Leave",
     "Listening",
     "Peer",
     "ServerDispatcher",
@@ -161,6 +165,16 @@ def served(
     )
 
 
+@attrs.frozen
+class Leave:
+    """How a server takes its leave of a connection."""
+
+    code: int
+    reason: str
+    retry_after: float
+    """Seconds until it can be expected to be back, for whoever is still asking to be let in."""
+
+
 class Flag(Protocol):
     """Something a task or a thread can wait for: set once, never cleared."""
 
@@ -233,6 +247,10 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self._unheard: deque[tuple[Any, Callable[[], object]]] = deque()
         """What has come and needs no answer, until fewer handlers of such things are at work: message and handler."""
         self._hearing = 0
+        self._attentive = False
+        """Whether there is something to see to after each event."""
+        self._leave: Leave | None = None
+        """How the connection is to be closed once no CALL is under way."""
         self._complaints = 0
         self.observer: Observer | None = None
         """Who wants to know what happens."""
@@ -296,6 +314,12 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.connection.close(code, reason, now=self.now())
         self.drive()
 
+    def leave(self, how: Leave) -> None:
+        """Close the connection as soon as no CALL is under way on it. One that is not open yet is told to come back."""
+        if self.end is None:
+            self._leave, self._attentive = how, True
+            self.drive()
+
     def let_go(self) -> None:
         """The transport is gone. The last thing that happens: who waits for it expects everything else to be over."""
         self.peer = None  # it refers back to this dispatcher (F-132)
@@ -315,6 +339,17 @@ class Dispatcher(ABC, Generic[C, H, F]):
             self._reactions[type(event)](self, event)
             if self._wire is not None:
                 self._wire.carry(event)
+        if self._unheard or self._attentive:
+            self._attend()
+
+    def _attend(self) -> None:
+        """See to what has to be seen to while there is something special about this connection."""
+        is_at_work = self._hearing or self._unheard or not self.connection.is_idle
+        if self._leave is not None and self.connection.is_open and not is_at_work:
+            code, reason = self._leave.code, self._leave.reason
+            self._leave = None
+            self.connection.close(code, reason, now=self.now())
+            self.react()
         if self._unheard or self.connection.busy:
             # Who waits for the peer's answer may be one of the handlers at work: more is read for it, as it is for a
             # handler of CALLs, and as much (F-100). Who waits for nothing needs no more than what has been read.
@@ -324,6 +359,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
                 self._complain(logging.WARNING, TOO_MUCH[1])
                 self.connection.close(*TOO_MUCH, now=self.now())
                 self.react()  # the end of every call, and so of who waits: this happens once
+        self._attentive = self.connection.busy or self._leave is not None
 
     def _on_call(self, call: CallReceived[Any]) -> None:
         if call.deviations:
@@ -597,6 +633,10 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
 
     def _on_requested(self, event: ConnectionRequested) -> None:
         self.identity = event.identity
+        if self._leave is not None:
+            later = [("Retry-After", str(math.ceil(self._leave.retry_after)))]
+            self.connection.reject_connection(503, self._leave.reason, later, now=self.now())
+            return
         try:
             decision = self.handlers.admit(event)
         except BaseException as error:
