@@ -28,7 +28,8 @@ class Put:
 
     topic: str
     key: str
-    value: bytes
+    value: bytes = attrs.field(repr=lambda value: f"<{len(value)} bytes>")
+    """No log is to have it: there are passwords and idTags among them (RPC-146)."""
 
 
 @attrs.frozen

@@ -9,5 +9,20 @@ from . import effects
 from .backbone import Backbone, Block, ConnectorSetup, Setup
 from .charge_point import ChargePoint
 from .keys import Access, Key
+from .security import Equipment, LinkSecurity, Security
+from .trigger import ExtendedTriggerMessages
 
-__all__ = ["Access", "Backbone", "Block", "ChargePoint", "ConnectorSetup", "Key", "Setup", "effects"]
+__all__ = [
+    "Access",
+    "Backbone",
+    "Block",
+    "ChargePoint",
+    "ConnectorSetup",
+    "Equipment",
+    "ExtendedTriggerMessages",
+    "Key",
+    "LinkSecurity",
+    "Security",
+    "Setup",
+    "effects",
+]

@@ -45,6 +45,7 @@ __all__ = [
     "ConnectorSetup",
     "Connectors",
     "Gate",
+    "KeyGate",
     "Lookup",
     "Meter",
     "Notice",
@@ -185,6 +186,9 @@ Gate = Callable[[Use], bool]
 """Whether a use may be. A profile appends its own to :attr:`Backbone.gates`; it is asked when somebody means to use a
 connector, again once the idTag is authorised, and when all is there for a transaction to begin. It may fill in the
 reservation (CP16-132)."""
+
+KeyGate = Callable[[Key[Any], Any], bool]
+"""Whether the central system may set a key to a value now. A profile appends its own to :attr:`Backbone.key_gates`."""
 
 
 def same_id_tag(one: str | None, other: str | None) -> bool:
@@ -532,6 +536,10 @@ class Backbone:
         self.settings: Final = settings
         self.gates: Final[list[Gate]] = []
         """Who has a say in who may use which connector."""
+        self.key_gates: Final[list[KeyGate]] = []
+        """Who has a say in what the central system may set."""
+        self.triggers: Final[dict[str, Trigger]] = {}
+        """What the blocks can be made to send, by the names of the messages."""
         self.registration: RegistrationStatus | None = None
         """What the central system last said to a BootNotification of this boot; ``None``: nothing yet."""
         self.lists: Final[list[Lookup]] = []

@@ -11,11 +11,11 @@ from ocpp_sansio.errors import ErrorCode, Rejection
 from ocpp_sansio.events import CallFailed, CallReceived, CallSucceeded, Event
 from ocpp_sansio.machine import Link, Machine
 from ocpp_sansio.store import Drop, Put, pack, unpack
-from ocpp_sansio.v16 import ChargePointErrorCode, MessageTrigger, Reason, RegistrationStatus, SampledValue
+from ocpp_sansio.v16 import ChargePointErrorCode, Reason, RegistrationStatus, SampledValue
 
 from .authorisation import Authorisation
 from .availability import Availability
-from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup, Trigger
+from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup
 from .cables import CableLocks
 from .clock import Clock
 from .configuration import Configuration
@@ -35,6 +35,7 @@ from .trigger import TriggerMessages
 
 __all__ = ["ChargePoint"]
 
+B = TypeVar("B", bound=Block)
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -98,7 +99,7 @@ class ChargePoint:
             Registration(core),
             self._connectors,
             Availability(core, self._connectors),
-            TriggerMessages(core, lambda: self._triggers),
+            TriggerMessages(core),
             self._data_transfer,
             Heartbeat(core),
             authorisation,
@@ -112,7 +113,7 @@ class ChargePoint:
             *(make(core) for make in profiles),
         )
         self._handlers: Final[Mapping[type[Any], Handler]] = _merged(block.handlers() for block in self._blocks)
-        self._triggers: Final[Mapping[MessageTrigger, Trigger]] = _merged(block.triggers() for block in self._blocks)
+        core.triggers.update((str(name), send) for block in self._blocks for name, send in block.triggers().items())
         self._core.settings[SUPPORTED_FEATURE_PROFILES] = tuple(dict.fromkeys(block.profile for block in self._blocks))
         for block in self._blocks:
             self._core.listen(block)
@@ -211,6 +212,17 @@ class ChargePoint:
             self._core.line.receive_outcome(event)
 
     # -- what the host has to say --
+
+    def block(self, kind: type[B]) -> B:
+        """The block of a profile, for what its host has to say to it.
+
+        Raises:
+            LookupError: no profile of this kind was given.
+        """
+        for block in self._blocks:
+            if isinstance(block, kind):
+                return block
+        raise LookupError(f"there is no {kind.__name__} here")
 
     def setting(self, key_name: str) -> str | None:
         """The value of a configuration key that is in force; ``None``: there is no such key, or it has no value."""

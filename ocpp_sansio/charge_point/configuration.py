@@ -122,6 +122,8 @@ class Configuration(Block):
             if self._is_read_only(key):
                 raise ValueError("only the charge point sets this key")
             value = self._read(key, request.value)
+            if not all(gate(key, value) for gate in self._core.key_gates):
+                raise ValueError("not now")
         except ValueError:  # CP16-112, CP16-113
             answer(ChangeConfigurationResponse(status=ConfigurationStatus.REJECTED))
             return

@@ -34,10 +34,13 @@ __all__ = [
     "HookFailed",
     "IdTagRefused",
     "LockConnector",
+    "LogSecurityEvent",
     "MeterValuesThinned",
     "Reboot",
+    "Reconnect",
     "RecordQuarantined",
     "RegistrationChanged",
+    "SecurityEventDropped",
     "SetClock",
     "StartEnergy",
     "StatusChanged",
@@ -99,6 +102,26 @@ class Reboot:
     """Restart: the application, or all hardware. Afterwards there is a new :class:`ChargePoint`, from the store."""
 
     hard: bool
+
+
+@attrs.frozen
+class Reconnect:
+    """Close the link in good order, once all is sent, and connect again with this (CP16-220, CP16-222)."""
+
+    profile: int
+    """The security profile."""
+    password: bytes | None = attrs.field(repr=False)
+    """For HTTP Basic authentication in the profiles 1 and 2 (RPC-143)."""
+
+
+@attrs.frozen
+class LogSecurityEvent:
+    """Write this into the security log: everything about security goes there, sent or not (CP16-230)."""
+
+    type: str
+    """As the version spells it."""
+    timestamp: datetime
+    tech_info: str | None
 
 
 @attrs.frozen
@@ -172,7 +195,8 @@ class ConfigurationChanged:
     """The central system has set a configuration key."""
 
     key: str
-    value: str
+    value: str = attrs.field(repr=False)
+    """No log is to have it: it may be a secret (RPC-146)."""
     needs_reboot: bool
     """It is in force after the next boot."""
 
@@ -203,6 +227,13 @@ class RecordQuarantined:
 
 
 @attrs.frozen
+class SecurityEventDropped:
+    """There was no room for one more: it is in the security log, and the central system does not hear of it (D-23)."""
+
+    type: str
+
+
+@attrs.frozen
 class DataTransferred:
     """What became of a DataTransfer of the host's."""
 
@@ -227,11 +258,14 @@ Effect = (
     | HookFailed
     | IdTagRefused
     | LockConnector
+    | LogSecurityEvent
     | MeterValuesThinned
     | Persist
     | Reboot
+    | Reconnect
     | RecordQuarantined
     | RegistrationChanged
+    | SecurityEventDropped
     | SetClock
     | StartEnergy
     | StatusChanged

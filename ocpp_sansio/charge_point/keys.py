@@ -14,7 +14,7 @@ import attrs
 
 from ocpp_sansio.v16 import Measurand, Phase
 
-__all__ = ["CORE", "Access", "Key", "Settings"]
+__all__ = ["CORE", "SECURITY", "Access", "Key", "Settings"]
 
 T = TypeVar("T")
 Csl = tuple[str, ...]
@@ -176,6 +176,39 @@ def _declared(names: Mapping[str, object]) -> Iterator[Key[Any]]:
 
 
 CORE: Final = tuple(_declared(globals().copy()))
+"""All of them."""
+
+
+# -- the security extension, CFG16-47…52 --
+
+
+def _password(text: str) -> bytes:
+    try:
+        password = bytes.fromhex(text)
+    except ValueError:
+        password = b""
+    if not 16 <= len(password) <= 20:  # what it was is nobody's business (RPC-146)
+        raise ValueError("not 16 to 20 bytes in hexadecimal digits") from None
+    return password
+
+
+ADDITIONAL_ROOT_CERTIFICATE_CHECK = Key(
+    "AdditionalRootCertificateCheck", _boolean, _write_boolean, False, Access.READ_ONLY
+)  # CFG16-47
+AUTHORIZATION_KEY = Key("AuthorizationKey", _password, bytes.hex, access=Access.WRITE_ONLY)  # CFG16-48, RPC-143
+CERTIFICATE_SIGNED_MAX_CHAIN_SIZE = _fixed("CertificateSignedMaxChainSize", optional=True)  # CFG16-49
+CERTIFICATE_STORE_MAX_LENGTH = _fixed("CertificateStoreMaxLength", optional=True)  # CFG16-50
+CPO_NAME = Key("CpoName", str.strip, str)  # CFG16-51
+SECURITY_PROFILE = _number("SecurityProfile", 0, most=3)  # CFG16-52
+
+SECURITY: Final = (
+    ADDITIONAL_ROOT_CERTIFICATE_CHECK,
+    AUTHORIZATION_KEY,
+    CERTIFICATE_SIGNED_MAX_CHAIN_SIZE,
+    CERTIFICATE_STORE_MAX_LENGTH,
+    CPO_NAME,
+    SECURITY_PROFILE,
+)
 """All of them."""
 
 

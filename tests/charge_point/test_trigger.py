@@ -2,13 +2,18 @@
 
 import pytest
 
-from ocpp_sansio.charge_point import Block
+from ocpp_sansio import ErrorCode
+from ocpp_sansio.charge_point import Block, ExtendedTriggerMessages
 from ocpp_sansio.v16 import (
     BootNotificationRequest,
     BootNotificationResponse,
+    ExtendedTriggerMessageRequest,
+    ExtendedTriggerMessageResponse,
     HeartbeatRequest,
     MessageTrigger,
+    MessageTriggerEnumType,
     RegistrationStatus,
+    StatusNotificationRequest,
     TriggerMessageRequest,
     TriggerMessageStatus,
 )
@@ -117,3 +122,55 @@ def test_the_boot_notification_that_is_asked_for_may_be_on_its_way():
     bench.connect()
     assert trigger(bench, MessageTrigger.BOOT_NOTIFICATION) is TriggerMessageStatus.ACCEPTED
     assert len(bench.sent(BootNotificationRequest)) == 1
+
+
+# -- ExtendedTriggerMessage, of the security extension --
+
+
+def extended(bench, message, connector=None):
+    answer = bench.ask(ExtendedTriggerMessageRequest(requested_message=message, connector_id=connector))
+    return answer.status if isinstance(answer, ExtendedTriggerMessageResponse) else answer
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (MessageTriggerEnumType.HEARTBEAT, HeartbeatRequest),
+        (MessageTriggerEnumType.STATUS_NOTIFICATION, StatusNotificationRequest),
+    ],
+)
+def test_the_extended_request_has_the_messages_of_the_plain_one_sent(message, kind):
+    """CP16-253, CP16-180."""
+    bench = Bench(profiles=[ExtendedTriggerMessages])
+    bench.online()
+    before = len(bench.sent(kind))
+    assert extended(bench, message) is TriggerMessageStatus.ACCEPTED
+    assert len(bench.sent(kind)) > before
+    assert trigger(bench, MessageTrigger.HEARTBEAT) is TriggerMessageStatus.ACCEPTED
+
+
+def test_the_extended_request_knows_nothing_of_what_only_the_plain_one_means():
+    """CP16-253: the signed firmware's status is another message."""
+    bench = Bench(profiles=[Firmware, ExtendedTriggerMessages])
+    bench.online()
+    for message in (
+        MessageTriggerEnumType.FIRMWARE_STATUS_NOTIFICATION,
+        MessageTriggerEnumType.LOG_STATUS_NOTIFICATION,
+        MessageTriggerEnumType.SIGN_CHARGE_POINT_CERTIFICATE,
+    ):
+        assert extended(bench, message) is TriggerMessageStatus.NOT_IMPLEMENTED
+    assert trigger(bench, MessageTrigger.FIRMWARE_STATUS_NOTIFICATION) is TriggerMessageStatus.ACCEPTED
+
+
+def test_before_any_word_on_the_boot_the_extended_request_has_nothing_else_sent():
+    """CP16-253, CP16-010."""
+    bench = Bench(profiles=[ExtendedTriggerMessages])
+    bench.connect()
+    assert extended(bench, MessageTriggerEnumType.HEARTBEAT) is TriggerMessageStatus.REJECTED
+
+
+def test_without_the_extension_its_request_is_not_supported():
+    """CP16-002."""
+    bench = Bench()
+    bench.online()
+    assert extended(bench, MessageTriggerEnumType.HEARTBEAT)[0] is ErrorCode.NOT_SUPPORTED
