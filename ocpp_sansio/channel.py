@@ -130,9 +130,9 @@ class Channel(Generic[S, W]):
     @property
     def reading_paused(self) -> bool:
         """Whether the peer sends more than is being dealt with: stop reading until this is false again (F-98)."""
-        if self._websocket.probing:
-            return False  # its sign of life may be behind what is not being read
-        return self.busy or (self._session or self._websocket).reading_paused
+        paused = self.busy or (self._session or self._websocket).reading_paused
+        # The sign of life that a probe waits for may be behind what is not being read.
+        return paused and not self._websocket.probing
 
     @property
     def transport_done(self) -> bool:
