@@ -76,7 +76,7 @@ from .version import NoMatch, Version
 if TYPE_CHECKING:
     from .backlog import Backlog
     from .backoff import Backoff
-    from .connection import CentralSystemConnection, ChargePointConnection
+    from .connection import CentralSystemConnection, ChargePointConnection, ConnectionOptions, LinkOptions
     from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
     from .dialer import Dialer, DialFailure
     from .hosted import HostedConnection
@@ -85,7 +85,9 @@ else:
     _ON_DEMAND = {
         "Backlog": ".backlog",
         "Backoff": ".backoff",
-        **dict.fromkeys(("CentralSystemConnection", "ChargePointConnection"), ".connection"),
+        **dict.fromkeys(
+            ("CentralSystemConnection", "ChargePointConnection", "ConnectionOptions", "LinkOptions"), ".connection"
+        ),
         **dict.fromkeys(("DataTransfer", "DataTransfers", "TransferRefused", "TransferStatus"), ".data_transfer"),
         **dict.fromkeys(("DialFailure", "Dialer"), ".dialer"),
         "HostedConnection": ".hosted",
@@ -129,6 +131,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionLost",
     "ConnectionOpened",
+    "ConnectionOptions",
     "ConnectionRefused",
     "ConnectionRequested",
     "Credentials",
@@ -153,6 +156,7 @@ __all__ = [
     "InvalidResponse",
     "LateResponse",
     "Limits",
+    "LinkOptions",
     "LocalProtocolError",
     "Misbehaviour",
     "NoMatch",

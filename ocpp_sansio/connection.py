@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from .channel import CentralSystemChannel, Channel, opener, spoken
 from .events import PendingCall, Repair
@@ -28,11 +28,39 @@ from .session import CentralSystemSession, ChargePointSession, Session, Tap, Ver
 from .version import NoMatch, Version
 from .websocket import ClientWebSocket, ServerWebSocket, WebSocket
 
-__all__ = ["CentralSystemConnection", "ChargePointConnection", "Connection"]
+__all__ = ["CentralSystemConnection", "ChargePointConnection", "Connection", "ConnectionOptions", "LinkOptions"]
 
 R = TypeVar("R", bound=Response)
 S = TypeVar("S", bound=Session)
 W = TypeVar("W", bound=WebSocket)
+
+
+class LinkOptions(TypedDict, total=False):
+    """Keyword arguments of a charge point's connection that have nothing to do with what is spoken on it."""
+
+    password: bytes | str | None
+    """Sent as HTTP Basic credentials, with the identity as user name (RPC-142); text is sent as UTF-8."""
+    headers: HeaderFields
+    """Further header fields of the opening request."""
+    compression: bool
+    """Whether to offer permessage-deflate (RPC-020). Each message is compressed by itself, so none tells anything about
+    another; but who may choose a part of one, and sees its size, may guess at the rest: leave it off where idTokens or
+    keys travel beside text that others choose (F-52). It takes time as well."""
+    limits: Limits | None
+    """Bounds on what the central system can make us hold or do."""
+    tap: Tap | None
+    """Shown every OCPP message that comes or goes."""
+    tolerance: Iterable[Repair | str]
+    """What to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be."""
+
+
+class ConnectionOptions(LinkOptions, total=False):
+    """Keyword arguments of a charge point's connection, of :class:`ChargePointConnection` and of adapters alike."""
+
+    versions: Iterable[Version | str]
+    """Those offered, in order of preference (RPC-010); 1.6 alone if nothing is said."""
+    actions: VersionedActions | None
+    """By version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`."""
 
 
 class Connection(Channel[S, W]):
@@ -66,17 +94,8 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         url: the endpoint URL of the central system, ``ws://…`` or ``wss://…``; the identity is added to its path.
         identity: the name of the charge point (RPC-002…004).
         now: the current time.
-        versions: those offered, in order of preference (RPC-010).
         message_ids: makes the ids of our CALLs, see :func:`ocpp_sansio.session.numbered_ids`.
-        password: sent as HTTP Basic credentials, with the identity as user name (RPC-142); text is sent as UTF-8.
-        headers: further header fields of the opening request.
-        compression: whether to offer permessage-deflate (RPC-020). Each message is compressed by itself, so none tells
-            anything about another; but who may choose a part of one, and sees its size, may guess at the rest: leave it
-            off where idTokens or keys travel beside text that others choose (F-52). It takes time as well.
-        limits: bounds on what the central system can make us hold or do.
-        tap: is shown every OCPP message that comes or goes.
-        actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
-        tolerance: what to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be.
+        **options: see :class:`ConnectionOptions`.
 
     Raises:
         ValueError: the URL, the identity or a header field is not acceptable, or a version or repair is unknown.
@@ -88,8 +107,8 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         identity: str,
         *,
         now: float,
-        versions: Iterable[Version | str] = (Version.V16,),
         message_ids: Callable[[], str],
+        versions: Iterable[Version | str] = (Version.V16,),
         password: bytes | str | None = None,
         headers: HeaderFields = (),
         compression: bool = False,

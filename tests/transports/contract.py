@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import ocpp_transports.anyio
 import ocpp_transports.asyncio
 import ocpp_transports.trio
 from ocpp_transports.testing import (
@@ -78,6 +79,8 @@ ADAPTERS: list[Adapter] = [
     AsyncAdapter(ocpp_transports.asyncio, "asyncio"),
     AsyncAdapter(ocpp_transports.trio, "trio"),
     SyncAdapter(),
+    AsyncAdapter(ocpp_transports.anyio, "asyncio", "anyio-asyncio"),
+    AsyncAdapter(ocpp_transports.anyio, "trio", "anyio-trio"),
 ]
 
 on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")

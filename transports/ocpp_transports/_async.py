@@ -1,31 +1,69 @@
-"""What the adapters with an event loop share: waiting for an outcome, and the two ends as coroutines see them.
+"""What the adapters with an event loop share: the two ends as coroutines see them, and the functions that make them.
 
-It knows ``async`` and ``await``, and no event loop.
+It knows ``async`` and ``await``, and no event loop: an adapter fills in :class:`AsyncAdapter`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, ClassVar, Protocol, TypeVar
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from ssl import SSLContext
+from typing import Any, ClassVar, Protocol, TypeVar, Unpack
 
 from ocpp_sansio import (
     CentralSystem,
     CentralSystemConnection,
     ChargePointConnection,
+    ChargePointHandlers,
     ConnectionClosed,
+    ConnectionOptions,
     ConnectionRefused,
     FromCentralSystem,
     FromChargePoint,
+    Limits,
+    LinkOptions,
     PendingCall,
     Response,
     SendFromChargePoint,
 )
+from ocpp_sansio.application import Part
+from ocpp_sansio.backoff import Backoff
+from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.store import Store
 
-from ._roles import StationsRunner
-from ._shared import C, Dispatcher, H, Listening, Peer, Waiter
+from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner, log_failure
+from ._shared import (
+    GOING_AWAY,
+    C,
+    Dispatcher,
+    H,
+    Listening,
+    Peer,
+    Socket,
+    StationTap,
+    Waiter,
+    fresh_ids,
+    logger,
+    tls_for,
+    warn_if_open,
+)
 
-__all__ = ["AsyncDispatcher", "AsyncFlag", "AsyncListening", "RemoteCentralSystem", "Station"]
+__all__ = [
+    "AsyncAdapter",
+    "AsyncChargePointRunner",
+    "AsyncDispatcher",
+    "AsyncFlag",
+    "AsyncRunner",
+    "AsyncStationsRunner",
+    "Event",
+    "RemoteCentralSystem",
+    "Server",
+    "Station",
+]
 
 R = TypeVar("R", bound=Response)
 
@@ -136,8 +174,27 @@ class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]
         return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
 
 
-class AsyncListening(Listening[StationsRunner[Any]]):
-    """Where a server listens, and the role that its central system plays."""
+class Connections(Protocol):
+    """The connections that a server has."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close every one in good order; what is not done after ``Limits.close_timeout`` is cut off."""
+        ...
+
+
+class Server(Listening[StationsRunner[Any]]):
+    """A central system that is being served."""
+
+    def __init__(
+        self,
+        sockets: Iterable[Socket],
+        stop_accepting: Callable[[], object],
+        connections: Connections,
+        runner: StationsRunner[Any] | None,
+    ) -> None:
+        super().__init__(sockets, runner)
+        self._stop_accepting = stop_accepting
+        self._connections = connections
 
     async def call(
         self,
@@ -164,3 +221,212 @@ class AsyncListening(Listening[StationsRunner[Any]]):
         finally:
             runner.give_up(waiter)
         return waiter.result()
+
+    async def close(self) -> None:
+        """Accept no more, close every connection with 1001, and let running handlers come to their end.
+
+        What is not done after ``Limits.close_timeout`` is cut off.
+        """
+        self._stop_accepting()
+        await self._connections.close(*GOING_AWAY)
+
+
+class AsyncRunner(Runner):
+    """The one place where a role is run, under an event loop."""
+
+    def __init__(self, part: Part[Any], limits: Limits) -> None:
+        super().__init__(part)
+        self._limits = limits
+
+    @abstractmethod
+    def running(self) -> AbstractAsyncContextManager[object]:
+        """Run the role until the end of the block. Links have to be gone by then; the host may come to its end."""
+
+
+class AsyncChargePointRunner(AsyncRunner, ChargePointRunner):
+    """Runs a charge point."""
+
+
+class AsyncStationsRunner(AsyncRunner, StationsRunner[E]):
+    """Runs a central system."""
+
+
+class AsyncAdapter(ABC):
+    """The functions of an adapter with an event loop, made of the few things that each loop does in its own way."""
+
+    charge_point_runner: ClassVar[type[AsyncChargePointRunner]]
+    stations_runner: ClassVar[type[AsyncStationsRunner[Any]]]
+
+    # -- for the adapter to fill in --
+
+    @abstractmethod
+    def now(self) -> float:
+        """The loop's clock, in seconds."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+
+    @abstractmethod
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AbstractAsyncContextManager[None]:
+        """Have something done beside the block. It is cancelled at the end of it, and over when that is over."""
+
+    @abstractmethod
+    def connected(
+        self,
+        connection: ChargePointConnection,
+        identity: str,
+        handlers: Handlers,
+        tls: SSLContext | None,
+        runner: Runner | None = None,
+    ) -> AbstractAsyncContextManager[RemoteCentralSystem]:
+        """Connect, and close at the end of the block."""
+
+    @abstractmethod
+    def listening(
+        self,
+        csms: CentralSystem,
+        host: str | None,
+        port: int,
+        tls: SSLContext | None,
+        tap: StationTap[Station] | None,
+        runner: StationsRunner[Any] | None,
+    ) -> AbstractAsyncContextManager[Server]:
+        """Listen, and close the server at the end of the block."""
+
+    @abstractmethod
+    def run_until_done(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start the event loop for this, and stop it after."""
+
+    @abstractmethod
+    def signals(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
+        """Within the block SIGINT and SIGTERM end the waiting of what this yields."""
+
+    # -- what users call --
+
+    @asynccontextmanager
+    async def connect(
+        self,
+        url: str,
+        identity: str,
+        *,
+        handlers: ChargePointHandlers | None = None,
+        ssl: SSLContext | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> AsyncGenerator[RemoteCentralSystem]:
+        """Connect a charge point to its central system. The connection is closed at the end of the block.
+
+        Args:
+            url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+            identity: The identity of the charge point.
+            handlers: What to do about the central system's requests; without, none is supported.
+            ssl: Instead of the default context for ``wss://``.
+            **options: See :class:`ocpp_sansio.ConnectionOptions`.
+
+        Raises:
+            HandshakeFailed: the central system refused, or is none.
+            OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
+        """
+        connection = ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
+        handlers = handlers or ChargePointHandlers()
+        async with self.connected(connection, identity, handlers, tls_for(connection, ssl)) as central_system:
+            yield central_system
+
+    @asynccontextmanager
+    async def operate(
+        self,
+        point: ChargePointRole,
+        url: str,
+        identity: str,
+        *,
+        store: Store,
+        act: Act,
+        backoff: Backoff | None = None,
+        ssl: SSLContext | None = None,
+        **options: Unpack[LinkOptions],
+    ) -> AsyncGenerator[Running]:
+        """Run a charge point, and keep it connected to its central system, until the end of the block.
+
+        It is run whether there is a connection or not, and one that is lost is made again (RPC-126).
+
+        Args:
+            point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
+            url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+            identity: The identity of the charge point.
+            store: Where the role keeps its records. It commits within the event loop.
+            act: The host: called with what this yields, and each effect of the role. It may be ``async``, and then
+                each effect waits until the one before has been acted on.
+            backoff: How long to wait before the next attempt to connect.
+            ssl: Instead of the default context for ``wss://``.
+            **options: Of each connection, see :class:`ocpp_sansio.LinkOptions`.
+        """
+
+        def new_connection() -> ChargePointConnection:
+            return ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
+
+        tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
+        dialer = Dialer([url], now=self.now(), chance=random.random, backoff=backoff)
+
+        async def keep_connected() -> None:
+            while True:
+                await self.sleep(max((dialer.next_timeout() or 0.0) - self.now(), 0.0))
+                if dialer.dial(now=self.now()) is None:
+                    continue
+                cause: Cause
+                try:
+                    async with self.connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as peer:
+                        dialer.connected(now=self.now())
+                        cause = await peer.wait_closed()
+                except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
+                    cause = log_failure(identity, error)
+                dialer.failed(cause, now=self.now())
+
+        runner = self.charge_point_runner(Part(point, store, act), options.get("limits") or Limits())
+        async with runner.running(), self.beside(keep_connected):
+            yield runner
+
+    @asynccontextmanager
+    async def serve(
+        self,
+        csms: CentralSystem,
+        host: str | None = "127.0.0.1",
+        port: int = 9000,
+        *,
+        ssl: SSLContext | None = None,
+        tap: StationTap[Station] | None = None,
+    ) -> AsyncGenerator[Server]:
+        """Serve a central system, until the end of the block.
+
+        Args:
+            csms: The application object, with its handlers and limits.
+            host: Where to listen. The default is this machine only; ``"0.0.0.0"`` is every IPv4 interface and ``None``
+                every interface: think of ``authenticate`` and ``ssl`` first.
+            port: 0 chooses a free one, see :attr:`Server.port`.
+            ssl: Makes it ``wss://``.
+            tap: Called with every message that comes or goes, and its station.
+        """
+        warn_if_open(csms)
+        async with AsyncExitStack() as cleanup:
+            runner: AsyncStationsRunner[Any] | None = None
+            if csms.part is not None:
+                runner = self.stations_runner(csms.part, csms.limits)
+                await cleanup.enter_async_context(runner.running())
+            server = await cleanup.enter_async_context(self.listening(csms, host, port, ssl, tap, runner))
+            logger.info("listening on %s", server.addresses)
+            yield server
+
+    def run(
+        self, csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
+    ) -> None:
+        """Serve a central system until SIGINT or SIGTERM, then close every connection in good order.
+
+        See :meth:`serve`.
+        """
+        self.run_until_done(partial(self.serve_until_signal, csms, host, port, ssl))
+
+    async def serve_until_signal(
+        self, csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None
+    ) -> None:
+        """What ``run`` runs."""
+        async with self.signals() as signalled, self.serve(csms, host, port, ssl=ssl):
+            await signalled()

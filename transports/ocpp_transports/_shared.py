@@ -7,6 +7,7 @@ is answered to whom, and when, is decided by :mod:`ocpp_sansio`.
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import secrets
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from ._roles import Runner, Wire
 
 __all__ = [
+    "ACCEPT_PAUSE",
+    "EXHAUSTED",
     "GOING_AWAY",
     "NORMAL",
     "C",
@@ -75,6 +78,7 @@ __all__ = [
     "Listening",
     "Peer",
     "ServerDispatcher",
+    "Socket",
     "StationTap",
     "Waiter",
     "fresh_ids",
@@ -86,6 +90,10 @@ __all__ = [
 
 MAX_COMPLAINTS: Final = 50
 """Lines about what a peer does wrong or in vain, for one connection."""
+
+ACCEPT_PAUSE: Final = 0.1
+"""Seconds without accepting when the system has run out of something (F-13)."""
+EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 # What comes out of a handler when it is somebody else who wants it to end.
 _STOPS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGroup)

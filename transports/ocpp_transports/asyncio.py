@@ -11,46 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from ssl import SSLContext
-from typing import Any, TypeVar, cast
+from typing import Any, Final, cast
 
-from ocpp_sansio import (
-    CentralSystem,
-    CentralSystemConnection,
-    ChargePointConnection,
-    ChargePointHandlers,
-    ConnectionRefused,
-    Limits,
-    Repair,
-    Version,
-)
+from ocpp_sansio import CentralSystem, CentralSystemConnection, ChargePointConnection, ConnectionRefused, Limits
 from ocpp_sansio.application import Part
-from ocpp_sansio.backoff import Backoff
-from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
-from ocpp_sansio.session import Tap, VersionedActions
-from ocpp_sansio.store import Store
 
-from ._async import AsyncDispatcher, AsyncFlag, AsyncListening, RemoteCentralSystem, Station
-from ._roles import Act, CallExpired, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner, log_failure
-from ._shared import (
-    GOING_AWAY,
-    NORMAL,
-    C,
-    H,
-    HandshakeFailed,
-    ServerDispatcher,
-    StationTap,
-    fresh_ids,
-    logger,
-    served,
-    tls_for,
-    warn_if_open,
+from ._async import (
+    AsyncAdapter,
+    AsyncChargePointRunner,
+    AsyncDispatcher,
+    AsyncFlag,
+    AsyncRunner,
+    AsyncStationsRunner,
+    RemoteCentralSystem,
+    Server,
+    Station,
 )
+from ._roles import CallExpired, Runner, Running, StationsRunner
+from ._shared import NORMAL, C, H, HandshakeFailed, ServerDispatcher, StationTap, logger, served
 
 __all__ = [
     "CallExpired",
@@ -64,8 +47,6 @@ __all__ = [
     "run",
     "serve",
 ]
-
-N = TypeVar("N", bound="_Runner")
 
 
 class _Group:
@@ -246,12 +227,12 @@ def _is_unasked(_: asyncio.CancelledError) -> bool:
     return task is None or not task.cancelling()
 
 
-class _Runner(Runner):
+class _Runner(AsyncRunner):
     """Runs a role in turns of the event loop."""
 
-    def __init__(self, part: Part[Any], group: _Group) -> None:
-        super().__init__(part)
-        self._group = group
+    def __init__(self, part: Part[Any], limits: Limits) -> None:
+        super().__init__(part, limits)
+        self._group = _Group(limits)
         self._loop = asyncio.get_running_loop()
         self._next_turn: asyncio.Handle | None = None
         self._alarm: asyncio.Handle | None = None
@@ -275,6 +256,14 @@ class _Runner(Runner):
     def is_fault(self, error: BaseException) -> bool:
         return _is_unasked(error) if isinstance(error, asyncio.CancelledError) else super().is_fault(error)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self.stop()
+            await self._group.close(*NORMAL)
+
     def stop(self) -> None:
         super().stop()
         for handle in (self._next_turn, self._alarm):
@@ -282,248 +271,97 @@ class _Runner(Runner):
                 handle.cancel()
 
 
-class _ChargePointRunner(_Runner, ChargePointRunner):
+class _ChargePointRunner(_Runner, AsyncChargePointRunner):
     """Runs a charge point."""
 
 
-class _StationsRunner(_Runner, StationsRunner[_Flag]):
+class _StationsRunner(_Runner, AsyncStationsRunner[_Flag]):
     """Runs a central system."""
 
     new_flag = _Flag
 
 
-@asynccontextmanager
-async def _running(new_runner: Callable[[Part[Any], _Group], N], part: Part[Any], limits: Limits) -> AsyncGenerator[N]:
-    """Run a role, until the end of the block. Links have to be gone by then; the host may come to its end."""
-    group = _Group(limits)
-    runner = new_runner(part, group)
-    try:
-        yield runner
-    finally:
-        runner.stop()
-        await group.close(*NORMAL)
+class _Asyncio(AsyncAdapter):
+    charge_point_runner = _ChargePointRunner
+    stations_runner = _StationsRunner
 
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
 
-@asynccontextmanager
-async def connect(
-    url: str,
-    identity: str,
-    *,
-    versions: Iterable[Version | str] = (Version.V16,),
-    handlers: ChargePointHandlers | None = None,
-    password: bytes | str | None = None,
-    ssl: SSLContext | None = None,
-    limits: Limits | None = None,
-    tap: Tap | None = None,
-    actions: VersionedActions | None = None,
-    tolerance: Iterable[Repair | str] = (),
-) -> AsyncGenerator[RemoteCentralSystem, None]:
-    """Connect a charge point to its central system. The connection is closed at the end of the block.
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
-    Args:
-        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
-        identity: The identity of the charge point.
-        versions: The versions offered, the preferred one first.
-        handlers: What to do about the central system's requests; without, none is supported.
-        password: For HTTP Basic authentication.
-        ssl: Instead of the default context for ``wss://``.
-        limits: The bounds of the connection.
-        tap: Called with every message that comes or goes.
-        actions: By version, those of it with a vendor's own.
-        tolerance: What to put up with in payloads.
-
-    Raises:
-        HandshakeFailed: the central system refused, or is none.
-        OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
-    """
-    connection = ChargePointConnection(
-        url,
-        identity,
-        now=asyncio.get_running_loop().time(),
-        versions=versions,
-        message_ids=fresh_ids(),
-        password=password,
-        limits=limits,
-        tap=tap,
-        actions=actions,
-        tolerance=tolerance,
-    )
-    async with _connected(connection, identity, handlers or ChargePointHandlers(), tls_for(connection, ssl)) as peer:
-        yield peer
-
-
-@asynccontextmanager
-async def _connected(
-    connection: ChargePointConnection,
-    identity: str,
-    handlers: Handlers,
-    tls: SSLContext | None,
-    runner: Runner | None = None,
-) -> AsyncGenerator[RemoteCentralSystem]:
-    limits = connection.limits
-    group = _Group(limits)
-    driver = _Driver[ChargePointConnection, Handlers](connection, handlers, group, identity)
-    driver.runner = runner
-    central_system = RemoteCentralSystem(driver)
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(limits.handshake_timeout):
-        await loop.create_connection(lambda: driver, connection.host, connection.port, **_tls(tls, limits))
-    try:
-        await driver.decided.wait()
-        if isinstance(driver.end, ConnectionRefused):
-            raise HandshakeFailed(driver.end)
-        yield central_system
-    finally:
-        await group.close(*NORMAL)
-
-
-@asynccontextmanager
-async def operate(
-    point: ChargePointRole,
-    url: str,
-    identity: str,
-    *,
-    store: Store,
-    act: Act,
-    backoff: Backoff | None = None,
-    password: bytes | str | None = None,
-    ssl: SSLContext | None = None,
-    limits: Limits | None = None,
-    tap: Tap | None = None,
-    tolerance: Iterable[Repair | str] = (),
-) -> AsyncGenerator[Running]:
-    """Run a charge point, and keep it connected to its central system, until the end of the block.
-
-    It is run whether there is a connection or not, and one that is lost is made again (RPC-126).
-
-    Args:
-        point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
-        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
-        identity: The identity of the charge point.
-        store: Where the role keeps its records. It commits within the event loop.
-        act: The host: called with what this yields, and each effect of the role. It may be ``async``, and then each
-            effect waits until the one before has been acted on.
-        backoff: How long to wait before the next attempt to connect.
-        password: For HTTP Basic authentication.
-        ssl: Instead of the default context for ``wss://``.
-        limits: The bounds of each connection.
-        tap: Called with every message that comes or goes.
-        tolerance: What to put up with in payloads.
-    """
-    loop = asyncio.get_running_loop()
-
-    def new_connection() -> ChargePointConnection:
-        return ChargePointConnection(
-            url,
-            identity,
-            now=loop.time(),
-            message_ids=fresh_ids(),
-            password=password,
-            limits=limits,
-            tap=tap,
-            tolerance=tolerance,
-        )
-
-    tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
-    dialer = Dialer([url], now=loop.time(), chance=random.random, backoff=backoff)
-
-    async def keep_connected() -> None:
-        while True:
-            await asyncio.sleep(max((dialer.next_timeout() or 0.0) - loop.time(), 0.0))
-            if dialer.dial(now=loop.time()) is None:
-                continue
-            cause: Cause
-            try:
-                async with _connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as central_system:
-                    dialer.connected(now=loop.time())
-                    cause = await central_system.wait_closed()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
-                cause = log_failure(identity, error)
-            dialer.failed(cause, now=loop.time())
-
-    async with _running(_ChargePointRunner, Part(point, store, act), limits or Limits()) as runner:
-        keeper = loop.create_task(keep_connected())
+    @asynccontextmanager
+    async def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+        task = asyncio.get_running_loop().create_task(work())
         try:
-            yield runner
+            yield
         finally:
-            keeper.cancel()
-            await asyncio.wait([keeper])
+            task.cancel()
+            await asyncio.wait([task])
 
-
-class Server(AsyncListening):
-    """A central system that is being served."""
-
-    def __init__(self, listener: asyncio.Server, group: _Group, runner: _StationsRunner | None) -> None:
-        super().__init__(listener.sockets, runner)
-        self._listener = listener
-        self._group = group
-
-    async def close(self) -> None:
-        """Accept no more, close every connection with 1001, and let running handlers come to their end.
-
-        What is not done after ``Limits.close_timeout`` is cut off.
-        """
-        self._listener.close()
-        await self._group.close(*GOING_AWAY)
-
-
-@asynccontextmanager
-async def serve(
-    csms: CentralSystem,
-    host: str | None = "127.0.0.1",
-    port: int = 9000,
-    *,
-    ssl: SSLContext | None = None,
-    tap: StationTap[Station] | None = None,
-) -> AsyncGenerator[Server, None]:
-    """Serve a central system, until the end of the block.
-
-    Args:
-        csms: The application object, with its handlers and limits.
-        host: Where to listen. The default is this machine only; ``"0.0.0.0"`` is every IPv4 interface and ``None``
-            every interface: think of ``authenticate`` and ``ssl`` first.
-        port: 0 chooses a free one, see :attr:`Server.port`.
-        ssl: Makes it ``wss://``.
-        tap: Called with every message that comes or goes, and its station.
-    """
-    warn_if_open(csms)
-    loop = asyncio.get_running_loop()
-    group = _Group(csms.limits)
-    runner: _StationsRunner | None = None
-
-    def accept() -> asyncio.Protocol:
-        station: Station
-        driver = _ServerDriver(served(csms, loop.time(), tap, lambda: station), csms, group)
+    @asynccontextmanager
+    async def connected(
+        self,
+        connection: ChargePointConnection,
+        identity: str,
+        handlers: Handlers,
+        tls: SSLContext | None,
+        runner: Runner | None = None,
+    ) -> AsyncGenerator[RemoteCentralSystem]:
+        limits = connection.limits
+        group = _Group(limits)
+        driver = _Driver[ChargePointConnection, Handlers](connection, handlers, group, identity)
         driver.runner = runner
-        station = Station(driver)
-        return driver
+        central_system = RemoteCentralSystem(driver)
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(limits.handshake_timeout):
+            await loop.create_connection(lambda: driver, connection.host, connection.port, **_tls(tls, limits))
+        try:
+            await driver.decided.wait()
+            if isinstance(driver.end, ConnectionRefused):
+                raise HandshakeFailed(driver.end)
+            yield central_system
+        finally:
+            await group.close(*NORMAL)
 
-    async with AsyncExitStack() as cleanup:
-        if csms.part is not None:
-            runner = await cleanup.enter_async_context(_running(_StationsRunner, csms.part, csms.limits))
-        listener = await loop.create_server(accept, host, port, **_tls(ssl, csms.limits))
-        server = Server(listener, group, runner)
-        logger.info("listening on %s", server.addresses)
+    @asynccontextmanager
+    async def listening(
+        self,
+        csms: CentralSystem,
+        host: str | None,
+        port: int,
+        tls: SSLContext | None,
+        tap: StationTap[Station] | None,
+        runner: StationsRunner[Any] | None,
+    ) -> AsyncGenerator[Server]:
+        loop = asyncio.get_running_loop()
+        group = _Group(csms.limits)
+
+        def accept() -> asyncio.Protocol:
+            station: Station
+            driver = _ServerDriver(served(csms, loop.time(), tap, lambda: station), csms, group)
+            driver.runner = runner
+            station = Station(driver)
+            return driver
+
+        listener = await loop.create_server(accept, host, port, **_tls(tls, csms.limits))
+        server = Server(listener.sockets, listener.close, group, runner)
         try:
             yield server
         finally:
             await server.close()
 
+    def run_until_done(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        asyncio.run(work())
 
-def run(
-    csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
-) -> None:
-    """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`."""
-    asyncio.run(_serve_until_signal(csms, host, port, ssl))
-
-
-async def _serve_until_signal(csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # on Windows, where SIGINT cancels this task
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(csms, host, port, ssl=ssl):
-        await stop.wait()
+    @asynccontextmanager
+    async def signals(self) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # on Windows, where SIGINT cancels this task
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        yield stop.wait
 
 
 def _tls(context: SSLContext | None, limits: Limits) -> dict[str, Any]:
@@ -532,3 +370,10 @@ def _tls(context: SSLContext | None, limits: Limits) -> dict[str, Any]:
         return {}
     timeouts = {"ssl_handshake_timeout": limits.handshake_timeout, "ssl_shutdown_timeout": limits.close_timeout}
     return {"ssl": context, **timeouts}
+
+
+_ASYNCIO: Final = _Asyncio()
+connect = _ASYNCIO.connect
+operate = _ASYNCIO.operate
+serve = _ASYNCIO.serve
+run = _ASYNCIO.run

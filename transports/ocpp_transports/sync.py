@@ -10,42 +10,41 @@ Any thread may call, also out of a handler: one thread at a time runs the connec
 
 from __future__ import annotations
 
-import errno
 import random
 import selectors
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from ssl import SSLContext
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from ocpp_sansio import (
     CentralSystem,
     ChargePointConnection,
     ChargePointHandlers,
     ConnectionClosed,
+    ConnectionOptions,
     ConnectionRefused,
     FromCentralSystem,
     FromChargePoint,
-    Limits,
-    Repair,
+    LinkOptions,
     Response,
     SendFromChargePoint,
-    Version,
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
 from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
-from ocpp_sansio.session import Tap, VersionedActions
 from ocpp_sansio.store import Store
 
 from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread
 from ._roles import Act, CallExpired, ChargePointRole, Runner, Running, log_failure
 from ._shared import (
+    ACCEPT_PAUSE,
+    EXHAUSTED,
     GOING_AWAY,
     NORMAL,
     HandshakeFailed,
@@ -74,10 +73,6 @@ __all__ = [
 ]
 
 R = TypeVar("R", bound=Response)
-
-ACCEPT_PAUSE: Final = 0.1
-"""Seconds without accepting when the system has run out of something (F-13)."""
-_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 D = TypeVar("D", bound=Driver[Any, Any])
@@ -144,45 +139,24 @@ def connect(
     url: str,
     identity: str,
     *,
-    versions: Iterable[Version | str] = (Version.V16,),
     handlers: ChargePointHandlers | None = None,
-    password: bytes | str | None = None,
     ssl: SSLContext | None = None,
-    limits: Limits | None = None,
-    tap: Tap | None = None,
-    actions: VersionedActions | None = None,
-    tolerance: Iterable[Repair | str] = (),
+    **options: Unpack[ConnectionOptions],
 ) -> Generator[RemoteCentralSystem, None, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
 
     Args:
         url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
         identity: The identity of the charge point.
-        versions: The versions offered, the preferred one first.
         handlers: What to do about the central system's requests; without, none is supported.
-        password: For HTTP Basic authentication.
         ssl: Instead of the default context for ``wss://``.
-        limits: The bounds of the connection.
-        tap: Called with every message that comes or goes.
-        actions: By version, those of it with a vendor's own.
-        tolerance: What to put up with in payloads.
+        **options: See :class:`ocpp_sansio.ConnectionOptions`.
 
     Raises:
         HandshakeFailed: the central system refused, or is none.
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
-    connection = ChargePointConnection(
-        url,
-        identity,
-        now=time.monotonic(),
-        versions=versions,
-        message_ids=fresh_ids(),
-        password=password,
-        limits=limits,
-        tap=tap,
-        actions=actions,
-        tolerance=tolerance,
-    )
+    connection = ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
     with _connected(connection, identity, handlers or ChargePointHandlers(), tls_for(connection, ssl)) as peer:
         yield peer
 
@@ -229,11 +203,8 @@ def operate(
     store: Store,
     act: Act,
     backoff: Backoff | None = None,
-    password: bytes | str | None = None,
     ssl: SSLContext | None = None,
-    limits: Limits | None = None,
-    tap: Tap | None = None,
-    tolerance: Iterable[Repair | str] = (),
+    **options: Unpack[LinkOptions],
 ) -> Generator[Running, None, None]:
     """Run a charge point, and keep it connected to its central system, until the end of the block.
 
@@ -246,25 +217,13 @@ def operate(
         store: Where the role keeps its records. It commits in the thread of the role.
         act: The host: called with what this yields, and each effect of the role, in the thread of the role.
         backoff: How long to wait before the next attempt to connect.
-        password: For HTTP Basic authentication.
         ssl: Instead of the default context for ``wss://``.
-        limits: The bounds of each connection. An attempt to connect holds up the end of the block for
-            ``Limits.handshake_timeout`` at most.
-        tap: Called with every message that comes or goes, in the thread of the connection.
-        tolerance: What to put up with in payloads.
+        **options: Of each connection, see :class:`ocpp_sansio.LinkOptions`. An attempt to connect holds up the end of
+            the block for ``Limits.handshake_timeout`` at most; ``tap`` is called in the thread of the connection.
     """
 
     def new_connection() -> ChargePointConnection:
-        return ChargePointConnection(
-            url,
-            identity,
-            now=time.monotonic(),
-            message_ids=fresh_ids(),
-            password=password,
-            limits=limits,
-            tap=tap,
-            tolerance=tolerance,
-        )
+        return ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
 
     tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
     runner = ChargePointThread(Part(point, store, act))
@@ -407,7 +366,7 @@ class Server(Listening[StationsThread]):
             self._welcome(listener.accept()[0])
         except (OSError, RuntimeError, MemoryError) as error:
             # A client that has left already is no reason to pause; that there are no descriptors or threads is (F-13).
-            if not isinstance(error, OSError) or error.errno in _EXHAUSTED:
+            if not isinstance(error, OSError) or error.errno in EXHAUSTED:
                 logger.error("cannot accept: %s", error)
                 time.sleep(ACCEPT_PAUSE)
 

@@ -1,0 +1,254 @@
+"""OCPP on anyio, on either of its backends, and over any byte stream of its.
+
+``connect`` and ``operate`` are for a charge point, ``serve`` and ``run`` for a central system. ``connect_over`` and
+``serve_over`` do the same over a stream that is there already: a Unix socket, a tunnel, one end of a pair in memory.
+
+This module moves bytes between a stream and a connection, and wakes tasks; every decision is the connection's.
+A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
+and call the peer meanwhile. It runs to its end even when the connection breaks.
+
+Everything that is started lives in a task group of the ``connect`` or ``serve`` block, and ends with it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from ssl import SSLContext
+from typing import Any, Final, Unpack, cast
+
+import anyio
+from anyio.abc import ByteStream as AnyByteStream
+from anyio.abc import Listener, SocketAttribute, SocketListener, SocketStream, TaskGroup
+from anyio.streams.tls import TLSStream
+
+from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions
+
+from ._async import AsyncChargePointRunner, AsyncFlag, AsyncStationsRunner, RemoteCentralSystem, Server, Station
+from ._roles import CallExpired, Running
+from ._shared import (
+    ACCEPT_PAUSE,
+    EXHAUSTED,
+    GOING_AWAY,
+    C,
+    H,
+    HandshakeFailed,
+    Socket,
+    StationTap,
+    fresh_ids,
+    logger,
+    warn_if_open,
+)
+from ._structured import (
+    ByteStream,
+    Group,
+    Library,
+    StreamDriver,
+    StreamServerDriver,
+    StructuredAdapter,
+    StructuredRunner,
+)
+
+__all__ = [
+    "CallExpired",
+    "HandshakeFailed",
+    "RemoteCentralSystem",
+    "Running",
+    "Server",
+    "Station",
+    "connect",
+    "connect_over",
+    "operate",
+    "run",
+    "serve",
+    "serve_over",
+]
+
+_ANYIO: Final = Library(
+    cancelled=anyio.get_cancelled_exc_class,
+    new_event=anyio.Event,
+    new_scope=anyio.CancelScope,
+    open_nursery=anyio.create_task_group,
+    now=anyio.current_time,
+    sleep=anyio.sleep,
+    sleep_forever=anyio.sleep_forever,
+)
+# An OSError is what some streams raise that fail in a way of their own; an SSLError is one.
+_GONE: Final = anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError
+
+
+class _Stream(ByteStream):
+    def __init__(self, stream: AnyByteStream, tls: SSLContext | None = None) -> None:
+        self._stream = stream
+        self._tls = tls
+        """As a server: to be shaken hands for with the first byte, and within the deadline for the first byte."""
+
+    async def receive(self) -> bytes:
+        try:
+            if self._tls is not None:
+                self._stream = await TLSStream.wrap(
+                    self._stream, server_side=True, ssl_context=self._tls, standard_compatible=False
+                )
+                self._tls = None
+            return await self._stream.receive()
+        except _GONE:
+            return b""
+
+    async def send(self, data: bytes) -> None:
+        if self._tls is not None:
+            raise ConnectionError("there is no TLS yet, and no plain text where TLS was meant (F-19)")
+        try:
+            await self._stream.send(data)
+        except _GONE as error:
+            raise ConnectionError from error
+
+    async def send_eof(self) -> None:
+        try:
+            if isinstance(self._stream, TLSStream):
+                await self._stream.aclose()
+            else:
+                await self._stream.send_eof()
+        except _GONE as error:
+            raise ConnectionError from error
+
+    async def abort(self) -> None:
+        await anyio.aclose_forcefully(self._stream)
+
+
+class _Listener:
+    def __init__(self, listeners: Sequence[Listener[SocketStream]], tls: SSLContext | None) -> None:
+        self._listeners = [cast(SocketListener, each) for each in listeners]
+        self._tls = tls
+        self.sockets: list[Socket] = [each.extra(SocketAttribute.raw_socket) for each in listeners]  # noqa: S610 - not Django's
+
+    async def serve(self, converse: Callable[[ByteStream], Coroutine[Any, Any, None]], nursery: TaskGroup) -> None:
+        try:
+            async with anyio.create_task_group() as accepting:
+                for listener in self._listeners:
+                    accepting.start_soon(self._accept, listener, converse, nursery)
+        finally:
+            with anyio.CancelScope(shield=True):
+                for listener in self._listeners:
+                    await listener.aclose()
+
+    async def _accept(
+        self, listener: SocketListener, converse: Callable[[ByteStream], Coroutine[Any, Any, None]], nursery: TaskGroup
+    ) -> None:
+        while True:
+            try:
+                stream = await listener.accept()
+            except (OSError, anyio.BrokenResourceError) as error:
+                # A client that has left already is no reason to pause; that there are no descriptors is (F-13).
+                cause = error if isinstance(error, OSError) else error.__cause__
+                if isinstance(cause, OSError) and cause.errno in EXHAUSTED:
+                    logger.error("cannot accept: %s", cause)
+                    await anyio.sleep(ACCEPT_PAUSE)
+            else:
+                nursery.start_soon(converse, _Stream(stream, self._tls))
+
+
+class _Flag(AsyncFlag):
+    __slots__ = ()
+
+    new_event = anyio.Event
+
+
+class _Driver(StreamDriver[C, H, _Flag]):
+    new_flag = _Flag
+
+
+class _ServerDriver(StreamServerDriver[_Flag]):
+    new_flag = _Flag
+
+
+class _ChargePointRunner(StructuredRunner, AsyncChargePointRunner):
+    """Runs a charge point."""
+
+    library = _ANYIO
+
+
+class _StationsRunner(StructuredRunner, AsyncStationsRunner[_Flag]):
+    """Runs a central system."""
+
+    library = _ANYIO
+    new_flag = _Flag
+
+
+class _Adapter(StructuredAdapter):
+    library = _ANYIO
+    charge_point_runner = _ChargePointRunner
+    stations_runner = _StationsRunner
+    new_driver = _Driver
+    new_server_driver = _ServerDriver
+
+    async def open_stream(self, host: str, port: int, tls: SSLContext | None) -> ByteStream:
+        if tls is None:
+            return _Stream(await anyio.connect_tcp(host, port))
+        return _Stream(await anyio.connect_tcp(host, port, ssl_context=tls, tls_standard_compatible=False))
+
+    async def open_listener(self, host: str | None, port: int, tls: SSLContext | None) -> _Listener:
+        return _Listener((await anyio.create_tcp_listener(local_host=host, local_port=port)).listeners, tls)
+
+    def run_until_done(self, work: Callable[[], Coroutine[Any, Any, None]], backend: str = "asyncio") -> None:
+        anyio.run(work, backend=backend)
+
+    @asynccontextmanager
+    async def signals(self) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            yield aiter(signals).__anext__
+
+
+_ADAPTER: Final = _Adapter()
+connect = _ADAPTER.connect
+operate = _ADAPTER.operate
+serve = _ADAPTER.serve
+
+
+def run(
+    csms: CentralSystem,
+    *,
+    host: str | None = "127.0.0.1",
+    port: int = 9000,
+    ssl: SSLContext | None = None,
+    backend: str = "asyncio",
+) -> None:
+    """Serve a central system on one of anyio's backends until SIGINT or SIGTERM; see :func:`serve`."""
+    _ADAPTER.run_until_done(partial(_ADAPTER.serve_until_signal, csms, host, port, ssl), backend)
+
+
+@asynccontextmanager
+async def connect_over(
+    stream: AnyByteStream,
+    url: str,
+    identity: str,
+    *,
+    handlers: ChargePointHandlers | None = None,
+    **options: Unpack[ConnectionOptions],
+) -> AsyncGenerator[RemoteCentralSystem]:
+    """Connect a charge point over a stream, which is its connection's from then on; see :func:`connect`.
+
+    What is needed for ``wss://`` is the stream's business; the URL only says what to ask the central system for.
+    """
+    connection = ChargePointConnection(url, identity, now=anyio.current_time(), message_ids=fresh_ids(), **options)
+    handlers = handlers or ChargePointHandlers()
+    async with _ADAPTER.connected_over(_Stream(stream), connection, identity, handlers) as central_system:
+        yield central_system
+
+
+async def serve_over(csms: CentralSystem, stream: AnyByteStream, *, tap: StationTap[Station] | None = None) -> None:
+    """Serve one charge point over a stream until that is over. Cancelled, it closes the connection in good order.
+
+    It is for a central system that plays no role: that is for :func:`serve`.
+    """
+    warn_if_open(csms)
+    group, over = Group(_ANYIO, csms.limits), anyio.Event()
+
+    async def converse() -> None:
+        await _ADAPTER.converse(_Stream(stream), csms, group, tap, None)
+        over.set()
+
+    async with group.opened(*GOING_AWAY):
+        group.nursery.start_soon(converse)
+        await over.wait()
