@@ -11,8 +11,9 @@ connects again, and the connection over a WebSocket of others.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .application import Authenticate, CentralSystem, Decision
+from .application import CentralSystem
 from .diagnosis import validate
+from .entrance import Authenticate, Decision, Incident, Refusal, SecurityIncident
 from .errors import (
     CallCancelled,
     CallExpired,
@@ -20,6 +21,7 @@ from .errors import (
     CallRefused,
     CallTimedOut,
     ConnectionLost,
+    ConnectionReplaced,
     ErrorCode,
     InvalidMessage,
     InvalidResponse,
@@ -69,6 +71,7 @@ from .messages import (
     Send,
     SendFromChargePoint,
 )
+from .registry import Takeover
 from .schema import in_force
 from .session import CentralSystemSession, ChargePointSession, Direction, Session, Tap, numbered_ids
 from .version import NoMatch, Version
@@ -133,6 +136,7 @@ __all__ = [
     "ConnectionOpened",
     "ConnectionOptions",
     "ConnectionRefused",
+    "ConnectionReplaced",
     "ConnectionRequested",
     "Credentials",
     "CustomData",
@@ -152,6 +156,7 @@ __all__ = [
     "Handler",
     "Handlers",
     "HostedConnection",
+    "Incident",
     "InvalidMessage",
     "InvalidResponse",
     "LateResponse",
@@ -166,18 +171,21 @@ __all__ = [
     "PendingCall",
     "ProbeAnswered",
     "QueueFull",
+    "Refusal",
     "Rejection",
     "Repair",
     "Request",
     "Response",
     "ResultRefused",
     "Role",
+    "SecurityIncident",
     "SecurityProfile",
     "Send",
     "SendFromChargePoint",
     "SendReceived",
     "Session",
     "SessionClosed",
+    "Takeover",
     "Tap",
     "TransferRefused",
     "TransferStatus",

@@ -7,17 +7,17 @@ stations; the application never meets a socket.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from http import HTTPStatus
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
+from .entrance import Authenticate, Decision, Entrance, Entry, SecurityIncident
 from .errors import ErrorCode, Rejection
 from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, Repair, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
 from .messages import FromCentralSystem, Response
+from .registry import Station, Takeover
 from .session import VersionedActions, actions_by_version
 from .version import NoMatch, Version
 
@@ -26,37 +26,21 @@ if TYPE_CHECKING:  # who plays no role has no use for them
     from .store import Store
 
 __all__ = [
-    "DISPLACED",
-    "Authenticate",
     "CentralSystem",
     "CentralSystemRole",
-    "Decision",
+    "OnIncident",
     "Part",
     "RoleVerbs",
-    "Station",
 ]
-
-DISPLACED: Final = 1008, "replaced by a newer connection"
-"""What a connection is closed with when the charge point has opened another one (RPC-017, RPC-019)."""
 
 MAX_ACCEPTED: Final = 100_000
 """Accepted charge points that a central system remembers: those that booted last (F-129)."""
 
-Decision = bool | HTTPStatus
-"""Whether a charge point may connect: ``False`` refuses with 401, an HTTP status with itself (RPC-015, RPC-016)."""
-
-Authenticate = Callable[[ConnectionRequested], Decision | Awaitable[Decision]]
+OnIncident = Callable[[SecurityIncident], object]
+"""What is told of incidents."""
 
 A = TypeVar("A", bound=Authenticate)
-
-
-class Station(Protocol):
-    """What the application object needs to know of an adapter's station."""
-
-    @property
-    def identity(self) -> str:
-        """The identity it connected with."""
-        ...
+N = TypeVar("N", bound=OnIncident)
 
 
 class RoleVerbs(Protocol):
@@ -130,7 +114,8 @@ class CentralSystem(CentralSystemHandlers):
 
     ``versions`` are the ones it speaks; of those a charge point offers, the first one wins (RPC-011), and the handlers
     of that version's classes are the ones it meets. For ``limits``, ``actions``, ``tolerance``, ``no_match``,
-    ``compression`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`.
+    ``compression`` and ``allow_origin`` see :class:`ocpp_sansio.CentralSystemConnection`, for ``takeover``
+    :class:`ocpp_sansio.Takeover`.
 
     A charge point has to be accepted by the BootNotification handler before any other message of its reaches a
     handler; until then its requests are told SecurityError (RPC-075, RPC-076, CS16-003, CS201-011). That is known for
@@ -154,6 +139,7 @@ class CentralSystem(CentralSystemHandlers):
         compression: bool = False,
         allow_origin: bool = False,
         accept_before_boot: bool = False,
+        takeover: Takeover = Takeover.NEWEST_WINS,
     ) -> None:
         super().__init__()
         self.versions = Version.parse_all(versions)
@@ -166,8 +152,11 @@ class CentralSystem(CentralSystemHandlers):
         self.accept_before_boot = accept_before_boot
         self.part: Part[CentralSystemRole] | None = None
         """What it plays."""
+        self.incident_hooks: list[OnIncident] = []
+        """Those of :meth:`on_incident`."""
         self._authenticate: Authenticate | None = None
-        self._stations: Mapping[str, Any] = MappingProxyType({})
+        self._entrance = Entrance(self.limits, takeover)
+        self._registry = self._entrance.registry
         self._accepted: dict[str, None] = {}
         self._pending: dict[str, set[str]] = {}
         """What stations that are connected, and Pending, may send nevertheless."""
@@ -178,15 +167,26 @@ class CentralSystem(CentralSystemHandlers):
 
         It does not change: ask again to see who has come and gone. So any thread may look through it.
         """
-        return self._stations
+        return self._registry.stations
 
     def authenticate(self, hook: A) -> A:
         """Decorate the function that decides who may connect, before the WebSocket exists (RPC-016).
 
         It is given the :class:`ConnectionRequested` and returns a :data:`Decision`, or an awaitable of one. Whatever
-        it raises is a refusal.
+        it raises is a refusal. :class:`ocpp_sansio.Authentication` is one. Who is refused with 401, 403 or 404 too
+        often is refused with 429 for a while, and the hook is not asked (F-29): see ``max_failures_per_identity`` of
+        the limits and those that follow it.
         """
         self._authenticate = hook
+        return hook
+
+    def on_incident(self, hook: N) -> N:
+        """Decorate a function that is told of each :class:`SecurityIncident`, beside the others that are.
+
+        It is called when that has been acted on, and what it returns does not matter. It may be ``async`` where
+        handlers may.
+        """
+        self.incident_hooks.append(hook)
         return hook
 
     @property
@@ -221,33 +221,22 @@ class CentralSystem(CentralSystemHandlers):
 
     # -- for adapters --
 
+    def entry(self, request: ConnectionRequested) -> Entry:
+        """The way in of a charge point that asks to connect."""
+        return Entry(self._entrance, request, is_authenticating=self.is_authenticating)
+
     def admit(self, request: ConnectionRequested) -> Decision | Awaitable[Decision]:
-        """Decide whether a charge point may connect."""
+        """Have the hook decide whether a charge point may connect."""
         return self._authenticate is None or self._authenticate(request)
 
-    @staticmethod
-    def refusal(decision: object) -> HTTPStatus | None:
-        """The status to refuse with; ``None`` if the decision admits. Whatever is no decision refuses with 500."""
-        if decision is True:
-            return None
-        if decision is False:
-            return HTTPStatus.UNAUTHORIZED
-        if isinstance(decision, HTTPStatus) and decision >= HTTPStatus.MULTIPLE_CHOICES:
-            return decision
-        return HTTPStatus.INTERNAL_SERVER_ERROR
-
-    def opened(self, station: Station) -> Any | None:
-        """Take a station into the table. Returns the one it displaces: the newest connection wins (RPC-019)."""
-        displaced = self._stations.get(station.identity)
-        self._stations = MappingProxyType({**self._stations, station.identity: station})
+    def opened(self, station: Station) -> tuple[Any, ...]:
+        """Take a station into the table. Returns those whose connections it replaces (RPC-019)."""
         self._pending.pop(station.identity, None)
-        return displaced
+        return self._registry.enter(station)
 
     def closed(self, station: Station) -> None:
         """Take a station out of the table, unless a newer connection has taken its place (F-35)."""
-        if self._is_current(station):
-            others = {key: other for key, other in self._stations.items() if other is not station}
-            self._stations = MappingProxyType(others)
+        if self._registry.leave(station):
             self._pending.pop(station.identity, None)
 
     def handler(self, station: Station, call: CallReceived[Any]) -> Handler:
@@ -301,7 +290,7 @@ class CentralSystem(CentralSystemHandlers):
 
     def _is_current(self, station: Station) -> bool:
         """Whether this is the connection that its charge point has now (RPC-019)."""
-        return self._stations.get(station.identity) is station
+        return self._registry.is_current(station)
 
 
 # All are spelled alike in every version.

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from .errors import ErrorCode, LocalProtocolError
+from .closing import DISPLACED
+from .errors import ConnectionLost, ConnectionReplaced, ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
 from .handshake import HeaderFields
 from .limits import Limits
@@ -227,10 +228,13 @@ class Channel(Generic[S, W]):
         Raises:
             ValueError: the code is not for use in a close frame (RPC-017 lists those that fit).
         """
+        self._close(code, reason, now, ConnectionLost)
+
+    def _close(self, code: int, reason: str, now: float, failure: type[ConnectionLost]) -> None:
         self._now = now
         self._websocket.close(code, reason, now=now)
         if self._session is not None:
-            self._session.connection_lost(now=now)
+            self._session.connection_lost(failure, now=now)
         self._heed()
 
     # -- between the layers --
@@ -302,6 +306,13 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
         self._now = now
         self._websocket.reject(status, reason, headers, now=now)
         self._heed()
+
+    def replace(self, *, now: float) -> None:
+        """Close the connection because its charge point has opened another one (RPC-019): with 1008 (RPC-017).
+
+        Calls without an answer fail at once with ConnectionReplaced (F-37); what still comes is ignored (F-38).
+        """
+        self._close(*DISPLACED, now, ConnectionReplaced)
 
     def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["close_frame"]
+__all__ = ["DISPLACED", "close_frame"]
 
+DISPLACED: Final = 1008, "replaced by a newer connection"
+"""What a connection is closed with when the charge point has opened another one (RPC-017, RPC-019)."""
 MAX_REASON: Final = 123
 """Bytes of the reason in a close frame."""
 

@@ -24,6 +24,7 @@ __all__ = [
     "CallRefused",
     "CallTimedOut",
     "ConnectionLost",
+    "ConnectionReplaced",
     "ErrorCode",
     "InvalidMessage",
     "InvalidResponse",
@@ -173,6 +174,13 @@ class ConnectionLost(CallFailure):
 
     def __str__(self) -> str:
         return f"the connection was lost before {'the answer came' if self.sent else 'it was sent'}"
+
+
+class ConnectionReplaced(ConnectionLost):
+    """The connection ended before an answer came, because the charge point has opened another one (F-37)."""
+
+    def __str__(self) -> str:
+        return f"the connection was replaced before {'the answer came' if self.sent else 'it was sent'}"
 
 
 class InvalidResponse(CallFailure):

@@ -2,7 +2,8 @@
 
 Bounds of what is read but never kept, and a few that nobody needs otherwise, are constants of the modules that use
 them: ``messages.MAX_DEPTH``, ``tolerance.MAX_DEVIATIONS`` and ``tolerance.MAX_ENUM_LENGTH``,
-``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``application.MAX_ACCEPTED``, ``data_transfer.MAX_QUOTED``.
+``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``application.MAX_ACCEPTED``, ``entrance.MAX_PROVEN``,
+``data_transfer.MAX_QUOTED``.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ def _natural(default: int) -> Any:
     return attrs.field(default=default, validator=ge(0))
 
 
+def _count(default: int | None) -> Any:
+    return attrs.field(default=default, validator=optional(gt(0)))
+
+
 def _seconds(default: float | None) -> Any:
     return attrs.field(default=default, validator=optional(gt(0)))
 
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """The bounds of one connection. Times are in seconds; ``None`` switches a time limit off.
+    """The bounds of one connection, and of who may connect. Times are in seconds; ``None`` switches a time limit off.
 
     The defaults fit a central system with thousands of stations; the largest legitimate message of any version
     stays well below ``max_message_size``.
@@ -72,6 +77,26 @@ class Limits:
     """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
     max_expired_calls: int = _natural(64)
     """CALLs of either end that are remembered after their time-out, so that a late answer is known (RPC-057)."""
+
+    # -- who may connect: these are of a central system, not of one connection --
+    max_failures_per_identity: int | None = _count(10)
+    """Attempts to connect as one station that may fail in a row, from where it is not known to be, before the next
+    ones are refused with 429; and as many from where it was authenticated the last time, counted apart, so that
+    nobody's attempts can keep it out (F-29). ``None``: any number."""
+    max_failures_per_source: int | None = _count(100)
+    """The same for the attempts from one address, whatever the station, stations known to be there left out. Behind a
+    proxy, all have its address."""
+    failure_interval: float = _positive(5.0)
+    """Seconds until one more may fail. Each time the last one has, it is twice as long, until all are there again."""
+    max_failure_interval: float = _positive(300.0)
+    """To how many seconds that may grow."""
+    max_takeovers: int | None = _count(10)
+    """How many times in a row one station may take the place of a connection of its that is open, before the next ones
+    are refused with 429 (F-36). ``None``: any number."""
+    takeover_interval: float = _positive(10.0)
+    """Seconds until it may once more."""
+    max_throttled: int = _positive(20_000)
+    """Stations, and addresses, and so on, whose attempts are counted (F-129): those that tried last."""
 
     # -- connection --
     handshake_timeout: float | None = _seconds(10.0)

@@ -111,12 +111,12 @@ class OutboundCalls:
                 del self._expired[next(iter(self._expired))]
             self._send_next(now)
 
-    def lose(self) -> None:
+    def lose(self, failure: type[ConnectionLost]) -> None:
         """The connection has ended: fail whatever has no outcome (RPC-131)."""
         if self.on_wire is not None:
-            self._fail(self.on_wire, ConnectionLost(sent=True))
+            self._fail(self.on_wire, failure(sent=True))
         for queued in self._queue.values():
-            self._fail(queued, ConnectionLost(sent=False))
+            self._fail(queued, failure(sent=False))
         self.on_wire = None
         self._queue.clear()
         self._expired.clear()

@@ -33,6 +33,7 @@ from .codec import UNREADABLE, Codec, PayloadError, codec_of, codecs_of
 from .diagnosis import diagnose, encode, worst
 from .errors import (
     CallRefused,
+    ConnectionLost,
     ErrorCode,
     InvalidResponse,
     LocalProtocolError,
@@ -267,11 +268,11 @@ class Session:
             self._events.append(CallOverdue(inbound.call))
             self._answer(inbound, self._error(inbound.call.message_id, ErrorCode.INTERNAL_ERROR, "no answer in time"))
 
-    def connection_lost(self, *, now: float) -> None:
+    def connection_lost(self, failure: type[ConnectionLost] = ConnectionLost, *, now: float) -> None:
         """The connection has ended: every CALL of ours that has no outcome yet fails (RPC-131). Nothing can follow."""
         self._advance(now)
         self._closed = True
-        self._ours.lose()
+        self._ours.lose(failure)
         self._theirs.lose()
         self.outbox.clear()
         self._tap = None  # it may know the session: that would keep it from being freed (F-132)

@@ -11,7 +11,15 @@ import pytest
 
 from ocpp_sansio import v21
 from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection
-from ocpp_sansio.errors import CallCancelled, CallTimedOut, ConnectionLost, ErrorCode, LocalProtocolError, SessionClosed
+from ocpp_sansio.errors import (
+    CallCancelled,
+    CallTimedOut,
+    ConnectionLost,
+    ConnectionReplaced,
+    ErrorCode,
+    LocalProtocolError,
+    SessionClosed,
+)
 from ocpp_sansio.events import (
     CallFailed,
     CallReceived,
@@ -471,6 +479,30 @@ def test_the_outcomes_of_all_calls_come_before_the_end():
         CallFailed(call, ConnectionLost(sent=True)),
         ConnectionClosed(1001, "reboot", by_peer=True),
     ]
+
+
+def test_calls_on_a_connection_that_is_replaced_fail_with_an_outcome_of_their_own_f_37_f_38():
+    """RPC-017, RPC-019."""
+    pair = connect()
+    sent, queued = pair.server.call(RESET, now=0.0), pair.server.call(RESET, now=0.0)
+    (asked,), _ = pair.run()
+    pair.client.respond(asked, RESETTING, now=0.0)
+    answer = pair.client.data_to_send()
+    pair.server.replace(now=0.0)
+    failures = [CallFailed(sent, ConnectionReplaced(sent=True)), CallFailed(queued, ConnectionReplaced(sent=False))]
+    assert drain(pair.server) == failures
+    assert [str(each.error) for each in failures] == [
+        "the connection was replaced before the answer came",
+        "the connection was replaced before it was sent",
+    ]
+    with pytest.raises(SessionClosed):
+        pair.server.call(RESET, now=0.0)
+    pair.server.receive_data(answer, now=0.0)
+    pair.server.replace(now=0.0)
+    assert drain(pair.server) == []
+    client_events, server_events = pair.run()
+    assert client_events == [ConnectionClosed(1008, "replaced by a newer connection", by_peer=True)]
+    assert server_events == [ConnectionClosed(1008, "replaced by a newer connection", by_peer=False)]
 
 
 def test_an_answer_after_the_end_is_too_late():

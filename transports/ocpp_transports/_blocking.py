@@ -18,13 +18,11 @@ from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from ocpp_sansio import (
     CentralSystem,
     CentralSystemConnection,
-    ConnectionClosed,
-    ConnectionOpened,
     Limits,
     LocalProtocolError,
     PendingCall,
@@ -46,7 +44,7 @@ CHUNK: Final = 2**16
 Selector: Final[type[selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 """Not the default one: that takes a descriptor more for each connection."""
 _TABLE: Final = threading.RLock()
-"""Held while a table of stations is changed."""
+"""Held while that is used which a central system has for all its connections."""
 _WOULD_BLOCK: Final = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
 
 
@@ -388,19 +386,7 @@ class StationsThread(ThreadRunner, StationsRunner[threading.Event]):
 class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served. The table of stations is everybody's: one thread at a time."""
 
-    def _on_opened(self, event: ConnectionOpened) -> None:
-        with _TABLE:
-            super()._on_opened(event)
-
-    def _on_closed(self, event: ConnectionClosed) -> None:
-        with _TABLE:
-            super()._on_closed(event)
-
-    _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
-        **ServerDispatcher._REACTIONS,
-        ConnectionOpened: _on_opened,
-        ConnectionClosed: _on_closed,
-    }
+    shared = _TABLE
 
 
 def complete(work: Coroutine[Any, Any, None]) -> None:

@@ -14,11 +14,12 @@ import secrets
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable
 from ssl import SSLContext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import attrs
@@ -54,7 +55,7 @@ from ocpp_sansio import (
     Version,
     numbered_ids,
 )
-from ocpp_sansio.application import DISPLACED
+from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
 from ocpp_sansio.handlers import Handlers
 
 from ._logging import fields, log_messages, logger, plain
@@ -259,6 +260,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """Whether there is something to see to after each event."""
         self._leave: Leave | None = None
         """How the connection is to be closed once no CALL is under way."""
+        self._askers: tuple[Callable[[bool], None], ...] = ()
+        """Who wants to know whether the peer is alive."""
         self._complaints = 0
         self.observer: Observer | None = None
         """Who wants to know what happens."""
@@ -334,9 +337,27 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.lost.set()
 
     def perform(self, act: Callable[[], None]) -> None:
-        """Have something done that a role wants done."""
+        """Have something done that a role wants done, or another connection."""
         act()
         self.drive()
+
+    def ask_for_life(self, tell: Callable[[bool], None]) -> None:
+        """Find out whether the peer is there (F-33, F-34). The answer is told where this connection is run."""
+        self.perform(partial(self._ask_for_life, tell))
+        if self.lost.is_set():  # there may be nobody left who does that
+            tell(False)
+
+    def _ask_for_life(self, tell: Callable[[bool], None]) -> None:
+        if self.end is not None:
+            tell(False)
+        else:
+            self._askers += (tell,)
+            self.connection.probe(now=self.now())
+
+    def _tell_askers(self, is_alive: bool) -> None:
+        askers, self._askers = self._askers, ()
+        for tell in askers:
+            tell(is_alive)
 
     # -- events --
 
@@ -558,6 +579,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
 
     def _on_probe_answered(self, _: ProbeAnswered) -> None:
         self.log(logging.DEBUG, "is alive")
+        self._tell_askers(True)
 
     def _watched_by(self, observer: Observer, version: Version) -> Watch | None:
         try:
@@ -582,6 +604,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.log(logging.INFO, "disconnected: %s %r", event.code, event.reason)
         self.end = event
         self.decided.set()
+        self._tell_askers(False)
 
     _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
         CallReceived: _on_call,
@@ -639,11 +662,26 @@ class Dispatcher(ABC, Generic[C, H, F]):
 class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
     """The same for a central system: its application says who may connect, and has a table of who is connected."""
 
+    shared: AbstractContextManager[object] = nullcontext()
+    """Held while that is used which the application has for all connections together."""
+    _entry: Entry | None = None
+    """The way in, as long as it is not decided."""
+    _displaced: tuple[Any, ...] = ()
+    """The peers of the connections that this one has taken the place of."""
+
+    # -- who may connect --
+
     def _on_requested(self, event: ConnectionRequested) -> None:
         self.identity = event.identity
         if self._leave is not None:
             later = [("Retry-After", str(math.ceil(self._leave.retry_after)))]
             self.connection.reject_connection(503, self._leave.reason, later, now=self.now())
+            return
+        self._entry = self.handlers.entry(event)
+        with self.shared:
+            refusal = self._entry.screen(now=self.now())
+        if refusal is not None:
+            self._carry_out(refusal)
             return
         try:
             decision = self.handlers.admit(event)
@@ -671,11 +709,49 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
     def _decide(self, decision: Decision | BaseException) -> None:
         if isinstance(decision, BaseException):
             self.log(logging.ERROR, "the authenticate hook failed", exc_info=decision)
-        status = self.handlers.refusal(decision)
-        if status is None:
-            self.connection.accept(now=self.now())
+        self._settle(lambda entry: entry.judge(decision, now=self.now()))
+
+    def _settle(self, decide: Callable[[Entry], Verdict]) -> None:
+        if self._entry is None:  # it is decided; this comes late
+            return
+        with self.shared:
+            verdict = decide(self._entry)
+            if isinstance(verdict, Admitted):
+                # Nobody else comes between: what was found out about the others still holds.
+                self.connection.accept(now=self.now())
+                if self.connection.is_open:
+                    self._displaced = self.handlers.opened(self.peer)
+        self._carry_out(verdict)
+
+    def _carry_out(self, verdict: Verdict) -> None:
+        assert self._entry is not None
+        incidents = self._entry.incidents
+        if isinstance(verdict, Contested):
+            for rival in verdict.rivals:
+                rival.ask_for_life(self._on_rival)
         else:
-            self.connection.reject_connection(status, status.phrase, now=self.now())
+            self._entry = None
+            if isinstance(verdict, Refusal):
+                status = verdict.status
+                self.connection.reject_connection(status, status.phrase, verdict.headers, now=self.now())
+        while incidents:
+            self._on_incident(incidents.pop(0))
+
+    def _on_rival(self, is_alive: bool) -> None:
+        """Called where the other connection is run."""
+        self.perform(lambda: self._settle(lambda entry: entry.probed(is_alive=is_alive, now=self.now())))
+
+    def _on_incident(self, incident: SecurityIncident) -> None:
+        level = logging.INFO if incident.kind is Incident.TAKEOVER else logging.WARNING
+        self._complain(level, f"{incident.kind.value}, by {incident.source or 'an unknown address'}")
+        for hook in self.handlers.incident_hooks:
+            self._hear(_AN_INCIDENT, partial(hook, incident))
+
+    # -- who is connected --
+
+    def give_way(self) -> None:
+        """The charge point has opened another connection."""
+        self.perform(lambda: self.connection.replace(now=self.now()))
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
         if isinstance(event, CallSucceeded):
@@ -683,13 +759,14 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
         super()._on_outcome(event)
 
     def _on_opened(self, event: ConnectionOpened) -> None:
-        displaced: Peer[Any] | None = self.handlers.opened(self.peer)
         super()._on_opened(event)
-        if displaced is not None:
-            displaced.close_soon(*DISPLACED)
+        displaced, self._displaced = self._displaced, ()
+        for each in displaced:
+            each.give_way()
 
     def _on_closed(self, event: ConnectionClosed) -> None:
-        self.handlers.closed(self.peer)
+        with self.shared:
+            self.handlers.closed(self.peer)
         super()._on_closed(event)
 
     _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
@@ -699,6 +776,9 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
         ConnectionOpened: _on_opened,
         ConnectionClosed: _on_closed,
     }
+
+
+_AN_INCIDENT: Final = SimpleNamespace(action="incidents", message_id=None)
 
 
 D = TypeVar("D", bound=Dispatcher[Any, Any, Any])
@@ -736,6 +816,19 @@ class Peer(Generic[D]):
     def close_soon(self, code: int = 1000, reason: str = "") -> None:
         """Start to close the connection, and do not wait for it."""
         self._driver.begin_close(code, reason)
+
+    def ask_for_life(self, tell: Callable[[bool], None]) -> None:
+        """Find out whether the other end is there: ``tell(True)`` as soon as something is heard of it.
+
+        ``tell(False)`` if nothing is within ``Limits.probe_timeout``, and the connection is over. It is called where
+        the connection is run, at once or later, and has to return at once.
+        """
+        self._driver.ask_for_life(tell)
+
+    def give_way(self) -> None:
+        """For adapters: close the connection because its charge point has opened another one."""
+        driver: Any = self._driver
+        driver.give_way()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.identity!r}>"
