@@ -15,7 +15,7 @@ Every test is run on sockets of 127.0.0.1, and leaves as many descriptors, threa
 
 import pytest
 
-for _module in ("adapters", "client", "contract", "faults", "pair", "peers", "server"):
+for _module in ("adapters", "attacks", "client", "contract", "faults", "pair", "peers", "server"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 # Only now, so that what fails in the contract says how.

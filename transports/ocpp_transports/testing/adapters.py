@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
+import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import ocpp_transports.sync
@@ -111,9 +112,16 @@ class Adapter(ABC):
     def __init__(self, module: Any, name: str | None = None) -> None:
         self.module = module
         self.name: str = name or module.__name__.rpartition(".")[2]
+        self.beyond: dict[str, str] = {}
+        """Which faults are not this adapter's to deal with, and why: somebody else speaks the WebSocket, say."""
 
     def __repr__(self) -> str:
         return self.name
+
+    def skip_if_beyond(self, fault: str) -> None:
+        """Skip the test, and say why, if the fault is beyond this adapter."""
+        if fault in self.beyond:
+            pytest.skip(f"{self}: {fault}: {self.beyond[fault]}")
 
     @abstractmethod
     def serve(self, csms: CentralSystem, **options: Any) -> AbstractContextManager[ServerEnd]:
@@ -214,6 +222,7 @@ class SyncAdapter(Adapter):
 
     def __init__(self, module: Any = ocpp_transports.sync, name: str | None = None) -> None:
         super().__init__(module, name)
+        self.beyond["F-54"] = "a handler blocks the one thread of its connection"
 
     @contextmanager
     def serve(self, csms: CentralSystem, **options: Any) -> Generator[ServerEnd]:

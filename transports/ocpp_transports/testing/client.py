@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 
 import pytest
 
 from ocpp_sansio import CallTimedOut, ConnectionLost, Limits, SessionClosed
 
 from .adapters import Adapter
+from .attacks import ATTACKS, LIMITS, Attack
 from .contract import Contract
 from .peers import RawPeer, raw_server
+from .proxy import Course, Proxy
 from .samples import HEARTBEAT, PATIENCE, heartbeat
 
 __all__ = ["ClientContract"]
+
+REFUSALS = {
+    301: b"Moved Permanently",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    404: b"Not Found",
+    429: b"Too Many Requests",
+    503: b"",
+    200: b"OK",
+    101: b"Switching Protocols",
+}
 
 
 class ClientContract(Contract):
@@ -88,3 +102,69 @@ class ClientContract(Contract):
             with pytest.raises(CallTimedOut):
                 peer.call(HEARTBEAT, timeout=0.1)
             assert peer.call(HEARTBEAT) == heartbeat()
+
+    @pytest.mark.parametrize(("status", "words"), REFUSALS.items())
+    def test_a_handshake_that_ends_otherwise_is_told_with_its_status_f_16(
+        self, client: Adapter, status: int, words: bytes
+    ) -> None:
+        def refuse(peer: RawPeer) -> None:
+            peer.read_head()
+            peer.stream.sendall(b"HTTP/1.1 %d %b\r\n\r\n<html>" % (status, words))
+
+        with (
+            raw_server(refuse, shake_hands=False) as url,
+            pytest.raises(client.module.HandshakeFailed) as failure,
+            client.connect(url),
+        ):
+            pass
+        assert failure.value.status == status
+
+    def test_a_response_that_trickles_in_is_not_waited_for_f_02(self, client: Adapter) -> None:
+        def trickle(peer: RawPeer) -> None:
+            peer.read_head()
+            with suppress(OSError):
+                peer.stream.sendall(b"HTTP/1.1 101 Switching Protocols\r\nX-Padding: " + b"x" * 1000)
+                peer.read_all()
+
+        limits = Limits(handshake_timeout=0.2, close_timeout=0.2)
+        with (
+            raw_server(trickle, shake_hands=False) as url,
+            Proxy(int(url.rpartition(":")[2].partition("/")[0]), down=Course(chunk=1, rate=50)) as line,
+            pytest.raises(client.module.HandshakeFailed),
+            client.connect(line.url, limits=limits),
+        ):
+            pass
+
+    def test_an_attack_on_the_websocket_ends_it_and_is_called_what_it_is_f_45_f_46_f_47_f_48_f_49_f_50_f_53(
+        self, client: Adapter
+    ) -> None:
+        for attack in ATTACKS:
+            codes: list[int | None] = []
+
+            def strike(peer: RawPeer, attack: Attack = attack, codes: list[int | None] = codes) -> None:
+                peer.receive_text()
+                with suppress(ConnectionError):
+                    peer.stream.sendall(attack.data(peer))
+                codes.append(peer.receive_code())
+
+            with raw_server(strike) as url, client.connect(url, limits=LIMITS) as peer:
+                with pytest.raises(ConnectionLost):
+                    peer.call(HEARTBEAT)
+                end = peer.wait_closed()
+                assert (end.code, end.by_peer) == (attack.code, False), attack
+            assert codes == [attack.code], attack
+
+    def test_what_comes_after_a_close_frame_is_not_heard_f_55(self, client: Adapter) -> None:
+        def leave(peer: RawPeer) -> None:
+            identity = json.loads(peer.receive_text())[1]
+            close = peer.frame(b"\x03\xe9", 8)
+            answer = peer.frame(f'[3,"{identity}",{{"currentTime":"2026-01-01T12:00:00Z"}}]')
+            peer.stream.sendall(close + answer + close)
+            peer.stream.shutdown(socket.SHUT_WR)
+            assert peer.receive_code() == 1001
+
+        with raw_server(leave) as url, client.connect(url) as peer:
+            with pytest.raises(ConnectionLost):
+                peer.call(HEARTBEAT)
+            end = peer.wait_closed()
+            assert (end.code, end.by_peer) == (1001, True)

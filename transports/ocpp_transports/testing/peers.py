@@ -29,22 +29,28 @@ class RawPeer:
         self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.is_client = is_client
         self.buffer = b""
+        self.head = ""
+        """That of the handshake's response, for a client."""
 
     def send(self, text: str | bytes, opcode: int = 1) -> None:
         """Send a frame."""
         self.stream.sendall(self.frame(text, opcode))
 
-    def frame(self, text: str | bytes, opcode: int = 1) -> bytes:
-        """A frame, not sent yet."""
+    def frame(
+        self, text: str | bytes, opcode: int = 1, *, fin: bool = True, bits: int = 0, masked: bool | None = None
+    ) -> bytes:
+        """A frame, not sent yet. ``bits`` are the reserved ones; it is masked as the side has to, or as is said."""
         data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
-        mask = 0x80 if self.is_client else 0
+        first = (0x80 if fin else 0) | bits | opcode
+        masked = self.is_client if masked is None else masked
+        mask = 0x80 if masked else 0
         if len(data) < 126:
-            head = struct.pack("!BB", 0x80 | opcode, mask | len(data))
+            head = struct.pack("!BB", first, mask | len(data))
         elif len(data) < 2**16:
-            head = struct.pack("!BBH", 0x80 | opcode, mask | 126, len(data))
+            head = struct.pack("!BBH", first, mask | 126, len(data))
         else:
-            head = struct.pack("!BBQ", 0x80 | opcode, mask | 127, len(data))
-        return head + bytes(4 if self.is_client else 0) + data  # a key of zeroes masks nothing
+            head = struct.pack("!BBQ", first, mask | 127, len(data))
+        return head + bytes(4 if masked else 0) + data  # a key of zeroes masks nothing
 
     def receive(self) -> tuple[int, bytes]:
         """The next frame: its opcode and its data, unmasked."""
@@ -61,6 +67,16 @@ class RawPeer:
         opcode, data = self.receive()
         assert opcode == 1, (opcode, data)
         return data.decode()
+
+    def receive_code(self) -> int | None:
+        """The code in the close frame that comes; ``None``: the connection ends without one. Nothing follows it."""
+        try:
+            while (received := self.receive())[0] != 8:
+                pass
+        except (EOFError, ConnectionError):
+            return None
+        assert self.read_all() == b""
+        return int.from_bytes(received[1][:2])
 
     def read_head(self) -> str:
         """The head of an HTTP message."""
@@ -98,20 +114,29 @@ class RawPeer:
 
 @contextmanager
 def raw_client(
-    port: int, identity: str = "CP_1", *, version: str = "1.6", receive_buffer: int | None = None
+    port: int,
+    identity: str = "CP_1",
+    *,
+    version: str = "1.6",
+    receive_buffer: int | None = None,
+    fields: str = "",
+    behind: str | None = None,
 ) -> Generator[RawPeer]:
-    """A charge point without manners, connected."""
+    """A charge point without manners, connected. The text ``behind`` comes in one piece with the request."""
     with socket.socket() as stream:
         if receive_buffer is not None:
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         stream.connect(("127.0.0.1", port))
         peer = RawPeer(stream, is_client=True)
+        frame = b"" if behind is None else peer.frame(behind)
         peer.stream.sendall(
             f"GET /ocpp/{identity} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: ocpp{version}\r\n\r\n".encode()
+            f"Sec-WebSocket-Protocol: ocpp{version}\r\n{fields}\r\n".encode()
+            + frame
         )
-        assert peer.read_head().startswith("HTTP/1.1 101 ")
+        peer.head = peer.read_head()
+        assert peer.head.startswith("HTTP/1.1 101 ")
         yield peer
 
 

@@ -7,6 +7,7 @@ import logging
 import select
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from ocpp_sansio import CentralSystem, ConnectionLost, Limits, SessionClosed, v1
 from ocpp_sansio.session import Session
 
 from .adapters import Adapter, Gate, SyncAdapter
+from .attacks import ATTACKS, COMPRESSED_ATTACKS, LIMITS, REQUESTS, Attack
 from .contract import Contract
 from .peers import RawPeer, raw_client, tls
+from .proxy import Course, Proxy
 from .samples import HEARTBEAT, PATIENCE, RESET, accepted, central_system, heartbeat, transfer
 
 __all__ = ["ServerContract"]
@@ -182,3 +185,92 @@ class ServerContract(Contract):
                 peer.send(json.dumps([2, str(number), "Nonsense", {}]))
                 assert json.loads(peer.receive_text())[2] == "NotImplemented"
             assert len(caplog.records) < 100
+
+    def test_a_handshake_that_trickles_in_is_not_waited_for_f_02(self, server: Adapter) -> None:
+        server.skip_if_beyond("F-02")
+        csms = central_system(limits=Limits(handshake_timeout=0.2, close_timeout=0.2))
+        # It would take seconds, and never a tenth of one without a byte.
+        with (
+            server.serve(csms) as served,
+            Proxy(served.port, up=Course(chunk=1, rate=50)) as line,
+            socket.create_connection(("127.0.0.1", line.port)) as stream,
+        ):
+            stream.sendall(b"GET /ocpp/CP_1 HTTP/1.1\r\nX-Padding: " + b"x" * 1000)
+            assert b" 101 " not in RawPeer(stream, is_client=True).read_all()
+            assert len(line.passed[0]) < 500
+
+    def test_what_comes_in_one_piece_with_the_request_is_heard_once_f_56(self, server: Adapter) -> None:
+        with (
+            server.serve(central_system(accept_before_boot=True)) as served,
+            raw_client(served.port, behind='[2,"1","Heartbeat",{}]') as peer,
+        ):
+            assert json.loads(peer.receive_text())[:2] == [3, "1"]
+            peer.send('[2,"2","Heartbeat",{}]')
+            assert json.loads(peer.receive_text())[:2] == [3, "2"]
+
+    @pytest.mark.parametrize(("fault", "what"), REQUESTS, ids=lambda word: word)
+    def test_a_request_that_no_websocket_comes_of_is_refused_f_03_f_57(
+        self, server: Adapter, fault: str, what: str
+    ) -> None:
+        server.skip_if_beyond(fault)
+        with server.serve(central_system()) as served, socket.create_connection(("127.0.0.1", served.port)) as stream:
+            peer = RawPeer(stream, is_client=True)
+            with suppress(ConnectionError):  # it may be refused while it is being sent
+                stream.sendall(REQUESTS[fault, what])
+                stream.shutdown(socket.SHUT_WR)
+            answer = peer.read_all()
+            assert b" 101 " not in answer
+            assert not answer or b"HTTP/1.1 4" in answer or b"HTTP/1.1 505 " in answer, answer
+            assert not served.csms.stations
+
+    def test_an_attack_on_the_websocket_ends_it_and_nothing_behind_it_is_heard_f_45_f_46_f_47_f_48_f_49_f_50_f_53(
+        self, server: Adapter
+    ) -> None:
+        self._attack(server, ATTACKS)
+
+    def test_an_attack_by_compression_ends_as_well_f_51_f_58(self, server: Adapter) -> None:
+        server.skip_if_beyond("F-58")
+        self._attack(server, COMPRESSED_ATTACKS, compression=True)
+
+    def _attack(self, server: Adapter, attacks: list[Attack], *, compression: bool = False) -> None:
+        heard: list[object] = []
+        csms = central_system(accept_before_boot=True, limits=LIMITS, compression=compression)
+
+        @csms.on(v16.AuthorizeRequest)
+        def authorize(_: object, request: v16.AuthorizeRequest) -> v16.AuthorizeResponse:
+            heard.append(request)
+            return accepted()
+
+        offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+        with server.serve(csms) as served:
+            for number, attack in enumerate(attacks, 1):
+                if attack.fault in server.beyond:
+                    continue
+                with raw_client(served.port, fields=offer) as peer:
+                    assert ("deflate" in peer.head) is compression  # F-52: not unless it is asked for
+                    peer.send('[2,"1","Authorize",{"idTag":"1"}]')
+                    assert json.loads(peer.receive_text())[:2] == [3, "1"]
+                    with suppress(ConnectionError):  # it may be over before all is sent
+                        peer.stream.sendall(attack.data(peer) + peer.frame('[2,"2","Authorize",{"idTag":"2"}]'))
+                    assert peer.receive_code() == attack.code, attack
+                    assert len(heard) == number, attack
+            assert not served.csms.stations
+
+    def test_what_comes_after_a_close_frame_is_not_heard_f_55(self, server: Adapter) -> None:
+        with server.serve(central_system(accept_before_boot=True)) as served, raw_client(served.port) as peer:
+            close = peer.frame(b"\x03\xe8", 8)
+            peer.stream.sendall(close + peer.frame('[2,"1","Heartbeat",{}]') + close)
+            assert peer.receive() == (8, b"\x03\xe8")
+            assert peer.read_all() == b""
+
+    def test_a_ping_is_answered_while_handlers_are_at_work_f_54(self, server: Adapter) -> None:
+        server.skip_if_beyond("F-54")
+        csms, gate = central_system(accept_before_boot=True), Gate()
+        csms.on(v16.AuthorizeRequest)(server.gated(gate, accepted))
+        with server.serve(csms) as served, raw_client(served.port) as peer:
+            for number in range(Limits().max_inbound_calls - 1):
+                peer.send(f'[2,"{number}","Authorize",{{"idTag":"{number}"}}]')
+                gate.arrived.get(timeout=PATIENCE)
+            peer.send("still there?", opcode=9)
+            assert peer.receive() == (10, b"still there?")
+            gate.open()
