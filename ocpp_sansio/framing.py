@@ -124,6 +124,10 @@ class Library(Protocol):
 
     def recv_frame(self, frame: Frame) -> None:
         """Take in a frame that is complete."""
+        if frame.opcode is Opcode.CLOSE:
+            # Whoever leaves need not end what he was saying (RFC 6455, 5.4). The library would call it a breach, so it
+            # is made to forget the message: under the name it has for that now, and that before its release 16.
+            vars(self).update(current_size=None, cur_size=None)
         super().recv_frame(frame)
         self.events_received()
         if frame.opcode < Opcode.CLOSE:

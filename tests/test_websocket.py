@@ -683,7 +683,6 @@ BREACHES = {
     "fragmented ping": (b"\x09\x80" + bytes(4), 1002),
     "continuation of nothing": (frame(Opcode.CONT, b"x"), 1002),
     "text in a text": (text(b"x", fin=False) + text(b"y"), 1002),
-    "close in a text": (text(b"x", fin=False) + close(), 1002),
     "code not for the wire": (b"\x88\x82" + bytes(4) + b"\x03\xed", 1002),
     "half a code": (b"\x88\x81" + bytes(5), 1002),
     "reason is no UTF-8": (frame(Opcode.CLOSE, b"\x03\xe8\xff"), 1007),
@@ -883,6 +882,14 @@ def test_what_comes_after_the_close_frame_is_ignored():
     ws.handle_timeout(now=1e9)
     assert drain(ws) == []
     assert ws.data_to_send() == b""
+
+
+def test_who_leaves_need_not_end_what_he_was_saying():
+    """F-45, F-55: RFC 6455, 5.4. It is not heard, and nobody is to blame."""
+    ws = open_server()
+    ws.receive_data(text(b"wh", fin=False) + close() + frame(Opcode.CONT, b"at"), now=0.0)
+    assert drain(ws) == [ConnectionClosed(1000, "", by_peer=True)]
+    assert frames_in(ws.data_to_send()) == [(Opcode.CLOSE, b"\x03\xe8")]
 
 
 def test_closing_twice_is_closing_once():
