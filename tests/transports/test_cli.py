@@ -54,11 +54,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str]:
 # -- demo --
 
 
-def test_demo_plays_identical_sessions_of_three_versions_between_nine_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_plays_identical_sessions_of_three_versions_between_all_pairs(capsys: pytest.CaptureFixture[str]) -> None:
     status, out = run(capsys, "demo")
     assert status == 0, out
-    assert out.count("identical") == 27
-    assert len(set(re.findall(r"│ (\w+) +│ (\w+) +│ 1200 Wh \+ 1000 Wh +│ complete, in order", out))) == 9
+    assert out.count("identical") == 48
+    assert len(set(re.findall(r"│ (\w+) +│ (\w+) +│ 1200 Wh \+ 1000 Wh +│ complete, in order", out))) == 16
     assert re.search(r"OCPP 2\.1 +┃ OCPP 2\.0\.1 +┃ OCPP 1\.6", out)
     assert {
         tuple(pair) for pair in re.findall(r"│ (\w+) +│ (\w+) +(?:│ \d\d messages, identical ){3}│ +\d+ ms", out)

@@ -5,17 +5,18 @@ An :class:`Adapter` serves a central system in the background, and is a charge p
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from types import ModuleType
 from typing import Any, Final
 
+import anyio
 import attrs
-import trio
+from anyio.from_thread import start_blocking_portal
 
+import ocpp_transports.anyio
 import ocpp_transports.asyncio
 import ocpp_transports.sync
 import ocpp_transports.trio
@@ -40,11 +41,11 @@ from ._story import Answer, Answers, Ask, Say, Step, Story
 __all__ = [
     "ADAPTERS",
     "HOST",
+    "ON_ASYNCIO",
     "Adapter",
     "central_system",
     "charge_point_handlers",
     "give_in_task",
-    "operate_asyncio",
     "tell",
     "welcome_everybody",
 ]
@@ -134,13 +135,9 @@ def welcome_everybody(_: ConnectionRequested) -> bool:
     return True
 
 
-def give_in_task(sleep: Sleep) -> Callable[[Any, Response | Story[Response]], Awaitable[Response]]:
-    """How an answer comes about in a task that sleeps like this."""
-
-    async def give(station: Any, answer: Response | Story[Response]) -> Response:
-        return answer if isinstance(answer, Response) else await tell(answer, station, sleep)
-
-    return give
+async def give_in_task(station: Any, answer: Response | Story[Response]) -> Response:
+    """How an answer comes about in a task."""
+    return answer if isinstance(answer, Response) else await tell(answer, station, anyio.sleep)
 
 
 def central_system(
@@ -164,185 +161,133 @@ def central_system(
     return csms
 
 
-def _at_once() -> Backoff:
+def at_once() -> Backoff:
     """How soon a charge point connects again whose central system is on the same machine."""
     return Backoff(minimum=0.02, repeats=3, random_range=0.02)
 
 
-Ready = Callable[[int, Callable[[], object]], None]
-
-
-@contextmanager
-def in_background(main: Callable[[Ready], None]) -> Generator[int]:
-    """Run an event loop in a thread while the block runs: it says its port, and how to stop it."""
-    ready: Future[tuple[int, Callable[[], object]]] = Future()
-
-    def run() -> None:
-        try:
-            main(lambda port, stop: ready.set_result((port, stop)))
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)
-
-    thread = threading.Thread(target=run, name="central system")
-    thread.start()
-    port, stop = ready.result()
-    try:
-        yield port
-    finally:
-        stop()
-        thread.join()
-
-
-# -- asyncio --
-
-
-def _serve_asyncio(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
-    return _host_asyncio(central_system(answers, give_in_task(asyncio.sleep)), tap)
-
-
-def _host_asyncio(csms: CentralSystem, tap: StationTap) -> AbstractContextManager[int]:
-    async def main(ready: Ready) -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        async with ocpp_transports.asyncio.serve(csms, HOST, 0, tap=tap) as server:
-            ready(server.port, lambda: loop.call_soon_threadsafe(stop.set))
-            await stop.wait()
-
-    return in_background(lambda ready: asyncio.run(main(ready)))
-
-
-def _play_asyncio(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
-    async def main() -> None:
-        handlers = charge_point_handlers(answers)
-        async with ocpp_transports.asyncio.connect(
-            url, identity, versions=[version], handlers=handlers, tap=tap
-        ) as central:
-            await tell(story, central, asyncio.sleep)
-
-    asyncio.run(main())
-
-
-def _operate_asyncio(url: str, identity: str, site: Site, tap: Tap) -> None:
-    operate_asyncio(url, identity, site, tap, _at_once)
-
-
-def operate_asyncio(
-    url: str, identity: str, site: Site, tap: Tap, backoff: Callable[[], Backoff], password: str | None = None
-) -> None:
-    """Run the charge point of a site, boot after boot, until its scenario ends."""
-
-    async def main() -> None:
-        goes_on = True
-        while goes_on:
-            point = site.boot()
-            async with ocpp_transports.asyncio.operate(
-                point,
-                url,
-                identity,
-                store=site.store,
-                act=site.act,
-                backoff=backoff(),
-                password=password,
-                tap=tap,
-            ) as running:
-                goes_on = await tell(site.live(running), running, asyncio.sleep)
-
-    asyncio.run(main())
-
-
-# -- trio --
-
-
-def _serve_trio(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
-    return _host_trio(central_system(answers, give_in_task(trio.sleep)), tap)
-
-
-def _host_trio(csms: CentralSystem, tap: StationTap) -> AbstractContextManager[int]:
-    async def main(ready: Ready) -> None:
-        stop = trio.Event()
-        token = trio.lowlevel.current_trio_token()
-        async with ocpp_transports.trio.serve(csms, HOST, 0, tap=tap) as server:
-            ready(server.port, lambda: token.run_sync_soon(stop.set))
-            await stop.wait()
-
-    return in_background(lambda ready: trio.run(main, ready))
-
-
-def _play_trio(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
-    async def main() -> None:
-        handlers = charge_point_handlers(answers)
-        async with ocpp_transports.trio.connect(
-            url, identity, versions=[version], handlers=handlers, tap=tap
-        ) as central:
-            await tell(story, central, trio.sleep)
-
-    trio.run(main)
-
-
-def _operate_trio(url: str, identity: str, site: Site, tap: Tap) -> None:
-    async def main() -> None:
-        goes_on = True
-        while goes_on:
-            point = site.boot()
-            async with ocpp_transports.trio.operate(
-                point, url, identity, store=site.store, act=site.act, backoff=_at_once(), tap=tap
-            ) as running:
-                goes_on = await tell(site.live(running), running, trio.sleep)
-
-    trio.run(main)
-
-
-# -- threads --
-
-
-def _serve_sync(answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
-    def give(station: Any, answer: Response | Story[Response]) -> Response:
-        return answer if isinstance(answer, Response) else tell_blocking(answer, station)
-
-    return _host_sync(central_system(answers, give), tap)
-
-
-@contextmanager
-def _host_sync(csms: CentralSystem, tap: StationTap) -> Generator[int]:
-    with ocpp_transports.sync.serve(csms, HOST, 0, tap=tap) as server:
-        yield server.port
-
-
-def _operate_sync(url: str, identity: str, site: Site, tap: Tap) -> None:
-    goes_on = True
-    while goes_on:
-        point = site.boot()
-        with ocpp_transports.sync.operate(
-            point, url, identity, store=site.store, act=site.act, backoff=_at_once(), tap=tap
-        ) as running:
-            goes_on = tell_blocking(site.live(running), _Clock())
-
-
-def _play_sync(url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
-    handlers = charge_point_handlers(answers)
-    with ocpp_transports.sync.connect(url, identity, versions=[version], handlers=handlers, tap=tap) as central:
-        tell_blocking(story, central)
-
-
-@attrs.frozen
-class Adapter:
+class Adapter(ABC):
     """One way to bring a story about."""
 
-    name: str
-    serve: Callable[[Answers, StationTap], AbstractContextManager[int]]
-    """Serve a central system that gives these answers, while the block runs; the port."""
-    play: Callable[[str, str, Version, Answers, Story[Any], Tap], None]
-    """Be the charge point with this URL, identity, version and these answers, until its story ends."""
-    host: Callable[[CentralSystem, StationTap], AbstractContextManager[int]]
-    """Serve this central system while the block runs; the port."""
-    operate: Callable[[str, str, Site, Tap], None]
-    """Run the charge point of a site with this URL and identity, boot after boot, until its scenario ends."""
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def serve(self, answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
+        """Serve a central system that gives these answers, while the block runs; the port."""
+
+    @abstractmethod
+    def host(self, csms: CentralSystem, tap: StationTap) -> AbstractContextManager[int]:
+        """Serve this central system while the block runs; the port."""
+
+    @abstractmethod
+    def play(self, url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
+        """Be the charge point with this URL, identity, version and these answers, until its story ends."""
+
+    @abstractmethod
+    def operate(
+        self,
+        url: str,
+        identity: str,
+        site: Site,
+        tap: Tap,
+        backoff: Callable[[], Backoff] = at_once,
+        password: str | None = None,
+    ) -> None:
+        """Run the charge point of a site with this URL and identity, boot after boot, until its scenario ends."""
 
 
+class AsyncAdapter(Adapter):
+    """One with an event loop."""
+
+    def __init__(self, name: str, module: ModuleType, backend: str) -> None:
+        super().__init__(name)
+        self._module: Any = module
+        self._backend = backend
+
+    def serve(self, answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
+        return self.host(central_system(answers, give_in_task), tap)
+
+    @contextmanager
+    def host(self, csms: CentralSystem, tap: StationTap) -> Generator[int]:
+        with (
+            start_blocking_portal(self._backend) as portal,
+            portal.wrap_async_context_manager(self._module.serve(csms, HOST, 0, tap=tap)) as server,
+        ):
+            yield server.port
+
+    def play(self, url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
+        async def main() -> None:
+            handlers = charge_point_handlers(answers)
+            async with self._module.connect(url, identity, versions=[version], handlers=handlers, tap=tap) as central:
+                await tell(story, central, anyio.sleep)
+
+        anyio.run(main, backend=self._backend)
+
+    def operate(
+        self,
+        url: str,
+        identity: str,
+        site: Site,
+        tap: Tap,
+        backoff: Callable[[], Backoff] = at_once,
+        password: str | None = None,
+    ) -> None:
+        async def main() -> None:
+            goes_on = True
+            while goes_on:
+                operating = self._module.operate(
+                    site.boot(), url, identity, store=site.store, act=site.act,
+                    backoff=backoff(), password=password, tap=tap,
+                )  # fmt: skip
+                async with operating as running:
+                    goes_on = await tell(site.live(running), running, anyio.sleep)
+
+        anyio.run(main, backend=self._backend)
+
+
+class BlockingAdapter(Adapter):
+    """The one with threads."""
+
+    def serve(self, answers: Answers, tap: StationTap) -> AbstractContextManager[int]:
+        def give(station: Any, answer: Response | Story[Response]) -> Response:
+            return answer if isinstance(answer, Response) else tell_blocking(answer, station)
+
+        return self.host(central_system(answers, give), tap)
+
+    @contextmanager
+    def host(self, csms: CentralSystem, tap: StationTap) -> Generator[int]:
+        with ocpp_transports.sync.serve(csms, HOST, 0, tap=tap) as server:
+            yield server.port
+
+    def play(self, url: str, identity: str, version: Version, answers: Answers, story: Story[Any], tap: Tap) -> None:
+        handlers = charge_point_handlers(answers)
+        with ocpp_transports.sync.connect(url, identity, versions=[version], handlers=handlers, tap=tap) as central:
+            tell_blocking(story, central)
+
+    def operate(
+        self,
+        url: str,
+        identity: str,
+        site: Site,
+        tap: Tap,
+        backoff: Callable[[], Backoff] = at_once,
+        password: str | None = None,
+    ) -> None:
+        goes_on = True
+        while goes_on:
+            operating = ocpp_transports.sync.operate(
+                site.boot(), url, identity, store=site.store, act=site.act,
+                backoff=backoff(), password=password, tap=tap,
+            )  # fmt: skip
+            with operating as running:
+                goes_on = tell_blocking(site.live(running), _Clock())
+
+
+ON_ASYNCIO: Final = AsyncAdapter("asyncio", ocpp_transports.asyncio, "asyncio")
 ADAPTERS: Final = (
-    Adapter("asyncio", _serve_asyncio, _play_asyncio, _host_asyncio, _operate_asyncio),
-    Adapter("trio", _serve_trio, _play_trio, _host_trio, _operate_trio),
-    Adapter("sync", _serve_sync, _play_sync, _host_sync, _operate_sync),
+    ON_ASYNCIO,
+    AsyncAdapter("trio", ocpp_transports.trio, "trio"),
+    BlockingAdapter("sync"),
+    AsyncAdapter("anyio", ocpp_transports.anyio, "trio"),
 )

@@ -104,7 +104,7 @@ async def _serve(host: str, port: int, versions: tuple[Version, ...], store: Sto
     answers: Answers = {}
     for each in versions:
         answers |= DIALECTS[each].welcome(lambda: datetime.now(UTC))
-    application = answering(answers, give_in_task(asyncio.sleep), versions)
+    application = answering(answers, give_in_task, versions)
     if Version.V16 in versions:
         application.play(_role(store), store=store, act=show)
     async with serve(application, host, port, tap=tap) as server:

@@ -19,7 +19,7 @@ from ocpp_sansio.store import MemoryStore, StoreError
 from ocpp_transports.asyncio import connect
 from ocpp_transports.store import SqliteStore
 
-from ._adapters import HOST, charge_point_handlers, operate_asyncio, tell
+from ._adapters import HOST, ON_ASYNCIO, charge_point_handlers, tell
 from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
 from ._relay import Relay
@@ -95,7 +95,7 @@ def _live(console: Console, url: str, identity: str, password: str | None, sourc
         relay = stack.enter_context(Relay(parts.hostname, parts.port or 80))
         near = parts._replace(netloc=f"{HOST}:{relay.port}").geturl()
         site = Site(store, scenario_lines(source), relay, show)
-        operate_asyncio(near, identity, site, tap, _patience, password)
+        ON_ASYNCIO.operate(near, identity, site, tap, _patience, password)
 
 
 def _patience() -> Backoff:
