@@ -91,39 +91,35 @@ class Station:
         self.say(b'[3,"' + message_id + b'",{"status":"Accepted"}]')
         self.hear_until(b'[3,"d%d",{"status":"Accepted"' % number)
 
-    def pour(self, pieces: Iterator[bytes]) -> int | None:
-        """Send all of it, for as long as the server takes it, listening all the time. Returns what it was closed with.
-
-        ``None``: it was not closed.
-        """
+    def pour(self, pieces: Iterator[bytes]) -> bool:
+        """Send all of it, whatever the server has to say about it. Returns whether the connection is still there."""
         self._socket.setblocking(False)
-        heard, rest = bytearray(self.heard), memoryview(b"")
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            while True:
-                if not rest:
-                    rest = memoryview(next(pieces, b""))
-                    if not rest:
-                        break
-                try:
-                    for _, ready in selector.select(PATIENCE) or [(None, 0)]:
-                        if not ready:
-                            raise TimeoutError("the server neither reads nor hangs up")
-                        if ready & selectors.EVENT_READ:
-                            data = self._socket.recv(2**16)
-                            if not data:
-                                return close_code(heard)
-                            heard += data
-                        if ready & selectors.EVENT_WRITE:
-                            rest = rest[self._socket.send(rest) :]
-                except ConnectionError:
-                    return close_code(heard)
-        self._socket.settimeout(PATIENCE)
+        heard, there = bytearray(), True
+        wanted = selectors.EVENT_READ | selectors.EVENT_WRITE
+        with selectors.DefaultSelector() as selector, suppress(ConnectionError):
+            selector.register(self._socket, wanted)
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    ready = sum(each for _, each in selector.select(PATIENCE))
+                    if not ready:
+                        raise TimeoutError("the server neither reads nor hangs up")
+                    if ready & selectors.EVENT_READ:
+                        data = self._socket.recv(2**16)
+                        if not data:
+                            there = False
+                            selector.modify(self._socket, selectors.EVENT_WRITE)
+                        heard += data
+                    if ready & selectors.EVENT_WRITE:
+                        rest = rest[self._socket.send(rest) :]
+            self._socket.settimeout(PATIENCE)
+            self.heard = bytes(heard)
+            return there
         self.heard = bytes(heard)
-        return None
+        return False
 
     def last_words(self) -> int | None:
-        """Wait for the end, once all is said, and return the code of the close frame."""
+        """Wait for the end, once all is said. The code of the close frame, if there is one."""
         self._socket.settimeout(PATIENCE)
         with suppress(ConnectionError):
             while data := self._socket.recv(2**16):
@@ -197,8 +193,8 @@ def _closed(victim: Victim, pieces: Iterator[bytes], codes: tuple[int, ...], *, 
     before, cpu = victim.memory, victim.cpu
     victim.forget()
     with closing(Station(victim.port, compression=compression)) as station:
-        code = station.pour(pieces)
-        code = station.last_words() if code is None else code
+        station.pour(pieces)
+        code = station.last_words()
     with closing(Station(victim.port)) as next_one:
         next_one.converse()
     return Outcome(victim.peak - before, victim.cpu - cpu, f"closed with {code}", as_it_should=code in codes)
@@ -242,11 +238,10 @@ def answers(victim: Victim, scale: Scale) -> Outcome:
         station.converse()
         before, cpu = victim.memory, victim.cpu
         victim.forget()
-        code = station.pour(in_pieces(client_frame(b'[3,"unasked",{}]'), scale.answers))
-        alive = code is None
+        alive = station.pour(in_pieces(client_frame(b'[3,"unasked",{}]'), scale.answers))
         if alive:
             station.converse()
-        how = "the next call works" if alive else f"closed with {code}"
+        how = "the next call works" if alive else f"closed with {station.last_words()}"
         return Outcome(victim.peak - before, victim.cpu - cpu, how, as_it_should=alive)
 
 
