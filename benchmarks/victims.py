@@ -56,6 +56,7 @@ def central_system(*, blocking: bool = False) -> CentralSystem:
 SERVERS: Final[Mapping[str, tuple[str, str]]] = {
     "asyncio": ("ours_asyncio", "asyncio"),
     "trio": ("ours_trio", "trio"),
+    "anyio": ("ours_anyio", "anyio"),
     "sync": ("ours_sync", "socket"),
 }
 """Where each is among :mod:`benchmarks.servers`, and what it needs to be installed."""

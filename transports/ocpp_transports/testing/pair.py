@@ -72,6 +72,14 @@ class PairContract(PairOfEnds):
             assert (end.code, end.by_peer) == (1000, True)
             assert not served.csms.stations
 
+    def test_messages_may_be_compressed_f_58(self, client: Adapter, server: Adapter) -> None:
+        # F-51, F-58: small ones, large ones, and one that is as large as it may be once it is inflated.
+        csms = central_system(compression=True)
+        with connected(client, server, csms, handlers=charge_point(), compression=True) as (peer, served):
+            for size in (10, 10_000, csms.limits.max_message_size - 100):
+                assert peer.call(transfer("x" * size)).data == "x" * size
+                assert served.call("CP_1", transfer("y" * size)).data == "y" * size
+
     def test_a_handler_may_call_its_peer_f_100(self, client: Adapter, server: Adapter) -> None:
         csms, handlers = central_system(), charge_point()
         at_server: list[Any] = []
