@@ -535,6 +535,10 @@ class ServerWebSocket(WebSocket):
         if len(self._held) > max(self._limits.max_message_size, self._limits.max_handshake_size):
             self._refuse(HTTPStatus.BAD_REQUEST, "too much was sent before the answer", ())
 
+    def _end(self, event: Event) -> None:
+        self._facts = TransportFacts  # the driver's own: they would keep it from being freed (F-132)
+        super()._end(event)
+
     def _refuse(self, status: int, reason: str, fields: Sequence[tuple[str, str]]) -> None:
         self._frames.send_head(response(status, reason, fields))
         self._end(ConnectionRefused(status, reason))

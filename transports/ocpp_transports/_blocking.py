@@ -27,11 +27,12 @@ from ocpp_sansio import (
     LocalProtocolError,
     PendingCall,
     Response,
+    TransportFacts,
 )
 from ocpp_sansio.application import Part
 
 from ._roles import ChargePointRunner, Runner, StationsRunner
-from ._shared import C, Dispatcher, H, Leave, ServerDispatcher, Waiter
+from ._shared import C, Dispatcher, H, Leave, ServerDispatcher, Waiter, socket_address, transport_facts
 
 __all__ = ["ChargePointThread", "Driver", "Selector", "ServerDriver", "StationsThread"]
 
@@ -387,6 +388,11 @@ class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, Cent
     """The driver of a connection that is served. The table of stations is everybody's: one thread at a time."""
 
     shared = _TABLE
+
+
+def socket_facts(stream: socket.socket) -> TransportFacts:
+    """What a socket knows of the client at its other end."""
+    return transport_facts(socket_address(stream), stream.getpeercert if isinstance(stream, SSLSocket) else None)
 
 
 def complete(work: Coroutine[Any, Any, None]) -> None:

@@ -18,9 +18,9 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable
-from ssl import SSLContext
+from ssl import SSLContext, SSLError
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 import attrs
 
@@ -31,6 +31,7 @@ from ocpp_sansio import (
     CallSucceeded,
     CentralSystem,
     CentralSystemConnection,
+    CertificateFacts,
     ChargePointConnection,
     ConnectionClosed,
     ConnectionOpened,
@@ -52,6 +53,7 @@ from ocpp_sansio import (
     Response,
     ResultRefused,
     SendReceived,
+    TransportFacts,
     Version,
     numbered_ids,
 )
@@ -85,7 +87,9 @@ __all__ = [
     "fresh_ids",
     "logger",
     "served",
+    "socket_address",
     "tls_for",
+    "transport_facts",
     "warn_if_open",
 ]
 
@@ -151,8 +155,34 @@ StationTap = Callable[[S, Direction, str, float], None]
 """Called with the station, the direction, the text and the time of every message that comes or goes."""
 
 
+def socket_address(stream: Socket) -> Any:
+    """The address of the client, as sockets have it; ``None``: it is gone already."""
+    try:
+        return stream.getpeername()
+    except OSError:
+        return None
+
+
+def transport_facts(address: Any, getpeercert: Callable[[], Mapping[str, Any] | None] | None) -> TransportFacts:
+    """What a transport knows of the client at its other end.
+
+    ``address`` is as sockets have it, ``getpeercert`` that method of its TLS; ``None``: it has no TLS. A certificate
+    that cannot be read is none.
+    """
+    source = cast("tuple[str, ...]", address)[0] if isinstance(address, tuple) else ""
+    certificate = None
+    if getpeercert is not None:
+        with suppress(ValueError, SSLError):
+            certificate = getpeercert()
+    return TransportFacts(source, getpeercert is not None, CertificateFacts.of(certificate) if certificate else None)
+
+
 def served(
-    csms: CentralSystem, now: float, tap: StationTap[S] | None, station: Callable[[], S]
+    csms: CentralSystem,
+    now: float,
+    tap: StationTap[S] | None,
+    station: Callable[[], S],
+    facts: Callable[[], TransportFacts],
 ) -> CentralSystemConnection:
     """The connection of a client that has just been accepted. Its station is there before the first message is."""
 
@@ -167,6 +197,7 @@ def served(
         no_match=csms.no_match,
         compression=csms.compression,
         allow_origin=csms.allow_origin,
+        facts=facts,
         limits=csms.limits,
         actions=csms.actions,
         tolerance=csms.tolerance,
@@ -838,6 +869,7 @@ class Socket(Protocol):
     """Whatever an event loop takes for a socket."""
 
     def getsockname(self) -> Any: ...
+    def getpeername(self) -> Any: ...
 
 
 class Listening(Generic[N]):

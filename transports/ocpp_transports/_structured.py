@@ -16,7 +16,14 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
-from ocpp_sansio import CentralSystem, CentralSystemConnection, ChargePointConnection, ConnectionRefused, Limits
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemConnection,
+    ChargePointConnection,
+    ConnectionRefused,
+    Limits,
+    TransportFacts,
+)
 from ocpp_sansio.application import Part
 from ocpp_sansio.handlers import Handlers
 
@@ -105,6 +112,10 @@ class ByteStream(ABC):
     @abstractmethod
     async def abort(self) -> None:
         """Close it at once."""
+
+    @abstractmethod
+    def facts(self) -> TransportFacts:
+        """What it knows of who is at its other end, once something has come from there."""
 
 
 class Listener(Protocol):
@@ -442,7 +453,7 @@ class StructuredAdapter(AsyncAdapter):
     ) -> None:
         """Serve one charge point over the stream, until that is over."""
         station: Station
-        driver = self.new_server_driver(served(csms, self.now(), tap, lambda: station), csms, group)
+        driver = self.new_server_driver(served(csms, self.now(), tap, lambda: station, stream.facts), csms, group)
         driver.runner = runner
         station = Station(driver)
         await driver.run(stream)

@@ -22,9 +22,9 @@ from typing import Any, Final, Unpack, cast
 import anyio
 from anyio.abc import ByteStream as AnyByteStream
 from anyio.abc import Listener, SocketAttribute, SocketListener, SocketStream, TaskGroup
-from anyio.streams.tls import TLSStream
+from anyio.streams.tls import TLSAttribute, TLSStream
 
-from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions
+from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions, TransportFacts
 
 from ._async import AsyncChargePointRunner, AsyncFlag, AsyncStationsRunner, RemoteCentralSystem, Server, Station
 from ._roles import CallExpired, Running
@@ -39,6 +39,7 @@ from ._shared import (
     StationTap,
     fresh_ids,
     logger,
+    transport_facts,
     warn_if_open,
 )
 from ._structured import (
@@ -115,6 +116,11 @@ class _Stream(ByteStream):
 
     async def abort(self) -> None:
         await anyio.aclose_forcefully(self._stream)
+
+    def facts(self) -> TransportFacts:
+        ask = self._stream.extra
+        tls, address = ask(TLSAttribute.ssl_object, None), ask(SocketAttribute.remote_address, None)
+        return transport_facts(address, None if tls is None else tls.getpeercert)
 
 
 class _Listener:

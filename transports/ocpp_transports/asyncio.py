@@ -17,7 +17,14 @@ from contextlib import asynccontextmanager, suppress
 from ssl import SSLContext
 from typing import Any, Final, cast
 
-from ocpp_sansio import CentralSystem, CentralSystemConnection, ChargePointConnection, ConnectionRefused, Limits
+from ocpp_sansio import (
+    CentralSystem,
+    CentralSystemConnection,
+    ChargePointConnection,
+    ConnectionRefused,
+    Limits,
+    TransportFacts,
+)
 from ocpp_sansio.application import Part
 from ocpp_sansio.handlers import Handlers
 
@@ -33,7 +40,7 @@ from ._async import (
     Station,
 )
 from ._roles import CallExpired, Runner, Running, StationsRunner
-from ._shared import NORMAL, C, H, HandshakeFailed, ServerDispatcher, StationTap, logger, served
+from ._shared import NORMAL, C, H, HandshakeFailed, ServerDispatcher, StationTap, logger, served, transport_facts
 
 __all__ = [
     "CallExpired",
@@ -220,6 +227,13 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
 class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
 
+    def facts(self) -> TransportFacts:
+        """What the transport knows of the client."""
+        assert self._transport is not None  # who has sent a request has one
+        told = self._transport.get_extra_info
+        tls = told("ssl_object")
+        return transport_facts(told("peername"), None if tls is None else tls.getpeercert)
+
 
 def _is_unasked(_: asyncio.CancelledError) -> bool:
     """Whether nobody has asked for it: who raised it ran into that of something it waited for."""
@@ -340,7 +354,8 @@ class _Asyncio(AsyncAdapter):
 
         def accept() -> asyncio.Protocol:
             station: Station
-            driver = _ServerDriver(served(csms, loop.time(), tap, lambda: station), csms, group)
+            connection = served(csms, loop.time(), tap, lambda: station, lambda: driver.facts())  # noqa: PLW0108 - there is none yet
+            driver = _ServerDriver(connection, csms, group)
             driver.runner = runner
             station = Station(driver)
             return driver

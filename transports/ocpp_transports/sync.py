@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from ssl import SSLContext
 from typing import Any, TypeVar, Unpack
 
@@ -40,7 +41,7 @@ from ocpp_sansio.dialer import Cause, Dialer
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
-from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread
+from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread, socket_facts
 from ._roles import Act, CallExpired, ChargePointRole, Runner, Running, log_failure
 from ._shared import (
     ACCEPT_PAUSE,
@@ -378,7 +379,7 @@ class Server(Listening[StationsThread]):
             if self._tls is not None:
                 # The handshake comes with the first byte, and within the deadline for the first byte.
                 stream = self._tls.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
-            connection = served(self._csms, time.monotonic(), self._tap, lambda: station)
+            connection = served(self._csms, time.monotonic(), self._tap, lambda: station, partial(socket_facts, stream))
             driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
             driver.runner = self._running
             station = Station(driver)

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import trio
 
+from ocpp_sansio import TransportFacts
+
 from ._async import (
     AsyncChargePointRunner,
     AsyncFlag,
@@ -26,7 +28,7 @@ from ._async import (
     Station,
 )
 from ._roles import CallExpired, Running
-from ._shared import C, H, HandshakeFailed
+from ._shared import C, H, HandshakeFailed, socket_address, transport_facts
 from ._structured import ByteStream, Library, StreamDriver, StreamServerDriver, StructuredAdapter, StructuredRunner
 
 __all__ = [
@@ -80,6 +82,10 @@ class _Stream(ByteStream):
 
     async def abort(self) -> None:
         await trio.aclose_forcefully(self._stream)
+
+    def facts(self) -> TransportFacts:
+        tcp: Any = getattr(self._stream, "transport_stream", self._stream)
+        return transport_facts(socket_address(tcp.socket), getattr(self._stream, "getpeercert", None))
 
 
 class _Listener:
