@@ -43,6 +43,17 @@ class SecurityProfile(IntEnum):
     MUTUAL_TLS = 3
     """TLS; the station has a certificate."""
 
+    def may_become(self, profile: SecurityProfile, version: Version, *, allow_downgrade: bool = False) -> bool:
+        """Whether a station that uses this one lets its central system set that one (RPC-152, F-22).
+
+        It goes upward only. In 1.6 the same one again is refused as well; in 2.x it is not, and ``allow_downgrade``,
+        which is AllowSecurityProfileDowngrade there, permits to go from 3 to 2. To 1 there is no way back.
+        """
+        if version is Version.V16:
+            return profile > self
+        step_down = (self, profile) == (SecurityProfile.MUTUAL_TLS, SecurityProfile.TLS_BASIC)
+        return profile >= self or (step_down and allow_downgrade)
+
 
 @attrs.frozen
 class PasswordHash:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 from typing import Any
 
+import pytest
+import trustme
+
 from ocpp_sansio import v16
-from ocpp_sansio.charge_point import Security
-from ocpp_sansio.charge_point.effects import LockConnector
-from tests.charge_point.harness import Bench
+from ocpp_sansio.charge_point import LinkSecurity, Security, Setup
+from ocpp_sansio.charge_point.effects import LockConnector, Reconnect
+from ocpp_sansio.store import MemoryStore
+from tests.charge_point.harness import BOOT, EPOCH, Bench
+from tests.transports.certificates import issued, root, station
 
 ROOT = Path(__file__).parents[1]
 ROLES = (ROOT / "docs" / "roles.md").read_text()
-BLOCKS: dict[str, str] = dict(re.findall(r"<!-- test: (.+?) -->\n```python\n(.+?)```", ROLES, re.DOTALL))
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+
+
+def blocks(page: str) -> dict[str, str]:
+    return dict(re.findall(r"<!-- test: (.+?) -->\n```python\n(.+?)```", page, re.DOTALL))
+
+
+BLOCKS = blocks(ROLES)
 
 
 def test_a_profile_of_the_docs_joins_a_charge_point() -> None:
@@ -28,6 +41,37 @@ def test_a_profile_of_the_docs_joins_a_charge_point() -> None:
     version = bench.ask(v16.GetLocalListVersionRequest())
     assert version == v16.GetLocalListVersionResponse(list_version=1)
     assert "LocalAuthListManagement" in bench.point.setting("SupportedFeatureProfiles")
+
+
+def test_the_contexts_of_the_docs_do_for_profile_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    for name, pair in {
+        "ecdsa": issued(authority),
+        "rsa": issued(authority, is_rsa=True),
+        "station": station(authority),
+    }.items():
+        for suffix, pem in zip(("pem", "key"), pair, strict=True):
+            (tmp_path / f"{name}.{suffix}").write_bytes(pem)
+    for name in ("stations-ca.pem", "operator-ca.pem"):
+        (tmp_path / name).write_bytes(root(authority))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(blocks(SECURITY)["contexts"], "security.md", "exec", dont_inherit=True), names)
+    assert names["for_server"].verify_mode is names["for_client"].verify_mode is ssl.CERT_REQUIRED
+
+
+def test_the_charge_point_of_the_docs_can_be_raised_to_profile_2_only() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(blocks(SECURITY)["charge point"], "security.md", "exec", dont_inherit=True), names)
+    point = names["new_charge_point"](Setup(BOOT), MemoryStore(), 0.0, EPOCH)
+    bench = Bench(profiles=[names["security"], names["ExtendedTriggerMessages"]])
+    bench.online()
+    statuses = [
+        bench.ask(v16.ChangeConfigurationRequest(key="SecurityProfile", value=value)).status for value in ("3", "2")
+    ]
+    assert statuses == [v16.ConfigurationStatus.REJECTED, v16.ConfigurationStatus.ACCEPTED]
+    assert point.block(Security).link == LinkSecurity(1, bytes(16))
+    assert [effect.profile for effect in bench.seen(Reconnect)] == [2]
 
 
 def test_every_file_of_the_map_is_there_and_every_block_is_on_it() -> None:

@@ -373,3 +373,30 @@ def test_accounts_may_be_looked_up_by_a_function():
     assert (
         authentication(lambda identity: account(BASIC) if identity == "CP1" else None)(request("CP1", PASSWORD)) is True
     )
+
+
+# -- another profile --
+
+
+@pytest.mark.parametrize(
+    ("version", "allow_downgrade", "permitted"),
+    [
+        (Version.V16, False, "01 02 03 12 13 23"),
+        (Version.V16, True, "01 02 03 12 13 23"),
+        (Version.V201, False, "00 01 02 03 11 12 13 22 23 33"),
+        (Version.V21, False, "00 01 02 03 11 12 13 22 23 33"),
+        (Version.V201, True, "00 01 02 03 11 12 13 22 23 33 32"),
+        (Version.V21, True, "00 01 02 03 11 12 13 22 23 33 32"),
+    ],
+)
+def test_a_profile_is_lowered_from_3_to_2_if_that_is_allowed_and_never_else_f_22_rpc_152(
+    version: Version, allow_downgrade: bool, permitted: str
+) -> None:
+    """CP201-051, V21-005, A00.FR.005."""
+    found = {
+        f"{old.value}{new.value}"
+        for old in SecurityProfile
+        for new in SecurityProfile
+        if old.may_become(new, version, allow_downgrade=allow_downgrade)
+    }
+    assert found == set(permitted.split())

@@ -159,12 +159,12 @@ class Security(Block):
         """The profile goes only upward, and to one that there is all for (RPC-152, F-22)."""
         if key is not SECURITY_PROFILE:
             return True
-        return value > self._core.settings[SECURITY_PROFILE] and all(
-            there_is for wanted, there_is in self._prerequisites() if value in wanted
+        return self.link.profile.may_become(SecurityProfile(value), Version.V16) and all(
+            there_is for profiles, there_is in self._prerequisites() if value in profiles
         )
 
     def _prerequisites(self) -> Iterable[tuple[set[int], bool]]:
-        yield {1, 2}, self._core.settings.get(AUTHORIZATION_KEY) is not None
+        yield {1, 2}, self.link.password is not None
         yield {2, 3}, self.equipment.root_certificate
         yield {3}, self.equipment.client_certificate
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ocpp_sansio import Limits
 from ocpp_sansio.security_events import SecurityEvent
-from ocpp_transports.tls import client_context, security_event, server_context
+from ocpp_transports.tls import client_context, reload_certificates, security_event, server_context
 from tests.transports.certificates import (
     FUTURE,
     HOST,
@@ -548,13 +548,13 @@ def test_a_new_certificate_is_for_the_next_connection_and_the_old_ones_live_f_24
         assert shown(at) == leaf(first)
         chain.write_bytes(second[0])  # the key comes next: whoever reads in between is to have neither
         with pytest.raises(ValueError, match="cannot be used together"):
-            context.reload()
+            reload_certificates(context)
         assert shown(at) == leaf(first)
         key.write_bytes(second[1])
-        context.reload()
+        reload_certificates(context)
         assert shown(at) == leaf(second)
         assert peer.call(HEARTBEAT) == heartbeat()
-        context.reload([first, RSA])
+        reload_certificates(context, [first, RSA])
         assert shown(at) == leaf(first)
         assert peer.call(HEARTBEAT) == heartbeat()
 
@@ -565,9 +565,9 @@ def test_another_authority_of_the_clients_is_for_the_next_connection_f_24_f_20(s
     context = server_context(both(), client_ca=root(AUTHORITY), crl=revocations(AUTHORITY))
     with door(server, context) as at:
         assert (at.is_shut_for(ours), at.is_shut_for(theirs)) == (False, True)
-        context.reload(client_ca=root(STRANGER), crl=revocations(STRANGER))
+        reload_certificates(context, client_ca=root(STRANGER), crl=revocations(STRANGER))
         assert (at.is_shut_for(ours), at.is_shut_for(theirs)) == (True, False)
-        context.reload(client_ca=root(AUTHORITY), crl=revocations(AUTHORITY, CLIENT))
+        reload_certificates(context, client_ca=root(AUTHORITY), crl=revocations(AUTHORITY, CLIENT))
         assert (at.is_shut_for(ours), at.is_shut_for(theirs)) == (True, True)
 
 
@@ -575,9 +575,16 @@ def test_a_reload_does_not_change_who_needs_a_certificate_f_24() -> None:
     context = server_context(both())
     for change in ({"client_ca": root(AUTHORITY)}, {"crl": revocations(AUTHORITY)}):
         with pytest.raises(ValueError, match="not changed by a reload"):
-            context.reload(**change)
+            reload_certificates(context, **change)
     with pytest.raises(ValueError, match="needs a certificate"):
-        context.reload([])
+        reload_certificates(context, [])
+    with pytest.raises(ValueError, match="from server_context"):
+        reload_certificates(trusting())
+
+
+def test_a_context_is_what_every_library_knows() -> None:
+    """anyio gives each connection a thread for a context of a class that it does not know."""
+    assert type(server_context(both())) is type(trusting()) is ssl.SSLContext
 
 
 # -- what is given --
@@ -625,8 +632,8 @@ def test_no_key_is_shown_or_left_behind(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     context = server_context(both(), key_password="secret")
     assert not list(tmp_path.iterdir())
-    assert "secret" not in repr(vars(context))
-    assert "PRIVATE" not in repr(vars(context))
+    assert "secret" not in repr((context, context.sni_callback))
+    assert "PRIVATE" not in repr((context, context.sni_callback))
 
 
 def test_what_is_not_about_trust_is_no_security_event_rpc_149() -> None:

@@ -192,7 +192,10 @@ class _Adapter(StructuredAdapter):
     async def open_stream(self, host: str, port: int, tls: SSLContext | None) -> ByteStream:
         if tls is None:
             return _Stream(await anyio.connect_tcp(host, port))
-        return _Stream(await anyio.connect_tcp(host, port, ssl_context=tls, tls_standard_compatible=False))
+        try:
+            return _Stream(await anyio.connect_tcp(host, port, ssl_context=tls, tls_standard_compatible=False))
+        except (anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            raise ConnectionError("the connection ended during the TLS handshake") from error
 
     async def open_listener(self, host: str | None, port: int, tls: SSLContext | None) -> _Listener:
         return _Listener((await anyio.create_tcp_listener(local_host=host, local_port=port)).listeners, tls)

@@ -13,13 +13,13 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from ocpp_sansio.security_events import SecurityEvent
 
-__all__ = ["KeyPair", "Pem", "ServerContext", "client_context", "security_event", "server_context"]
+__all__ = ["KeyPair", "Pem", "client_context", "reload_certificates", "security_event", "server_context"]
 
 Pem: TypeAlias = str | os.PathLike[str] | bytes
 """The path of a file in PEM, or what would be in it."""
@@ -54,59 +54,17 @@ class _Material:
     key_password: str | bytes | None
 
 
-class ServerContext(ssl.SSLContext):
-    """The context of a server, from :func:`server_context`. Its certificates can be changed while it serves (F-24).
+class _Handover:
+    """Hands each handshake with a server over to the context that is up to date (F-24).
 
-    It has none itself: each handshake is handed over to a context that is complete, the one of the latest ``reload``.
+    OpenSSL calls it for every client, with or without a server name, before anything depends on certificates. That a
+    server's context has this, and is of no class of its own, matters: some libraries distrust other classes.
     """
 
-    _material: _Material
-    _current: ssl.SSLContext
+    def __init__(self, material: _Material) -> None:
+        self.use(material)
 
-    def __new__(cls, material: _Material) -> Self:  # noqa: D102 - as private as what it takes
-        context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        _harden(context, material)
-        context._use(material)
-        context.sni_callback = cls._hand_over
-        return context
-
-    @staticmethod
-    def _hand_over(connection: ssl.SSLSocket | ssl.SSLObject, _: str | None, context: ssl.SSLContext) -> None:
-        """OpenSSL calls this for every client, with or without a server name, before certificates matter."""
-        assert isinstance(context, ServerContext)
-        connection.context = context._current
-
-    def reload(
-        self, certificates: Iterable[KeyPair] | None = None, *, client_ca: Pem | None = None, crl: Pem | None = None
-    ) -> None:
-        """Use other certificates from the next handshake on, or read the same files again.
-
-        What is not given is as it was. Connections that are open stay open, under what they were made with. May be
-        called from any thread. If it raises, nothing has changed.
-
-        Args:
-            certificates: Instead of all that there were.
-            client_ca: Instead of the authority that there was.
-            crl: Instead of the revocation list that there was.
-
-        Raises:
-            OSError: a file cannot be read.
-            ValueError: it is not what it should be, or ``client_ca`` or ``crl`` where there was none: whether clients
-                need a certificate is decided for good.
-        """
-        old = self._material
-        if (client_ca is not None and old.ca is None) or (crl is not None and old.crl is None):
-            raise ValueError("whether clients need a certificate, and one not revoked, is not changed by a reload")
-        self._use(
-            attrs.evolve(
-                old,
-                certificates=old.certificates if certificates is None else tuple(certificates),
-                ca=old.ca if client_ca is None else client_ca,
-                crl=old.crl if crl is None else crl,
-            )
-        )
-
-    def _use(self, material: _Material) -> None:
+    def use(self, material: _Material) -> None:
         if not material.certificates:
             raise ValueError("a server needs a certificate")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -114,7 +72,10 @@ class ServerContext(ssl.SSLContext):
         kinds = _load(context, material)
         if material.tls_rsa and "RSA" not in kinds:
             raise ValueError("the TLS_RSA suites need a certificate with an RSA key")
-        self._material, self._current = material, context
+        self.material, self._context = material, context
+
+    def __call__(self, connection: ssl.SSLSocket | ssl.SSLObject, *_: object) -> None:
+        connection.context = self._context
 
 
 def server_context(
@@ -124,8 +85,10 @@ def server_context(
     crl: Pem | None = None,
     tls_rsa: bool = False,
     key_password: str | bytes | None = None,
-) -> ServerContext:
+) -> ssl.SSLContext:
     """The context of a central system, for security profile 2, and with ``client_ca`` for profile 3 (RPC-140).
+
+    Its certificates can be changed while it serves, see :func:`reload_certificates`.
 
     TLS 1.2 or later, suites that encrypt and authenticate in one with keys that are forgotten, no compression, no
     renegotiation (RPC-147). RSA keys below 2048 bits and elliptic ones below 224 are refused at both ends (RPC-150).
@@ -133,7 +96,8 @@ def server_context(
     Args:
         certificates: One per kind of key. A charge point may insist on ECDSA or on RSA, so it takes both (RPC-148).
         client_ca: Who vouches for the charge points. Without a certificate of theirs, which is valid now, no handshake
-            comes to an end (F-20). Whose certificate it is, is for ``authenticate`` to judge.
+            comes to an end (F-20). Whose certificate it is, is for ``authenticate`` to judge. A session of TLS 1.2 can
+            be resumed for two hours without another look at the certificate; of TLS 1.3 there is none to be resumed.
         crl: What ``client_ca`` has revoked: without a list that is valid now nobody gets in.
         tls_rsa: Also TLS_RSA_WITH_AES_128_GCM_SHA256 and …_256_GCM_SHA384. OCPP demands them of a central system, and
             some charge points know no others (RPC-148). They have no forward secrecy: whoever gets hold of the RSA key
@@ -144,7 +108,50 @@ def server_context(
         OSError: a file cannot be read.
         ValueError: it is not what it should be; the text says which, and what is wrong.
     """
-    return ServerContext(_Material(tuple(certificates), client_ca, crl, tls_rsa, key_password))
+    material = _Material(tuple(certificates), client_ca, crl, tls_rsa, key_password)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _harden(context, material)
+    context.sni_callback = _Handover(material)
+    return context
+
+
+def reload_certificates(
+    context: ssl.SSLContext,
+    certificates: Iterable[KeyPair] | None = None,
+    *,
+    client_ca: Pem | None = None,
+    crl: Pem | None = None,
+) -> None:
+    """Have a server use other certificates from the next handshake on, or read the same files again (F-24).
+
+    What is not given is as it was. Connections that are open stay open, under what they were made with, and so do
+    sessions of TLS 1.2 that can be resumed. May be called from any thread. If it raises, nothing has changed.
+
+    Args:
+        context: From :func:`server_context`.
+        certificates: Instead of all that there were.
+        client_ca: Instead of the authority that there was.
+        crl: Instead of the revocation list that there was.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: it is not what it should be, or there is a ``client_ca`` or ``crl`` where there was none: whether
+            clients need a certificate is decided for good.
+    """
+    handover = context.sni_callback
+    if not isinstance(handover, _Handover):
+        raise ValueError("this is no context from server_context")  # noqa: TRY004 - it is of the right type
+    old = handover.material
+    if (client_ca is not None and old.ca is None) or (crl is not None and old.crl is None):
+        raise ValueError("whether clients need a certificate, and one not revoked, is not changed by a reload")
+    handover.use(
+        attrs.evolve(
+            old,
+            certificates=old.certificates if certificates is None else tuple(certificates),
+            ca=old.ca if client_ca is None else client_ca,
+            crl=old.crl if crl is None else crl,
+        )
+    )
 
 
 def client_context(

@@ -1,0 +1,89 @@
+"""A password that the central system changes while its charge point is connected, on every adapter."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+
+from ocpp_sansio import CentralSystem, v16
+from ocpp_sansio import charge_point as cp
+from ocpp_sansio.charge_point.effects import Reconnect
+from ocpp_sansio.security import Account, Authentication, PasswordHash, SecurityProfile
+from ocpp_sansio.store import MemoryStore
+from tests.transports.contract import BOOT, PATIENCE, Adapter, census, central_system, on_client, on_server
+from tests.transports.test_roles import Host, operated
+
+OLD, NEW = bytes(range(20)), bytes(range(1, 21))
+CHANGE = v16.ChangeConfigurationRequest(key="AuthorizationKey", value=NEW.hex())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_over() -> Iterator[None]:
+    before = census()
+    yield
+    assert census() == before
+
+
+class Vault:
+    """The accounts of a central system: as A01 has it, the new password counts once the station has accepted it."""
+
+    def __init__(self) -> None:
+        self.passwords = {OLD}
+
+    def find(self, identity: str) -> Account | None:
+        if identity != "CP_1":
+            return None
+        hashes = (PasswordHash.of(each, salt=b"saltsaltsalt", rounds=1) for each in self.passwords)
+        return Account(SecurityProfile.BASIC, tuple(hashes))
+
+
+def guarded(vault: Vault) -> tuple[CentralSystem, queue.Queue[str]]:
+    """A central system that knows its stations, and the security events that it hears of."""
+    csms, events = central_system(), queue.Queue[str]()
+    csms.authenticate(Authentication(vault.find, rounds=1))
+    csms.on(v16.StatusNotificationRequest)(lambda *_: v16.StatusNotificationResponse())
+
+    @csms.on(v16.SecurityEventNotificationRequest)
+    def note(_: Any, request: v16.SecurityEventNotificationRequest) -> v16.SecurityEventNotificationResponse:
+        events.put(request.type)
+        return v16.SecurityEventNotificationResponse()
+
+    return csms, events
+
+
+def a_station() -> cp.ChargePoint:
+    secured = partial(cp.Security, profile=SecurityProfile.BASIC, password=OLD)
+    return cp.ChargePoint(cp.Setup(BOOT), now=time.monotonic(), utc=datetime.now(UTC), profiles=[secured])
+
+
+@on_client
+@on_server
+def test_a_new_password_counts_from_the_next_connection_on_once_it_is_accepted_f_24_rpc_146(
+    client: Adapter, server: Adapter
+) -> None:
+    """CP16-220, A01: what is open stays open, what is queued is kept, and the old password is good no more."""
+    vault, store, host, point = Vault(), MemoryStore(), Host(), a_station()
+    csms, events = guarded(vault)
+    security = point.block(cp.Security)
+    with server.serve(csms) as served:
+        with operated(client, served.url, host, store, point, password=OLD) as station:
+            assert events.get(timeout=PATIENCE) == "StartupOfTheDevice"
+            assert served.call("CP_1", CHANGE).status is v16.ConfigurationStatus.ACCEPTED
+            change = host.wait_for(Reconnect)
+            vault.passwords = {NEW}
+            station.tell(security.report, "VendorEvent")
+            assert events.get(timeout=PATIENCE) == "VendorEvent"
+        with pytest.raises(client.module.HandshakeFailed, match="401"), client.connect(served.url, password=OLD):
+            pass
+        security.report("AnotherEvent", now=time.monotonic())
+        assert security.former_link == cp.LinkSecurity(SecurityProfile.BASIC, OLD)
+        with operated(client, served.url, host, store, point, password=change.password):
+            while (event := events.get(timeout=PATIENCE)) != "AnotherEvent":
+                assert event == "VendorEvent"  # told again: its answer may have been lost with the connection
+        assert security.former_link is None
