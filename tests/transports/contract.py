@@ -67,6 +67,7 @@ __all__ = [
     "echo",
     "heartbeat",
     "listening",
+    "on_adapter",
     "on_client",
     "on_server",
     "raw_client",
@@ -83,6 +84,7 @@ ADAPTERS: list[Adapter] = [
     AsyncAdapter(ocpp_transports.anyio, "trio", "anyio-trio"),
 ]
 
+on_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=str)
 on_client = pytest.mark.parametrize("client", ADAPTERS, ids=lambda adapter: f"client:{adapter}")
 on_server = pytest.mark.parametrize("server", ADAPTERS, ids=lambda adapter: f"server:{adapter}")
 

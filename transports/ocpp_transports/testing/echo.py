@@ -12,6 +12,8 @@ Lifted is what OCPP asks for beyond RFC 6455: a subprotocol, texts and nothing e
 from __future__ import annotations
 
 import argparse
+import asyncio
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -21,9 +23,10 @@ from typing import Any, ClassVar, Final
 
 from websockets.frames import Frame, Opcode
 
-from ocpp_sansio import CentralSystem, Limits, Version
+from ocpp_sansio import CentralSystem, ConnectionRequested, Limits, Version
 from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection
 from ocpp_sansio.facts import TransportFacts
+from ocpp_sansio.handshake import Admission, Head
 from ocpp_sansio.version import NoMatch
 from ocpp_sansio.websocket import ClientWebSocket, ServerWebSocket, WebSocket
 
@@ -72,8 +75,35 @@ class _EchoWebSocket(WebSocket):
     }
 
 
+class _AnyPath(Admission):
+    """Wants no identity in the path."""
+
+    def examine(
+        self,
+        target: str,  # noqa: ARG002
+        head: Head,
+        offered: Iterable[str],
+        facts: TransportFacts,
+    ) -> ConnectionRequested:
+        return super().examine("/echo", head, offered, facts)
+
+
 class _EchoServerWebSocket(_EchoWebSocket, ServerWebSocket):
     """A server's."""
+
+    def __init__(self, on_text: Callable[[str], None], *, now: float) -> None:
+        versions, no_match = [Version.V16], NoMatch.ACCEPT_THEN_CLOSE
+        super().__init__(
+            versions,
+            on_text,
+            no_match=no_match,
+            allow_origin=True,
+            facts=TransportFacts,
+            compression=True,
+            limits=LIMITS,
+            now=now,
+        )
+        self._admission = _AnyPath(versions, no_match, allow_origin=True)
 
 
 class _EchoClientWebSocket(_EchoWebSocket, ClientWebSocket):
@@ -85,16 +115,7 @@ class EchoServerConnection(CentralSystemConnection):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._websocket = _EchoServerWebSocket(
-            [Version.V16],
-            self._on_text,
-            no_match=NoMatch.ACCEPT_THEN_CLOSE,
-            allow_origin=True,
-            facts=TransportFacts,
-            compression=True,
-            limits=LIMITS,
-            now=options["now"],
-        )
+        self._websocket = _EchoServerWebSocket(self._on_text, now=options["now"])
 
     def _on_text(self, text: str) -> None:
         self._websocket.send_text(text.encode())
@@ -144,7 +165,7 @@ def echo_system() -> CentralSystem:
     return csms
 
 
-def _converse(adapter: str, module: Any, url: str, path: str) -> None:
+def _converse(adapter: str, module: Any, backend: dict[str, Any], url: str, path: str) -> None:
     """Connect as a client, and echo until the server closes."""
     if adapter == "sync":
         with module.connect(url, path, limits=LIMITS) as peer:
@@ -156,8 +177,10 @@ def _converse(adapter: str, module: Any, url: str, path: str) -> None:
         async with connected as peer:
             await peer.wait_closed()
 
-    runner = import_module(adapter)
-    runner.run(converse) if adapter != "asyncio" else runner.run(converse())
+    if adapter == "asyncio":
+        asyncio.run(converse())
+    else:
+        import_module(adapter).run(converse, **backend)
 
 
 def _run_cases(converse: Callable[[str, str], None], base: str, agent: str, texts: list[str]) -> None:
@@ -176,18 +199,21 @@ def main(arguments: Iterable[str] | None = None) -> None:
     """The command; see the head of this module."""
     parser = argparse.ArgumentParser(prog="python -m ocpp_transports.testing.echo", description=__doc__)
     parser.add_argument("--adapter", choices=["asyncio", "trio", "sync", "anyio"], required=True)
+    parser.add_argument("--backend", choices=["asyncio", "trio"], help="of anyio")
     parser.add_argument("--role", choices=["server", "client"], required=True)
     parser.add_argument("--port", type=int, default=9001, help="where to serve, on 127.0.0.1")
     parser.add_argument("--url", default="ws://127.0.0.1:9001", help="where the suite serves")
     parser.add_argument("--agent", help="the name in the report; without, the one of the adapter")
     options = parser.parse_args(None if arguments is None else list(arguments))
+    backend = {} if options.backend is None else {"backend": options.backend}
     module = import_module(f"ocpp_transports.{options.adapter}")
     texts: list[str] = []
     with echoing(texts.append):
         if options.role == "server":
-            module.run(echo_system(), port=options.port)
+            logging.basicConfig(level=logging.INFO, format="%(message)s")  # it says where it listens
+            module.run(echo_system(), port=options.port, **backend)
         else:
-            converse = partial(_converse, options.adapter, module)
+            converse = partial(_converse, options.adapter, module, backend)
             _run_cases(converse, options.url, options.agent or options.adapter, texts)
 
 

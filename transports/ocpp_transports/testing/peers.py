@@ -31,6 +31,8 @@ class RawPeer:
         self.buffer = b""
         self.head = ""
         """That of the handshake's response, for a client."""
+        self.target = ""
+        """What was asked for in the handshake, for a server."""
 
     def send(self, text: str | bytes, opcode: int = 1) -> None:
         """Send a frame."""
@@ -60,7 +62,10 @@ class RawPeer:
             length = int.from_bytes(self._read(2 if length == 126 else 8), "big")
         mask = self._read(4) if second & 0x80 else None
         data = self._read(length)
-        return first & 0xF, data if mask is None else bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+        if mask is not None:
+            key = (mask * (length // 4 + 1))[:length]
+            data = (int.from_bytes(data) ^ int.from_bytes(key)).to_bytes(length)
+        return first & 0xF, data
 
     def receive_text(self) -> str:
         """The text in the next frame, which has to be one."""
@@ -142,22 +147,27 @@ def raw_client(
 
 @contextmanager
 def raw_server(
-    behave: Callable[[RawPeer], object], *, shake_hands: bool = True, version: str = "1.6"
+    behave: Callable[[RawPeer], object], *, shake_hands: bool = True, version: str | None = "1.6", times: int = 1
 ) -> Generator[str]:
-    """A central system without manners: the endpoint of one that takes one connection, and behaves like that."""
+    """A central system without manners: the endpoint of one that takes a connection, and behaves like that."""
 
     def serve() -> None:
+        for _ in range(times):
+            serve_one()
+
+    def serve_one() -> None:
         stream, _ = listener.accept()
         with stream:
             peer = RawPeer(stream, is_client=False)
             if shake_hands:
-                key = peer.read_head().partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
+                head = peer.read_head()
+                peer.target = head.split(" ")[1]
+                key = head.partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
                 accept = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())  # noqa: S324 - RFC 6455
+                chosen = b"" if version is None else b"Sec-WebSocket-Protocol: ocpp%b\r\n" % version.encode()
                 peer.stream.sendall(
                     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    b"Sec-WebSocket-Protocol: ocpp%b\r\n"
-                    % version.encode()
-                    + b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
+                    b"%bSec-WebSocket-Accept: %b\r\n\r\n" % (chosen, accept)
                 )
             behave(peer)
 
