@@ -1,4 +1,4 @@
-"""A password that the central system changes while its charge point is connected, on every adapter."""
+"""A password and a security profile that the central system changes while its charge point is connected."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any
 
 import pytest
+import trustme
 
 from ocpp_sansio import CentralSystem, v16
 from ocpp_sansio import charge_point as cp
 from ocpp_sansio.charge_point.effects import Reconnect
 from ocpp_sansio.security import Account, Authentication, PasswordHash, SecurityProfile
 from ocpp_sansio.store import MemoryStore
+from ocpp_transports.tls import client_context, server_context
+from tests.transports.certificates import issued, root, station
 from tests.transports.contract import BOOT, PATIENCE, Adapter, census, central_system, on_client, on_server
 from tests.transports.test_roles import Host, operated
 
@@ -35,12 +38,14 @@ class Vault:
 
     def __init__(self) -> None:
         self.passwords = {OLD}
+        self.profile = SecurityProfile.BASIC
+        self.upgrade: SecurityProfile | None = None
 
     def find(self, identity: str) -> Account | None:
         if identity != "CP_1":
             return None
         hashes = (PasswordHash.of(each, salt=b"saltsaltsalt", rounds=1) for each in self.passwords)
-        return Account(SecurityProfile.BASIC, tuple(hashes))
+        return Account(self.profile, tuple(hashes), upgrade=self.upgrade)
 
 
 def guarded(vault: Vault) -> tuple[CentralSystem, queue.Queue[str]]:
@@ -58,7 +63,8 @@ def guarded(vault: Vault) -> tuple[CentralSystem, queue.Queue[str]]:
 
 
 def a_station() -> cp.ChargePoint:
-    secured = partial(cp.Security, profile=SecurityProfile.BASIC, password=OLD)
+    equipment = cp.Equipment(root_certificate=True, client_certificate=True)
+    secured = partial(cp.Security, profile=SecurityProfile.BASIC, password=OLD, equipment=equipment)
     return cp.ChargePoint(cp.Setup(BOOT), now=time.monotonic(), utc=datetime.now(UTC), profiles=[secured])
 
 
@@ -72,12 +78,12 @@ def test_a_new_password_counts_from_the_next_connection_on_once_it_is_accepted_f
     csms, events = guarded(vault)
     security = point.block(cp.Security)
     with server.serve(csms) as served:
-        with operated(client, served.url, host, store, point, password=OLD) as station:
+        with operated(client, served.url, host, store, point, password=OLD) as operating:
             assert events.get(timeout=PATIENCE) == "StartupOfTheDevice"
             assert served.call("CP_1", CHANGE).status is v16.ConfigurationStatus.ACCEPTED
             change = host.wait_for(Reconnect)
             vault.passwords = {NEW}
-            station.tell(security.report, "VendorEvent")
+            operating.tell(security.report, "VendorEvent")
             assert events.get(timeout=PATIENCE) == "VendorEvent"
         with pytest.raises(client.module.HandshakeFailed, match="401"), client.connect(served.url, password=OLD):
             pass
@@ -87,3 +93,37 @@ def test_a_new_password_counts_from_the_next_connection_on_once_it_is_accepted_f
             while (event := events.get(timeout=PATIENCE)) != "AnotherEvent":
                 assert event == "VendorEvent"  # told again: its answer may have been lost with the connection
         assert security.former_link is None
+
+
+def profile(number: int) -> v16.ChangeConfigurationRequest:
+    return v16.ChangeConfigurationRequest(key="SecurityProfile", value=str(number))
+
+
+@on_client
+@on_server
+def test_a_higher_profile_is_used_from_the_next_connection_on_and_there_is_no_way_back_f_21_f_22_rpc_152(
+    client: Adapter, server: Adapter
+) -> None:
+    """CP16-222, A05."""
+    vault, store, host, point = Vault(), MemoryStore(), Host(), a_station()
+    csms, events = guarded(vault)
+    authority = trustme.CA()
+    for_server = server_context([issued(authority)], client_ca=root(authority))
+    for_client = client_context(ca=root(authority), certificate=station(authority))
+    with server.serve(csms) as plain, server.serve(csms, ssl=for_server) as secure:
+        url = secure.url.replace("ws:", "wss:")
+        with operated(client, plain.url, host, store, point, password=OLD):
+            assert events.get(timeout=PATIENCE) == "StartupOfTheDevice"
+            vault.upgrade = SecurityProfile.MUTUAL_TLS
+            assert plain.call("CP_1", profile(3)).status is v16.ConfigurationStatus.ACCEPTED
+            assert host.wait_for(Reconnect).profile == SecurityProfile.MUTUAL_TLS
+        point.block(cp.Security).report("VendorEvent", now=time.monotonic())
+        with operated(client, url, host, store, point, ssl=for_client):
+            while (event := events.get(timeout=PATIENCE)) != "VendorEvent":
+                assert event == "StartupOfTheDevice"
+            vault.profile, vault.upgrade = SecurityProfile.MUTUAL_TLS, None
+            for lower in (0, 1, 2, 3):
+                assert secure.call("CP_1", profile(lower)).status is v16.ConfigurationStatus.REJECTED
+        with pytest.raises(client.module.HandshakeFailed, match="401"), client.connect(plain.url, password=OLD):
+            pass
+        assert point.block(cp.Security).former_link is None

@@ -151,7 +151,9 @@ def test_profile_3_works_between_any_two_adapters_rpc_140(client: Adapter, serve
     with door(server, server_context(both(), client_ca=root(AUTHORITY))) as at:
         with client.connect(at.url, ssl=trusting(certificate=CLIENT)) as peer:
             assert peer.call(BOOT) == booted()
-        assert len(at.knocks) == 1
+        (request,) = at.knocks
+        assert request.secure
+        assert (request.certificate.common_names, request.certificate.organisations) == (("CP_1",), ("Operator",))
         with pytest.raises((OSError, client.module.HandshakeFailed)), client.connect(at.url, ssl=trusting()):  # F-20
             pass
         assert len(at.knocks) == 1
