@@ -5,7 +5,6 @@ It knows ``async`` and ``await``, and no event loop: an adapter fills in :class:
 
 from __future__ import annotations
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -31,13 +30,14 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
-from ocpp_sansio.dialer import Cause, Dialer
+from ocpp_sansio.dialer import Cause
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
-from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner, log_failure
+from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner
 from ._shared import (
     GOING_AWAY,
+    Attendant,
     C,
     Dispatcher,
     H,
@@ -51,6 +51,7 @@ from ._shared import (
     tls_for,
     warn_if_open,
 )
+from ._uplink import Keeper, Target, UplinkState, Where
 
 __all__ = [
     "AsyncAdapter",
@@ -63,6 +64,8 @@ __all__ = [
     "RemoteCentralSystem",
     "Server",
     "Station",
+    "Target",
+    "Uplink",
 ]
 
 R = TypeVar("R", bound=Response)
@@ -165,6 +168,71 @@ class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers,
         driver.drive()
 
 
+class Uplink(UplinkState[AsyncFlag]):
+    """The central system, as a charge point sees it that is kept connected to it."""
+
+    def __init__(self, adapter: AsyncAdapter, *args: Any, **kwargs: Any) -> None:
+        self.new_flag = adapter.new_flag
+        self._adapter = adapter
+        super().__init__(*args, **kwargs)
+
+    async def call(
+        self, request: FromChargePoint[R], *, timeout: float | None = None, expires_in: float | None = None
+    ) -> R:
+        """Ask the central system and wait for its response, which may take until there is a connection.
+
+        Calls are sent one at a time, in order (RPC-050). One that has been sent when the connection is lost fails with
+        ConnectionLost: the central system may have acted on it. All others wait for the next connection (RPC-131).
+
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. With
+        ``expires_in`` it is not sent when so many seconds have passed. Cancelling the task gives the call up.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            QueueFull: ``Limits.max_queued_calls`` are waiting.
+            LocalProtocolError: the request is not valid, or the block has ended. Nothing was sent.
+        """
+        waiter = self.begin(request, timeout, expires_in)
+        self._drive()
+        try:
+            if expires_in is None:
+                await waiter.flag.wait()
+            else:
+                async with self._adapter.beside(partial(self._expire_in, expires_in)):
+                    await waiter.flag.wait()
+        finally:
+            if self.give_up(waiter):
+                self._drive()
+        return waiter.result()
+
+    def send(self, message: SendFromChargePoint) -> None:
+        """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
+
+        Raises:
+            QueueFull: the central system does not read: more than ``Limits.max_unsent`` is waiting for it.
+            SessionClosed: there is no connection. What nobody waits for is not kept.
+            LocalProtocolError: the message is not valid. Nothing was sent.
+        """
+        self.tell(message)
+
+    async def wait_connected(self) -> None:
+        """Wait until there is a connection. It may be gone again when the task gets to know of it.
+
+        Raises:
+            SessionClosed: the block has ended.
+        """
+        await self._up.wait()
+        self.require_more()
+
+    async def _expire_in(self, seconds: float) -> None:
+        await self._adapter.sleep(seconds)
+        self.expire()
+
+    def _drive(self) -> None:
+        if self._driver is not None:
+            self._driver.drive()
+
+
 class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]]):
     """A charge point that is connected to this central system."""
 
@@ -254,6 +322,7 @@ class AsyncStationsRunner(AsyncRunner, StationsRunner[E]):
 class AsyncAdapter(ABC):
     """The functions of an adapter with an event loop, made of the few things that each loop does in its own way."""
 
+    new_flag: ClassVar[type[AsyncFlag]]
     charge_point_runner: ClassVar[type[AsyncChargePointRunner]]
     stations_runner: ClassVar[type[AsyncStationsRunner[Any]]]
 
@@ -278,7 +347,7 @@ class AsyncAdapter(ABC):
         identity: str,
         handlers: Handlers,
         tls: SSLContext | None,
-        runner: Runner | None = None,
+        runner: Attendant | None = None,
     ) -> AbstractAsyncContextManager[RemoteCentralSystem]:
         """Connect, and close at the end of the block."""
 
@@ -333,15 +402,54 @@ class AsyncAdapter(ABC):
             yield central_system
 
     @asynccontextmanager
+    async def keep_connected(
+        self,
+        url: Where,
+        identity: str,
+        *,
+        handlers: ChargePointHandlers | None = None,
+        backoff: Backoff | None = None,
+        attempts: int = 3,
+        ssl: SSLContext | None = None,
+        report_security_events: bool = True,
+        **options: Unpack[ConnectionOptions],
+    ) -> AsyncGenerator[Uplink]:
+        """Keep a charge point connected to its central system, until the end of the block.
+
+        The block begins at once, connected or not. A connection that is lost is made again, for ever, and is closed in
+        good order at the end. When and where is for :class:`ocpp_sansio.Dialer` to say (RPC-126, RPC-129).
+
+        Args:
+            url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity; or several, in order of
+                priority, each as a :class:`Target` if it has something of its own.
+            identity: The identity of the charge point.
+            handlers: What to do about the central system's requests; without, none is supported.
+            backoff: How long to wait before the next attempt to connect.
+            attempts: How many at each endpoint before the next one has its turn.
+            ssl: Instead of the default context for ``wss://``.
+            report_security_events: Whether a central system is told, once there is a connection, that the TLS of one
+                could not be trusted (RPC-149).
+            **options: Of each connection, see :class:`ocpp_sansio.ConnectionOptions`.
+        """
+        keeper = Keeper(url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, **options)
+        uplink = Uplink(self, keeper, options.get("limits"), reports=report_security_events)
+        try:
+            async with self.beside(partial(self._keep, keeper, handlers or ChargePointHandlers(), uplink)):
+                yield uplink
+        finally:
+            uplink.close()
+
+    @asynccontextmanager
     async def operate(
         self,
         point: ChargePointRole,
-        url: str,
+        url: Where,
         identity: str,
         *,
         store: Store,
         act: Act,
         backoff: Backoff | None = None,
+        attempts: int = 3,
         ssl: SSLContext | None = None,
         **options: Unpack[LinkOptions],
     ) -> AsyncGenerator[Running]:
@@ -351,39 +459,38 @@ class AsyncAdapter(ABC):
 
         Args:
             point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
-            url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+            url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity; or several, in order of
+                priority.
             identity: The identity of the charge point.
             store: Where the role keeps its records. It commits within the event loop.
             act: The host: called with what this yields, and each effect of the role. It may be ``async``, and then
                 each effect waits until the one before has been acted on.
             backoff: How long to wait before the next attempt to connect.
+            attempts: How many at each endpoint before the next one has its turn.
             ssl: Instead of the default context for ``wss://``.
             **options: Of each connection, see :class:`ocpp_sansio.LinkOptions`.
         """
-
-        def new_connection() -> ChargePointConnection:
-            return ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
-
-        tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
-        dialer = Dialer([url], now=self.now(), chance=random.random, backoff=backoff)
-
-        async def keep_connected() -> None:
-            while True:
-                await self.sleep(max((dialer.next_timeout() or 0.0) - self.now(), 0.0))
-                if dialer.dial(now=self.now()) is None:
-                    continue
-                cause: Cause
-                try:
-                    async with self.connected(new_connection(), identity, ChargePointHandlers(), tls, runner) as peer:
-                        dialer.connected(now=self.now())
-                        cause = await peer.wait_closed()
-                except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
-                    cause = log_failure(identity, error)
-                dialer.failed(cause, now=self.now())
-
+        # Whatever is wrong with the arguments is to be heard before the role is run.
+        keeper = Keeper(url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, **options)
         runner = self.charge_point_runner(Part(point, store, act), options.get("limits") or Limits())
-        async with runner.running(), self.beside(keep_connected):
+        async with runner.running(), self.beside(partial(self._keep, keeper, ChargePointHandlers(), runner)):
             yield runner
+
+    async def _keep(self, keeper: Keeper, handlers: Handlers, attendant: Attendant) -> None:
+        """Connect, again and again."""
+        while True:
+            await self.sleep(keeper.patience())
+            if not keeper.dial():
+                continue
+            cause: Cause
+            try:
+                connection, tls = keeper.open()
+                async with self.connected(connection, keeper.identity, handlers, tls, attendant) as central_system:
+                    keeper.connected()
+                    cause = await central_system.wait_closed()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
+                cause = error
+            keeper.failed(cause)
 
     @asynccontextmanager
     async def serve(

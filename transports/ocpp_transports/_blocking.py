@@ -242,6 +242,11 @@ class Driver(Dispatcher[C, H, _Flag]):
 
     # -- what other threads want --
 
+    @property
+    def is_run_here(self) -> bool:
+        """Whether it is this thread that runs the connection."""
+        return self._runner == threading.get_ident()
+
     def post(self, command: Callable[[], None]) -> None:
         """Have something done by the thread that runs the connection, or by the next one that does."""
         self._commands.append(command)

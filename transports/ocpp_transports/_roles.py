@@ -36,12 +36,10 @@ from ocpp_sansio import (
     validate,
 )
 from ocpp_sansio.application import CentralSystemRole, Part, RoleVerbs
-from ocpp_sansio.dialer import Cause
 from ocpp_sansio.machine import Link
 from ocpp_sansio.store import Persist, Store
 
-from ._logging import fields
-from ._shared import Dispatcher, F, HandshakeFailed, Waiter, logger
+from ._shared import Dispatcher, F, Waiter, logger
 
 __all__ = [
     "Act",
@@ -53,7 +51,6 @@ __all__ = [
     "StationsRunner",
     "Wire",
     "drain",
-    "log_failure",
 ]
 
 T = TypeVar("T")
@@ -87,13 +84,6 @@ class ChargePointRole(RoleVerbs, Protocol):
     def link_up(self, link: Link, *, now: float) -> None: ...
     def link_down(self, *, now: float) -> None: ...
     def receive_event(self, event: Event, *, now: float) -> None: ...
-
-
-def log_failure(identity: str, error: Exception) -> Cause:
-    """Say why there is no connection. What is not the doing of the network is a fault of ours."""
-    is_fault = not isinstance(error, OSError | HandshakeFailed)
-    logger.warning("%r: no connection: %s", identity, error, exc_info=is_fault, extra=fields(identity))
-    return error.refusal if isinstance(error, HandshakeFailed) else error
 
 
 def drain(role: RoleVerbs, store: Store, act: Callable[[Any], object], now: Callable[[], float]) -> None:

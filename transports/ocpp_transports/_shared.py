@@ -72,6 +72,7 @@ __all__ = [
     "EXHAUSTED",
     "GOING_AWAY",
     "NORMAL",
+    "Attendant",
     "C",
     "Dispatcher",
     "Flag",
@@ -260,6 +261,14 @@ class Waiter(Generic[R, F]):
         return self.outcome
 
 
+class Attendant(Protocol):
+    """Who waits for a connection to open."""
+
+    def wire(self, driver: Dispatcher[Any, Any, Any], version: Version) -> Wire | None:
+        """It has. What this returns is told everything, and answers every CALL; ``None``: that is for the handlers."""
+        ...
+
+
 class Dispatcher(ABC, Generic[C, H, F]):
     """Brings the events of one connection to handlers and waiters. The adapter's driver is one."""
 
@@ -279,8 +288,8 @@ class Dispatcher(ABC, Generic[C, H, F]):
         """Set when the transport is gone."""
         self.end: ConnectionClosed | ConnectionRefused | None = None
         """How the connection ended."""
-        self.runner: Runner | None = None
-        """Where the role is run that this connection is for, if it is for one."""
+        self.runner: Attendant | None = None
+        """Where the role is run that this connection is for, or who keeps it, if there is one of the two."""
         self._wire: Wire | None = None
         """The way there, once the connection is open."""
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
@@ -328,6 +337,11 @@ class Dispatcher(ABC, Generic[C, H, F]):
         self.begun(call, context)
         self.drive()
         return waiter
+
+    def follow(self, waiter: Waiter[Any, Any]) -> None:
+        """Have the outcome of a new call brought to a waiter. To have it sent is for who asks for this."""
+        self._waiters[waiter.call] = waiter
+        self.begun(waiter.call)
 
     def begun(self, call: PendingCall[Any], context: Context | None = None) -> None:
         """A new call has been handed to the session."""

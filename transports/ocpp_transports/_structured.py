@@ -28,10 +28,11 @@ from ocpp_sansio.application import Part
 from ocpp_sansio.handlers import Handlers
 
 from ._async import AsyncAdapter, AsyncDispatcher, AsyncFlag, AsyncRunner, Event, RemoteCentralSystem, Server, Station
-from ._roles import Runner, StationsRunner
+from ._roles import StationsRunner
 from ._shared import (
     GOING_AWAY,
     NORMAL,
+    Attendant,
     C,
     H,
     HandshakeFailed,
@@ -382,7 +383,7 @@ class StructuredAdapter(AsyncAdapter):
         identity: str,
         handlers: Handlers,
         tls: SSLContext | None,
-        runner: Runner | None = None,
+        runner: Attendant | None = None,
     ) -> AsyncGenerator[RemoteCentralSystem]:
         stream = await self._open_stream(connection.host, connection.port, tls, connection.limits.handshake_timeout)
         async with self.connected_over(stream, connection, identity, handlers, runner) as central_system:
@@ -400,7 +401,7 @@ class StructuredAdapter(AsyncAdapter):
         connection: ChargePointConnection,
         identity: str,
         handlers: Handlers,
-        runner: Runner | None = None,
+        runner: Attendant | None = None,
     ) -> AsyncGenerator[RemoteCentralSystem]:
         """Connect over a stream that is there already, and close at the end of the block."""
         group = Group(self.library, connection.limits)

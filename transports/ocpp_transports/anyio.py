@@ -1,7 +1,8 @@
 """OCPP on anyio, on either of its backends, and over any byte stream of its.
 
-``connect`` and ``operate`` are for a charge point, ``serve`` and ``run`` for a central system. ``connect_over`` and
-``serve_over`` do the same over a stream that is there already: a Unix socket, a tunnel, one end of a pair in memory.
+``connect``, ``keep_connected`` and ``operate`` are for a charge point, ``serve`` and ``run`` for a central system.
+``connect_over`` and ``serve_over`` do the same over a stream that is there already: a Unix socket, a tunnel, one end of
+a pair in memory.
 
 This module moves bytes between a stream and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
@@ -26,7 +27,16 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions, TransportFacts
 
-from ._async import AsyncChargePointRunner, AsyncFlag, AsyncStationsRunner, RemoteCentralSystem, Server, Station
+from ._async import (
+    AsyncChargePointRunner,
+    AsyncFlag,
+    AsyncStationsRunner,
+    RemoteCentralSystem,
+    Server,
+    Station,
+    Target,
+    Uplink,
+)
 from ._roles import CallExpired, Running
 from ._shared import (
     ACCEPT_PAUSE,
@@ -59,8 +69,11 @@ __all__ = [
     "Running",
     "Server",
     "Station",
+    "Target",
+    "Uplink",
     "connect",
     "connect_over",
+    "keep_connected",
     "operate",
     "run",
     "serve",
@@ -184,6 +197,7 @@ class _StationsRunner(StructuredRunner, AsyncStationsRunner[_Flag]):
 
 class _Adapter(StructuredAdapter):
     library = _ANYIO
+    new_flag = _Flag
     charge_point_runner = _ChargePointRunner
     stations_runner = _StationsRunner
     new_driver = _Driver
@@ -211,6 +225,7 @@ class _Adapter(StructuredAdapter):
 
 _ADAPTER: Final = _Adapter()
 connect = _ADAPTER.connect
+keep_connected = _ADAPTER.keep_connected
 operate = _ADAPTER.operate
 serve = _ADAPTER.serve
 

@@ -1,4 +1,6 @@
-"""OCPP on asyncio: ``connect`` and ``operate`` for a charge point, ``serve`` and ``run`` for a central system.
+"""OCPP on asyncio.
+
+``connect``, ``keep_connected`` and ``operate`` are for a charge point, ``serve`` and ``run`` for a central system.
 
 This module moves bytes between a transport and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
@@ -38,9 +40,22 @@ from ._async import (
     RemoteCentralSystem,
     Server,
     Station,
+    Target,
+    Uplink,
 )
-from ._roles import CallExpired, Runner, Running, StationsRunner
-from ._shared import NORMAL, C, H, HandshakeFailed, ServerDispatcher, StationTap, logger, served, transport_facts
+from ._roles import CallExpired, Running, StationsRunner
+from ._shared import (
+    NORMAL,
+    Attendant,
+    C,
+    H,
+    HandshakeFailed,
+    ServerDispatcher,
+    StationTap,
+    logger,
+    served,
+    transport_facts,
+)
 
 __all__ = [
     "CallExpired",
@@ -49,7 +64,10 @@ __all__ = [
     "Running",
     "Server",
     "Station",
+    "Target",
+    "Uplink",
     "connect",
+    "keep_connected",
     "operate",
     "run",
     "serve",
@@ -296,6 +314,7 @@ class _StationsRunner(_Runner, AsyncStationsRunner[_Flag]):
 
 
 class _Asyncio(AsyncAdapter):
+    new_flag = _Flag
     charge_point_runner = _ChargePointRunner
     stations_runner = _StationsRunner
 
@@ -321,7 +340,7 @@ class _Asyncio(AsyncAdapter):
         identity: str,
         handlers: Handlers,
         tls: SSLContext | None,
-        runner: Runner | None = None,
+        runner: Attendant | None = None,
     ) -> AsyncGenerator[RemoteCentralSystem]:
         limits = connection.limits
         group = _Group(limits)
@@ -389,6 +408,7 @@ def _tls(context: SSLContext | None, limits: Limits) -> dict[str, Any]:
 
 _ASYNCIO: Final = _Asyncio()
 connect = _ASYNCIO.connect
+keep_connected = _ASYNCIO.keep_connected
 operate = _ASYNCIO.operate
 serve = _ASYNCIO.serve
 run = _ASYNCIO.run

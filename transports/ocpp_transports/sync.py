@@ -1,23 +1,25 @@
-"""OCPP on blocking sockets: ``connect`` and ``operate`` for a charge point, ``serve`` and ``run`` for a central system.
+"""OCPP on blocking sockets.
 
+``connect``, ``keep_connected`` and ``operate`` are for a charge point, ``serve`` and ``run`` for a central system.
 This module moves bytes between a socket and a connection; every decision is the connection's. Handlers are plain
-functions. A central system has a thread for each charge point, and handlers run on it. A charge point has no thread
-of its own: ``call`` runs the connection until the response is there, and meanwhile answers what the central system
-asks; ``run_for`` and ``wait_closed`` do the same without a call of one's own.
+functions. A central system has a thread for each charge point, and handlers run on it. ``connect`` makes no
+thread: ``call`` runs the connection until the response is there, and meanwhile answers what the central system asks;
+``run_for`` and ``wait_closed`` do the same without a call of one's own. ``keep_connected`` and ``operate`` do.
 
 Any thread may call, also out of a handler: one thread at a time runs the connection, the others wait for it.
 """
 
 from __future__ import annotations
 
-import random
 import selectors
 import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from ssl import SSLContext
 from typing import Any, TypeVar, Unpack
@@ -31,23 +33,26 @@ from ocpp_sansio import (
     ConnectionRefused,
     FromCentralSystem,
     FromChargePoint,
+    Limits,
     LinkOptions,
+    LocalProtocolError,
     Response,
     SendFromChargePoint,
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
-from ocpp_sansio.dialer import Cause, Dialer
+from ocpp_sansio.dialer import Cause
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
 from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread, socket_facts
-from ._roles import Act, CallExpired, ChargePointRole, Runner, Running, log_failure
+from ._roles import Act, CallExpired, ChargePointRole, Running
 from ._shared import (
     ACCEPT_PAUSE,
     EXHAUSTED,
     GOING_AWAY,
     NORMAL,
+    Attendant,
     HandshakeFailed,
     Listening,
     Peer,
@@ -59,6 +64,7 @@ from ._shared import (
     tls_for,
     warn_if_open,
 )
+from ._uplink import Keeper, Target, UplinkState, Where
 
 __all__ = [
     "CallExpired",
@@ -67,13 +73,17 @@ __all__ = [
     "Running",
     "Server",
     "Station",
+    "Target",
+    "Uplink",
     "connect",
+    "keep_connected",
     "operate",
     "run",
     "serve",
 ]
 
 R = TypeVar("R", bound=Response)
+T = TypeVar("T")
 
 
 D = TypeVar("D", bound=Driver[Any, Any])
@@ -168,7 +178,7 @@ def _connected(
     identity: str,
     handlers: Handlers,
     tls: SSLContext | None,
-    runner: Runner | None = None,
+    runner: Attendant | None = None,
 ) -> Generator[RemoteCentralSystem, None, None]:
     limits = connection.limits
     with ExitStack() as cleanup:
@@ -195,15 +205,146 @@ def _connected(
                 driver.run(driver.lost.is_set)
 
 
+class Uplink(UplinkState[threading.Event]):
+    """The central system, as a charge point sees it that is kept connected to it. Any thread may call."""
+
+    new_flag = threading.Event
+
+    def __init__(self, keeper: Keeper, limits: Limits | None, *, reports: bool) -> None:
+        super().__init__(keeper, limits, reports=reports, lock=threading.RLock())
+        self._commands: deque[Callable[[], None]] = deque()
+
+    def call(self, request: FromChargePoint[R], *, timeout: float | None = None, expires_in: float | None = None) -> R:
+        """Ask the central system and wait for its response, which may take until there is a connection.
+
+        Calls are sent one at a time, in order (RPC-050). One that has been sent when the connection is lost fails with
+        ConnectionLost: the central system may have acted on it. All others wait for the next connection (RPC-131).
+
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. With
+        ``expires_in`` it is not sent when so many seconds have passed.
+
+        Raises:
+            CallFailure: there is no usable answer; the subclass says why.
+            QueueFull: ``Limits.max_queued_calls`` are waiting.
+            LocalProtocolError: the request is not valid, the block has ended, or this is a handler, which runs the
+                connection: it calls the central system that it is given. Nothing was sent.
+        """
+        waiter = self._do(partial(self.begin, request, timeout, expires_in))
+        try:
+            if not waiter.flag.wait(None if expires_in is None else min(expires_in, threading.TIMEOUT_MAX)):
+                self._do(self.expire)
+                waiter.flag.wait()
+        finally:
+            if not waiter.flag.is_set():  # Ctrl-C: the call is given up, nothing else (F-11)
+                self._do(partial(self.give_up, waiter))
+        return waiter.result()
+
+    def send(self, message: SendFromChargePoint) -> None:
+        """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
+
+        Raises:
+            QueueFull: the central system does not read: more than ``Limits.max_unsent`` is waiting for it.
+            SessionClosed: there is no connection. What nobody waits for is not kept.
+            LocalProtocolError: the message is not valid. Nothing was sent.
+        """
+        self.tell(message)
+
+    def wait_connected(self, timeout: float | None = None) -> bool:
+        """Wait until there is a connection, for so many seconds at most. Returns whether there was one.
+
+        Raises:
+            SessionClosed: the block has ended.
+        """
+        came = self._up.wait(timeout)
+        self.require_more()
+        return came
+
+    def link_down(self, cause: Cause | None = None) -> None:
+        """There is no connection, for this reason."""
+        with self._lock:
+            super().link_down(cause)
+            self._obey()
+
+    def _do(self, command: Callable[[], T]) -> T:
+        """Have something done by the thread that runs the connection; while there is none, by this one."""
+        outcome = Future[T]()
+
+        def obey() -> None:
+            try:
+                outcome.set_result(command())
+            except Exception as error:  # noqa: BLE001 - for the thread that asked
+                outcome.set_exception(error)
+
+        with self._lock:
+            driver: Any = self._driver
+            if driver is None:
+                return command()
+            if driver.is_run_here:
+                raise LocalProtocolError("a handler runs the connection: it calls the central system that it is given")
+            self._commands.append(obey)
+            driver.post(self._obey)
+        return outcome.result()
+
+    def _obey(self) -> None:
+        with self._lock:
+            driver = self._driver
+            while self._commands:
+                self._commands.popleft()()
+        if driver is not None:
+            driver.drive()
+
+
+@contextmanager
+def keep_connected(
+    url: Where,
+    identity: str,
+    *,
+    handlers: ChargePointHandlers | None = None,
+    backoff: Backoff | None = None,
+    attempts: int = 3,
+    ssl: SSLContext | None = None,
+    report_security_events: bool = True,
+    **options: Unpack[ConnectionOptions],
+) -> Generator[Uplink, None, None]:
+    """Keep a charge point connected to its central system, until the end of the block, in a thread.
+
+    The block begins at once, connected or not. A connection that is lost is made again, for ever, and is closed in
+    good order at the end. When and where is for :class:`ocpp_sansio.Dialer` to say (RPC-126, RPC-129).
+
+    Args:
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity; or several, in order of
+            priority, each as a :class:`Target` if it has something of its own.
+        identity: The identity of the charge point.
+        handlers: What to do about the central system's requests; without, none is supported. They are called in the
+            thread.
+        backoff: How long to wait before the next attempt to connect.
+        attempts: How many at each endpoint before the next one has its turn.
+        ssl: Instead of the default context for ``wss://``.
+        report_security_events: Whether a central system is told, once there is a connection, that the TLS of one could
+            not be trusted (RPC-149).
+        **options: Of each connection, see :class:`ocpp_sansio.ConnectionOptions`. An attempt to connect holds up the
+            end of the block for ``Limits.handshake_timeout`` at most; ``tap`` is called in the thread.
+    """
+    keeper = Keeper(url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, **options)
+    uplink = Uplink(keeper, options.get("limits"), reports=report_security_events)
+    thread = _LinkThread(keeper, handlers or ChargePointHandlers(), uplink)
+    try:
+        yield uplink
+    finally:
+        thread.stop()
+        uplink.close()
+
+
 @contextmanager
 def operate(
     point: ChargePointRole,
-    url: str,
+    url: Where,
     identity: str,
     *,
     store: Store,
     act: Act,
     backoff: Backoff | None = None,
+    attempts: int = 3,
     ssl: SSLContext | None = None,
     **options: Unpack[LinkOptions],
 ) -> Generator[Running, None, None]:
@@ -213,63 +354,59 @@ def operate(
 
     Args:
         point: The role, made with what the store has loaded. Its clock is ``time.monotonic``.
-        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity.
+        url: The central system's endpoint, ``ws://`` or ``wss://``, without the identity; or several, in order of
+            priority.
         identity: The identity of the charge point.
         store: Where the role keeps its records. It commits in the thread of the role.
         act: The host: called with what this yields, and each effect of the role, in the thread of the role.
         backoff: How long to wait before the next attempt to connect.
+        attempts: How many at each endpoint before the next one has its turn.
         ssl: Instead of the default context for ``wss://``.
         **options: Of each connection, see :class:`ocpp_sansio.LinkOptions`. An attempt to connect holds up the end of
             the block for ``Limits.handshake_timeout`` at most; ``tap`` is called in the thread of the connection.
     """
-
-    def new_connection() -> ChargePointConnection:
-        return ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
-
-    tls = tls_for(new_connection(), ssl)  # whatever is wrong with the arguments is to be heard now
+    # Whatever is wrong with the arguments is to be heard before the role is run.
+    keeper = Keeper(url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, **options)
     runner = ChargePointThread(Part(point, store, act))
-    keeper = _Keeper(
-        lambda: _connected(new_connection(), identity, ChargePointHandlers(), tls, runner),
-        Dialer([url], now=time.monotonic(), chance=random.random, backoff=backoff),
-        identity,
-    )
+    thread = _LinkThread(keeper, ChargePointHandlers(), runner)
     try:
         yield runner
     finally:
-        keeper.stop()
+        thread.stop()
         runner.stop()
 
 
-class _Keeper:
-    """Keeps a charge point connected, in a thread."""
+class _LinkThread:
+    """Connects, again and again, and runs the connection."""
 
-    def __init__(
-        self, connect: Callable[[], AbstractContextManager[RemoteCentralSystem]], dialer: Dialer[str], identity: str
-    ) -> None:
-        self._connect = connect
-        self._dialer = dialer
-        self._identity = identity
+    def __init__(self, keeper: Keeper, handlers: Handlers, attendant: Attendant) -> None:
+        self._keeper = keeper
+        self._handlers = handlers
+        self._attendant = attendant
         self._central_system: RemoteCentralSystem | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ocpp-link", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        dialer = self._dialer
+        keeper = self._keeper
         while not self._stopping.is_set():
-            if dialer.dial(now=time.monotonic()) is None:
-                self._stopping.wait(max((dialer.next_timeout() or 0.0) - time.monotonic(), 0.0))
+            if not keeper.dial():
+                self._stopping.wait(min(keeper.patience(), threading.TIMEOUT_MAX))
                 continue
-            cause: Cause
+            cause: Cause | None = None
             try:
-                with self._connect() as self._central_system:
-                    dialer.connected(now=time.monotonic())
+                connection, tls = keeper.open()
+                with _connected(connection, keeper.identity, self._handlers, tls, self._attendant) as central_system:
+                    self._central_system = central_system
+                    keeper.connected()
                     if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
-                        self._central_system.wait_closed()
-                cause = self._central_system.closed or ConnectionAbortedError()
+                        central_system.wait_closed()
+                cause = central_system.closed
             except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
-                cause = log_failure(self._identity, error)
-            dialer.failed(cause, now=time.monotonic())
+                cause = error
+            assert cause is not None
+            keeper.failed(cause)
 
     def stop(self) -> None:
         """Close the connection, and make no other."""

@@ -1,4 +1,6 @@
-"""OCPP on trio: ``connect`` and ``operate`` for a charge point, ``serve`` and ``run`` for a central system.
+"""OCPP on trio.
+
+``connect``, ``keep_connected`` and ``operate`` are for a charge point, ``serve`` and ``run`` for a central system.
 
 This module moves bytes between a stream and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
@@ -26,6 +28,8 @@ from ._async import (
     RemoteCentralSystem,
     Server,
     Station,
+    Target,
+    Uplink,
 )
 from ._roles import CallExpired, Running
 from ._shared import C, H, HandshakeFailed, socket_address, transport_facts
@@ -38,7 +42,10 @@ __all__ = [
     "Running",
     "Server",
     "Station",
+    "Target",
+    "Uplink",
     "connect",
+    "keep_connected",
     "operate",
     "run",
     "serve",
@@ -134,6 +141,7 @@ class _StationsRunner(StructuredRunner, AsyncStationsRunner[_Flag]):
 
 class _Adapter(StructuredAdapter):
     library = _TRIO
+    new_flag = _Flag
     charge_point_runner = _ChargePointRunner
     stations_runner = _StationsRunner
     new_driver = _Driver
@@ -167,6 +175,7 @@ class _Adapter(StructuredAdapter):
 
 _ADAPTER: Final = _Adapter()
 connect = _ADAPTER.connect
+keep_connected = _ADAPTER.keep_connected
 operate = _ADAPTER.operate
 serve = _ADAPTER.serve
 run = _ADAPTER.run

@@ -1,0 +1,612 @@
+"""A charge point that is kept connected, under every adapter: how it is refused, what it loses, what outlives that."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+import trustme
+
+from ocpp_sansio import (
+    Backoff,
+    CallExpired,
+    CentralSystem,
+    ChargePointHandlers,
+    ConnectionClosed,
+    ConnectionLost,
+    ConnectionRefused,
+    Limits,
+    LocalProtocolError,
+    QueueFull,
+    SessionClosed,
+    Unsendable,
+    Version,
+    v16,
+    v21,
+    v201,
+)
+from ocpp_transports.testing import Course, Fault, Proxy
+from ocpp_transports.testing.samples import accepted
+from tests.transports.contract import (
+    HEARTBEAT,
+    NOON,
+    PATIENCE,
+    RESET,
+    Adapter,
+    ClientEnd,
+    Gate,
+    ServerEnd,
+    SyncAdapter,
+    census,
+    central_system,
+    charge_point,
+    on_client,
+    tls,
+)
+
+SOON = Backoff(minimum=0.01, repeats=0, random_range=0.0)
+NEVER = Backoff(minimum=3600.0, repeats=0, random_range=0.0)
+LIMITS = Limits(close_timeout=3)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_over() -> Iterator[None]:
+    before = census()
+    yield
+    assert census() == before
+
+
+@pytest.fixture
+def log() -> Iterator[queue.Queue[str]]:
+    """The warnings of the adapters, and what is worse."""
+    records: queue.Queue[str] = queue.Queue()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.put(record.getMessage())
+
+    logger, listener = logging.getLogger("ocpp_transports"), Listener(logging.WARNING)
+    logger.addHandler(listener)
+    yield records
+    logger.removeHandler(listener)
+
+
+# -- the two ends, and what lies between --
+
+Step = Callable[[socket.socket], None]
+"""What becomes of one connection that somebody makes at the door."""
+
+
+class Door:
+    """The way to a central system. Each connection is taken by the next step that was prepared, or by the way through.
+
+    While it is shut, nobody gets through, and who has is hung up on.
+    """
+
+    def __init__(self, port: int | None) -> None:
+        self.steps: deque[Step] = deque()
+        self.knocks: queue.Queue[int] = queue.Queue()
+        """One for each connection."""
+        self.is_open = True
+        self._port = port
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+
+    def shut(self) -> None:
+        with self._lock:
+            self.is_open = False
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for each in pair:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def open(self) -> None:
+        self.is_open = True
+
+    def receive(self, near: socket.socket) -> None:
+        with near:
+            near.settimeout(PATIENCE)
+            step = self.steps.popleft() if self.steps else self._through
+            self.knocks.put(1)
+            with suppress(OSError):
+                step(near)
+
+    def _through(self, near: socket.socket) -> None:
+        if self._port is None or not self.is_open:
+            return
+        with socket.create_connection(("127.0.0.1", self._port)) as far, ThreadPoolExecutor(1) as threads:
+            near.settimeout(None)
+            with self._lock:
+                if not self.is_open:
+                    return
+                self._pairs.append((near, far))
+            back = threads.submit(self._pump, far, near)
+            self._pump(near, far)
+            back.result(PATIENCE)
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(2**16):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def door_to(port: int | None) -> Iterator[tuple[str, Door]]:
+    door = Door(port)
+
+    def accept(threads: ThreadPoolExecutor) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                threads.submit(door.receive, near)
+
+    with ThreadPoolExecutor() as threads, socket.create_server(("127.0.0.1", 0)) as listener:
+        threads.submit(accept, threads)
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ocpp", door
+        finally:
+            door.shut()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def says(status: int, *fields: str, body: str = "") -> Step:
+    """Answer the opening request with this."""
+
+    def answer(stream: socket.socket) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += stream.recv(2**16)
+        head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Content-Length: {len(body)}", *fields]
+        stream.sendall("\r\n".join([*head, "", body]).encode())
+
+    return answer
+
+
+def hangs_up(stream: socket.socket) -> None:
+    """Take the connection, and nothing else."""
+
+
+class Kept(ClientEnd):
+    """A charge point that is kept connected."""
+
+    def wait_connected(self) -> None:
+        self.do(self.peer.wait_connected)
+
+
+@contextmanager
+def kept(client: Any, where: Any, **options: Any) -> Iterator[Kept]:
+    options.setdefault("backoff", SOON)
+    options.setdefault("limits", LIMITS)
+    keeping = client.module.keep_connected(where, "CP_1", **options)
+    if isinstance(client, SyncAdapter):
+        with ThreadPoolExecutor() as threads, keeping as uplink:
+            yield Kept(threads.submit, uplink)
+    else:
+        with client.loop() as portal, portal.wrap_async_context_manager(keeping) as uplink:
+            yield Kept(portal.start_task_soon, uplink)
+
+
+@contextmanager
+def both(client: Adapter, csms: CentralSystem | None = None, **options: Any) -> Iterator[tuple[Kept, Door, ServerEnd]]:
+    """A charge point that is kept connected to a central system, with a door between them."""
+    with (
+        SyncAdapter().serve(csms or central_system(accept_before_boot=True)) as served,
+        door_to(served.port) as (url, door),
+        kept(client, url, **options) as uplink,
+    ):
+        yield uplink, door, served
+
+
+# -- calls --
+
+
+@on_client
+def test_it_is_there_at_once_and_calls_wait_for_the_connection_in_their_order_rpc_131(client: Adapter) -> None:
+    arrived: list[str] = []
+    csms = central_system(accept_before_boot=True)
+
+    @csms.on(v16.StatusNotificationRequest)
+    def note(_: Any, request: v16.StatusNotificationRequest) -> v16.StatusNotificationResponse:
+        arrived.append(str(request.connector_id))
+        return v16.StatusNotificationResponse()
+
+    with SyncAdapter().serve(csms) as served, door_to(served.port) as (url, door):
+        door.shut()
+        with kept(client, url) as uplink:
+            for _ in range(3):
+                door.knocks.get(timeout=PATIENCE)
+            assert not uplink.peer.is_connected
+            assert uplink.peer.version is None
+            assert uplink.peer.identity == "CP_1"
+            answers = []
+            for number in range(5):
+                answers.append(uplink.start(status(number)))
+                waiting(uplink, number + 1)
+            door.open()
+            for answer in answers:
+                assert answer.result(PATIENCE) == v16.StatusNotificationResponse()
+            assert arrived == ["0", "1", "2", "3", "4"]
+            uplink.wait_connected()
+            assert uplink.peer.is_connected
+            assert uplink.peer.version is Version.V16
+
+
+def status(connector: int) -> v16.StatusNotificationRequest:
+    return v16.StatusNotificationRequest(
+        connector_id=connector,
+        error_code=v16.ChargePointErrorCode.NO_ERROR,
+        status=v16.ChargePointStatus.AVAILABLE,
+    )
+
+
+def authorize(text: str) -> v16.AuthorizeRequest:
+    return v16.AuthorizeRequest(id_tag=text)
+
+
+def waiting(uplink: Kept, number: int) -> None:
+    """Wait until so many calls wait: the order of those that are begun at the same time is nobody's business."""
+    until(lambda: len(uplink.peer._waiters) >= number)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what nobody tells of."""
+    pause = threading.Event()
+    for _ in range(int(PATIENCE / 0.005)):
+        if condition():
+            return
+        pause.wait(0.005)
+    raise AssertionError("it has not come about")
+
+
+@on_client
+def test_what_was_sent_when_the_connection_was_lost_fails_and_what_was_not_is_sent_on_the_next_one_rpc_131(
+    client: Adapter,
+) -> None:
+    csms, gate = central_system(accept_before_boot=True), Gate()
+    csms.on(v16.AuthorizeRequest)(SyncAdapter().gated(gate, accepted))
+    with both(client, csms) as (uplink, door, _):
+        sent = uplink.start(authorize("sent"))
+        assert gate.arrived.get(timeout=PATIENCE).id_tag == "sent"
+        unsent = [uplink.start(authorize("a"))]
+        waiting(uplink, 2)
+        unsent.append(uplink.start(authorize("b")))
+        waiting(uplink, 3)
+        door.shut()
+        gate.open()
+        with pytest.raises(ConnectionLost) as caught:
+            sent.result(PATIENCE)
+        assert caught.value.sent
+        unsent.append(uplink.start(authorize("c")))
+        waiting(uplink, 3)
+        door.open()
+        for each in unsent:
+            assert each.result(PATIENCE) == accepted(None, None)
+        assert [gate.arrived.get(timeout=PATIENCE).id_tag for _ in unsent] == ["a", "b", "c"]
+
+
+@on_client
+def test_a_connection_is_made_again_and_again_and_both_ends_may_ask_on_each_f_15_rpc_126(client: Adapter) -> None:
+    with both(client, handlers=charge_point()) as (uplink, door, served):
+        for _ in range(3):
+            uplink.wait_connected()
+            assert uplink.call(HEARTBEAT).current_time == NOON
+            until(lambda: "CP_1" in served.csms.stations)
+            assert served.call("CP_1", RESET).status is v16.ResetStatus.ACCEPTED
+            door.shut()
+            until(lambda: not uplink.peer.is_connected)
+            failure = uplink.peer.last_failure
+            assert failure is None or isinstance(failure.cause, ConnectionClosed | ConnectionRefused | OSError)
+            door.open()
+
+
+@on_client
+def test_a_call_that_could_not_be_sent_in_time_expires_and_no_later_connection_sees_it(client: Adapter) -> None:
+    arrived: list[Any] = []
+    csms = central_system(accept_before_boot=True)
+    csms.on(v16.StatusNotificationRequest)(
+        lambda _, request: (arrived.append(request.connector_id), v16.StatusNotificationResponse())[1]
+    )
+    with both(client, csms) as (uplink, door, _):
+        uplink.wait_connected()
+        door.shut()
+        until(lambda: not uplink.peer.is_connected)
+        with pytest.raises(CallExpired):
+            uplink.call(status(1), expires_in=0.01)
+        door.open()
+        assert uplink.call(status(2), expires_in=PATIENCE) == v16.StatusNotificationResponse()
+        assert arrived == [2]
+
+
+@on_client
+def test_a_call_of_another_version_than_the_connection_speaks_fails_and_says_so_rpc_131(client: Adapter) -> None:
+    with both(client) as (uplink, _, _), pytest.raises(Unsendable, match=r"is not a request of OCPP 1\.6"):
+        uplink.call(v201.HeartbeatRequest())
+
+
+@on_client
+def test_only_so_many_calls_wait_f_124(client: Adapter) -> None:
+    with door_to(None) as (url, _), kept(client, url, limits=Limits(close_timeout=3, max_queued_calls=1)) as uplink:
+        call = uplink.start(HEARTBEAT)
+        waiting(uplink, 1)
+        with pytest.raises(QueueFull):
+            uplink.call(HEARTBEAT)
+        with pytest.raises(LocalProtocolError):
+            uplink.call(v16.DataTransferRequest(vendor_id="x" * 1000))
+    with pytest.raises(ConnectionLost):
+        call.result(PATIENCE)
+
+
+@on_client
+def test_at_the_end_of_the_block_whoever_waits_is_told_and_the_connection_is_closed_in_good_order(
+    client: Adapter,
+) -> None:
+    csms, gate = central_system(accept_before_boot=True), Gate()
+    csms.on(v16.AuthorizeRequest)(SyncAdapter().gated(gate, accepted))
+    ended: list[Any] = []
+    with both(client, csms) as (uplink, _, served):
+        uplink.wait_connected()
+        calls = [uplink.start(authorize("sent"))]
+        gate.arrived.get(timeout=PATIENCE)
+        calls.append(uplink.start(authorize("waits")))
+        waiting(uplink, 2)
+        station = served.csms.stations["CP_1"]
+        ended.append(station)
+        gate.open()
+    for call in calls:
+        with suppress(ConnectionLost):  # the answer may have been quicker
+            assert call.result(PATIENCE) == accepted(None, None)
+    assert ended[0].closed.code == 1000
+    with pytest.raises(SessionClosed):
+        uplink.peer.send(STREAM)
+
+
+STREAM = v21.NotifyPeriodicEventStream(id=1, pending=0, basetime=NOON, data=[v21.StreamDataElement(t=0.0, v="1")])
+
+
+@on_client
+def test_a_send_needs_a_connection_rpc_056(client: Adapter) -> None:
+    told: queue.Queue[Any] = queue.Queue()
+    csms = CentralSystem(versions=["2.1"], limits=LIMITS, accept_before_boot=True)
+    csms.authenticate(lambda _: True)
+    csms.on_send(v21.NotifyPeriodicEventStream)(lambda _, message: told.put(message))
+    with both(client, csms, versions=["2.1"]) as (uplink, door, _):
+        uplink.wait_connected()
+        uplink.send(STREAM)
+        assert told.get(timeout=PATIENCE) == STREAM
+        door.shut()
+        until(lambda: uplink.peer.version is None)
+        with pytest.raises(SessionClosed):
+            uplink.send(STREAM)
+
+
+# -- no connection --
+
+
+@on_client
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 500])
+def test_a_refusal_is_not_the_last_word_and_no_redirect_is_followed_f_16_rpc_015(
+    client: Adapter, status: int, log: queue.Queue[str]
+) -> None:
+    with door_to(None) as (elsewhere, trap), SyncAdapter().serve(central_system()) as served:
+        with door_to(served.port) as (url, door):
+            door.steps.append(says(status, f"Location: {elsewhere}", body="<html>go away</html>"))
+            with kept(client, url) as uplink:
+                uplink.wait_connected()
+                assert f"no connection: HTTP {status}" in log.get(timeout=PATIENCE)
+                failure = uplink.peer.last_failure
+                assert isinstance(failure.cause, ConnectionRefused)
+                assert failure.cause.status == status
+                assert failure.target.url == url
+        assert trap.knocks.empty()
+
+
+@on_client
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_asks_for_patience_is_left_alone_f_16(
+    client: Adapter, status: int, log: queue.Queue[str]
+) -> None:
+    with door_to(None) as (url, door):
+        door.steps.append(says(status, "Retry-After: 1800"))
+        with kept(client, url) as uplink:
+            assert f"HTTP {status}" in log.get(timeout=PATIENCE)
+            failure = uplink.peer.last_failure
+            assert failure.cause.status == status
+            assert failure.retry_in == pytest.approx(1800.0)
+            assert not uplink.peer.is_connected
+        assert door.knocks.qsize() == 1
+
+
+@on_client
+def test_whoever_hangs_up_is_asked_again_f_15(client: Adapter) -> None:
+    with SyncAdapter().serve(central_system()) as served, door_to(served.port) as (url, door):
+        door.steps.extend([hangs_up] * 3)
+        with kept(client, url) as uplink:
+            uplink.wait_connected()
+            assert door.knocks.qsize() == 4
+
+
+@on_client
+def test_nobody_listens_there_and_so_the_next_endpoint_has_its_turn_f_15_rpc_129(client: Adapter) -> None:
+    with socket.socket() as unused, SyncAdapter().serve(central_system()) as served:
+        unused.bind(("127.0.0.1", 0))  # and does not listen
+        nowhere = f"ws://127.0.0.1:{unused.getsockname()[1]}/ocpp"
+        with kept(client, [nowhere, client.module.Target(served.url)], attempts=2) as uplink:
+            uplink.wait_connected()
+            failure = uplink.peer.last_failure
+            assert isinstance(failure.cause, OSError)
+            assert failure.target.url == nowhere
+
+
+@on_client
+def test_each_endpoint_has_its_own_password_and_versions_rpc_129(client: Adapter) -> None:
+    asked: queue.Queue[Any] = queue.Queue()
+
+    def admit(request: Any) -> bool:
+        asked.put((request.credentials.password, request.offered))
+        return bool(request.credentials.password == b"second")
+
+    csms = CentralSystem(versions=["1.6", "2.0.1"], limits=LIMITS)
+    csms.authenticate(admit)
+    with SyncAdapter().serve(csms) as served:
+        second = client.module.Target(served.url, password="second", versions=["2.0.1"])
+        with kept(client, [served.url, second], attempts=1, password="first") as uplink:
+            uplink.wait_connected()
+            assert uplink.peer.version is Version.V201
+            assert "second" not in repr(uplink.peer.last_failure)
+            assert "second" not in repr(second)
+    assert [asked.get(timeout=PATIENCE) for _ in range(2)] == [
+        (b"first", ("ocpp1.6",)),
+        (b"second", ("ocpp2.0.1",)),
+    ]
+
+
+@on_client
+def test_after_a_loss_the_first_endpoint_is_tried_first_rpc_129(client: Adapter) -> None:
+    with (
+        SyncAdapter().serve(central_system()) as served,
+        door_to(served.port) as (first, one),
+        door_to(served.port) as (second, two),
+    ):
+        one.steps.append(hangs_up)
+        with kept(client, [first, second], attempts=1) as uplink:
+            uplink.wait_connected()
+            assert (one.knocks.qsize(), two.knocks.qsize()) == (1, 1)
+            two.shut()
+            until(lambda: not uplink.peer.is_connected)
+            uplink.wait_connected()
+            assert (one.knocks.qsize(), two.knocks.qsize()) == (2, 1)
+
+
+@on_client
+def test_a_link_that_is_dead_in_silence_is_found_by_pings_and_made_again_f_07(client: Adapter) -> None:
+    limits = Limits(close_timeout=0.1, ping_interval=0.1, ping_timeout=0.1)
+    with SyncAdapter().serve(central_system(accept_before_boot=True)) as served, Proxy(served.port) as proxy:
+        proxy.down = Course(fault=Fault.HOLE, at=300)  # behind the handshake, in one of the answers
+        with kept(client, proxy.url, limits=limits) as uplink:
+            answers = [uplink.start(HEARTBEAT) for _ in range(5)]
+            assert proxy.struck.wait(PATIENCE)
+            proxy.down = Course()
+            lost = [error for each in answers if (error := each.exception(PATIENCE)) is not None]
+            assert [type(error) for error in lost] == [ConnectionLost]
+            failure = uplink.peer.last_failure
+            assert isinstance(failure.cause, ConnectionClosed)
+            assert failure.cause.code == 1006
+            assert uplink.call(HEARTBEAT).current_time == NOON
+
+
+# -- the end of waiting --
+
+
+@on_client
+def test_a_block_can_be_left_while_nothing_is_connected_and_whatever_is_raised_comes_out_as_it_is(
+    client: Adapter,
+) -> None:
+    class Oops(Exception):
+        pass
+
+    with door_to(None) as (url, _), pytest.raises(Oops), kept(client, url, backoff=NEVER):
+        raise Oops
+
+
+@on_client
+def test_whoever_waits_for_a_connection_is_told_that_none_will_follow(client: Adapter) -> None:
+    with door_to(None) as (url, _), kept(client, url, backoff=NEVER) as uplink:
+        waits = uplink.start_work(uplink.peer.wait_connected)
+        assert repr(uplink.peer) == "<Uplink 'CP_1'>"
+    with pytest.raises((SessionClosed, CancelledError)):
+        waits.result(PATIENCE)
+
+
+@on_client
+def test_what_is_wrong_with_the_arguments_is_said_at_once(client: Adapter) -> None:
+    for where, flaw in (("http://127.0.0.1/", "URL"), ([], "targets"), (["ws://127.0.0.1/", "ftp://a/"], "URL")):
+        with pytest.raises(ValueError, match=flaw), kept(client, where):
+            pass
+    with pytest.raises(ValueError, match="attempts"), kept(client, "ws://127.0.0.1/", attempts=0):
+        pass
+    with pytest.raises(ValueError, match="not wss"), kept(client, "ws://127.0.0.1/", ssl=ssl.create_default_context()):
+        pass
+
+
+def test_a_handler_that_blocks_does_not_wait_for_itself() -> None:
+    handlers, raised = ChargePointHandlers(), []
+
+    @handlers.on(v16.ResetRequest)
+    def reset(_: Any, __: v16.ResetRequest) -> v16.ResetResponse:
+        with pytest.raises(LocalProtocolError, match="a handler runs the connection") as caught:
+            uplink.peer.call(HEARTBEAT)
+        raised.append(caught.value)
+        return v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)
+
+    with both(SyncAdapter(), handlers=handlers) as (uplink, _, served):
+        uplink.wait_connected()
+        until(lambda: "CP_1" in served.csms.stations)
+        assert served.call("CP_1", RESET).status is v16.ResetStatus.ACCEPTED
+        assert raised
+        assert uplink.peer.wait_connected(0.0)
+    with pytest.raises(SessionClosed):
+        uplink.peer.wait_connected()
+
+
+# -- security events --
+
+
+@on_client
+def test_why_the_tls_of_a_central_system_was_not_trusted_is_reported_once_f_17_rpc_149(client: Adapter) -> None:
+    reports: queue.Queue[v16.SecurityEventNotificationRequest] = queue.Queue()
+    csms = central_system(accept_before_boot=True)
+
+    @csms.on(v16.SecurityEventNotificationRequest)
+    def note(_: Any, request: v16.SecurityEventNotificationRequest) -> v16.SecurityEventNotificationResponse:
+        reports.put(request)
+        return v16.SecurityEventNotificationResponse()
+
+    theirs, ours = tls(trustme.CA())[0], tls(trustme.CA())[1]
+    before = datetime.now(UTC)
+    with SyncAdapter().serve(csms, ssl=theirs) as impostor, SyncAdapter().serve(csms) as served:
+        bad = client.module.Target(impostor.url.replace("ws:", "wss:"), ssl=ours)
+        with door_to(served.port) as (url, door), kept(client, [bad, url], attempts=2) as uplink:
+            uplink.wait_connected()
+            report = reports.get(timeout=PATIENCE)
+            assert report.type == "InvalidCentralSystemCertificate"
+            assert before <= report.timestamp <= datetime.now(UTC)
+            assert uplink.call(HEARTBEAT).current_time == NOON
+            assert reports.empty(), "both attempts are one event"
+            door.shut()
+            until(lambda: not uplink.peer.is_connected)
+            door.open()
+            assert reports.get(timeout=PATIENCE).type == report.type
+            assert uplink.call(HEARTBEAT).current_time == NOON
+            assert reports.empty()
+
+
+@on_client
+def test_security_events_need_not_be_reported_rpc_149(client: Adapter) -> None:
+    reported: list[Any] = []
+    csms = central_system(accept_before_boot=True)
+    csms.on(v16.SecurityEventNotificationRequest)(
+        lambda _, request: (reported.append(request), v16.SecurityEventNotificationResponse())[1]
+    )
+    theirs, ours = tls(trustme.CA())[0], tls(trustme.CA())[1]
+    with SyncAdapter().serve(csms, ssl=theirs) as impostor, SyncAdapter().serve(csms) as served:
+        bad = client.module.Target(impostor.url.replace("ws:", "wss:"), ssl=ours)
+        where = [bad, served.url]
+        with kept(client, where, attempts=1, report_security_events=False) as uplink:
+            assert uplink.call(HEARTBEAT).current_time == NOON
+            assert uplink.call(HEARTBEAT).current_time == NOON
+    assert reported == []
