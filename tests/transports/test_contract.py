@@ -10,7 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import ocpp_transports.sync
-from ocpp_transports.testing import ClientContract, CutContract, FaultContract, PairContract, ServerContract
+from ocpp_transports.testing import (
+    AdmissionContract,
+    ClientContract,
+    CutContract,
+    FaultContract,
+    PairContract,
+    ServerContract,
+)
 from tests.corpus.malformed import MALFORMED
 from tests.transports.contract import (
     ADAPTERS,
@@ -36,6 +43,10 @@ class Matrix:
 
 class TestPairs(Matrix, PairContract):
     """Every client adapter with every server adapter."""
+
+
+class TestAdmission(Matrix, AdmissionContract):
+    """Every server adapter."""
 
 
 class TestServers(Matrix, ServerContract):

@@ -15,21 +15,23 @@ Every test is run on sockets of 127.0.0.1, and leaves as many descriptors, threa
 
 import pytest
 
-for _module in ("adapters", "attacks", "client", "contract", "faults", "pair", "peers", "server"):
+for _module in ("adapters", "admission", "attacks", "client", "contract", "faults", "pair", "peers", "server"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 # Only now, so that what fails in the contract says how.
 from .adapters import Adapter, AsyncAdapter, ClientEnd, End, Gate, ServerEnd, SyncAdapter  # noqa: E402
+from .admission import AdmissionContract  # noqa: E402
 from .client import ClientContract  # noqa: E402
 from .contract import Contract, census, connected  # noqa: E402
 from .faults import CutContract, FaultContract  # noqa: E402
 from .pair import PairContract  # noqa: E402
-from .peers import RawPeer, raw_client, raw_server, tls  # noqa: E402
+from .peers import RawPeer, knocking, raw_client, raw_server, tls  # noqa: E402
 from .proxy import Course, Fault, Proxy  # noqa: E402
 from .server import ServerContract  # noqa: E402
 
 __all__ = [
     "Adapter",
+    "AdmissionContract",
     "AsyncAdapter",
     "ClientContract",
     "ClientEnd",
@@ -48,6 +50,7 @@ __all__ = [
     "SyncAdapter",
     "census",
     "connected",
+    "knocking",
     "raw_client",
     "raw_server",
     "tls",

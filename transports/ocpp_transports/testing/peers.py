@@ -9,15 +9,15 @@ import ssl
 import struct
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from .samples import PATIENCE
 
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["RawPeer", "raw_client", "raw_server", "tls"]
+__all__ = ["RawPeer", "knocking", "raw_client", "raw_server", "tls"]
 
 
 class RawPeer:
@@ -99,6 +99,14 @@ class RawPeer:
             pass
         return self.buffer
 
+    def read_answer(self) -> tuple[int, dict[str, str], bytes]:
+        """The response to a request that is refused: its status, its header fields by name in lower case, its body."""
+        start, *lines = self.read_head().split("\r\n")
+        fields = dict(line.lower().split(": ", 1) for line in lines)
+        while len(self.buffer) < int(fields["content-length"]):
+            self._fill()
+        return int(start.split(" ")[1]), fields, self.buffer
+
     def reset(self) -> None:
         """End the connection the hard way."""
         self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -118,7 +126,7 @@ class RawPeer:
 
 
 @contextmanager
-def raw_client(
+def knocking(
     port: int,
     identity: str = "CP_1",
     *,
@@ -126,20 +134,35 @@ def raw_client(
     receive_buffer: int | None = None,
     fields: str = "",
     behind: str | None = None,
+    password: bytes | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Generator[RawPeer]:
-    """A charge point without manners, connected. The text ``behind`` comes in one piece with the request."""
-    with socket.socket() as stream:
+    """A charge point without manners that has asked to connect. The text ``behind`` comes in one piece with that."""
+    with ExitStack() as cleanup:
+        stream = cleanup.enter_context(socket.socket())
         if receive_buffer is not None:
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        stream.settimeout(PATIENCE)
         stream.connect(("127.0.0.1", port))
+        if context is not None:
+            stream = cleanup.enter_context(context.wrap_socket(stream, server_hostname="127.0.0.1"))
         peer = RawPeer(stream, is_client=True)
         frame = b"" if behind is None else peer.frame(behind)
+        if password is not None:
+            fields += f"Authorization: Basic {base64.b64encode(f'{identity}:'.encode() + password).decode()}\r\n"
         peer.stream.sendall(
             f"GET /ocpp/{identity} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Protocol: ocpp{version}\r\n{fields}\r\n".encode()
             + frame
         )
+        yield peer
+
+
+@contextmanager
+def raw_client(port: int, identity: str = "CP_1", **options: Any) -> Generator[RawPeer]:
+    """A charge point without manners, connected. The options are those of :func:`knocking`."""
+    with knocking(port, identity, **options) as peer:
         peer.head = peer.read_head()
         assert peer.head.startswith("HTTP/1.1 101 ")
         yield peer
