@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from ocpp_sansio import (
     CallRefused,
     CentralSystem,
     ChargePointHandlers,
+    ErrorCode,
+    Rejection,
     ResultRefused,
     v16,
     v21,
@@ -57,6 +60,7 @@ def test_every_marked_example_is_run_below() -> None:
         "versions",
         "send",
         "charge point",
+        "keep connected",
         "operate",
         "play",
         "vendor action",
@@ -241,6 +245,32 @@ def test_the_charge_point_of_the_readme_boots_and_can_be_reset() -> None:
     booted, reset = asyncio.run(main())
     assert booted is v16.RegistrationStatus.ACCEPTED
     assert reset.status is v16.ResetStatus.ACCEPTED
+
+
+def test_the_charge_point_of_the_readme_that_is_kept_connected_delivers_what_it_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    csms, delivered = accepting(), list[str]()
+
+    @csms.on(v16.MeterValuesRequest)
+    def meter(_station: object, request: v16.MeterValuesRequest) -> v16.MeterValuesResponse:
+        if delivered:
+            raise Rejection(ErrorCode.INTERNAL_ERROR, "no more")
+        delivered.append(request.meter_value[0].sampled_value[0].value)
+        return v16.MeterValuesResponse()
+
+    async def readings() -> AsyncGenerator[Any]:
+        for watts in ("7360", "7370"):
+            yield SimpleNamespace(time=datetime.now(UTC), watts=watts)
+
+    async def main() -> None:
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            endpoints = [on_asyncio.Target(f"ws://{HOST}:{server.port}/")]
+            await run("keep connected", handlers=ChargePointHandlers())["main"](endpoints, readings())
+
+    asyncio.run(main())
+    assert delivered == ["7360"]
+    assert capsys.readouterr().out == "not delivered: InternalError: no more\n"
 
 
 def test_the_roles_of_the_readme_charge_together(tmp_path: Path) -> None:
