@@ -5,12 +5,13 @@ It knows ``async`` and ``await``, and no event loop: an adapter fills in :class:
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from ssl import SSLContext
-from typing import Any, ClassVar, Protocol, TypeVar, Unpack
+from typing import Any, ClassVar, Protocol, TypeVar, Unpack, cast
 
 from ocpp_sansio import (
     CentralSystem,
@@ -37,12 +38,15 @@ from ocpp_sansio.store import Store
 from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner
 from ._shared import (
     GOING_AWAY,
+    SERVICE_RESTART,
     Attendant,
     C,
     Dispatcher,
     H,
+    Leave,
     Listening,
     Peer,
+    Service,
     Socket,
     StationTap,
     Waiter,
@@ -52,6 +56,7 @@ from ._shared import (
     warn_if_open,
 )
 from ._uplink import Keeper, Target, UplinkState, Where
+from .observing import Observer
 
 __all__ = [
     "AsyncAdapter",
@@ -245,6 +250,11 @@ class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]
 class Connections(Protocol):
     """The connections that a server has."""
 
+    @property
+    def drivers(self) -> Iterable[AsyncDispatcher[Any, Any, Any]]:
+        """What drives each."""
+        ...
+
     async def close(self, code: int, reason: str) -> None:
         """Close every one in good order; what is not done after ``Limits.close_timeout`` is cut off."""
         ...
@@ -255,14 +265,17 @@ class Server(Listening[StationsRunner[Any]]):
 
     def __init__(
         self,
+        adapter: AsyncAdapter,
         sockets: Iterable[Socket],
         stop_accepting: Callable[[], object],
         connections: Connections,
-        runner: StationsRunner[Any] | None,
+        service: Service[Station],
     ) -> None:
-        super().__init__(sockets, runner)
+        super().__init__(sockets, cast("StationsRunner[Any] | None", service.runner))
+        self._adapter = adapter
         self._stop_accepting = stop_accepting
         self._connections = connections
+        self._patience = service.csms.limits.close_timeout
 
     async def call(
         self,
@@ -297,6 +310,41 @@ class Server(Listening[StationsRunner[Any]]):
         """
         self._stop_accepting()
         await self._connections.close(*GOING_AWAY)
+
+    async def drain(self, *, over: float, code: int = SERVICE_RESTART, patience: float | None = None) -> None:
+        """Accept no more, and close the connections spread evenly over so many seconds, so that stations do not come
+        back all at once (F-120, F-138); then :meth:`close`.
+
+        The listening sockets are closed, so that a load balancer, or the next process, has the new connections. Who
+        has connected but is not let in yet is refused with 503, and ``Retry-After`` so many seconds. A connection is
+        closed as soon as no CALL is under way on it, and no handler.
+
+        ``code`` is 1012, 1001 or 1013 (RPC-017). ``patience`` is how many seconds after the last one's turn calls may
+        still be under way; ``None`` stands for ``Limits.close_timeout``.
+
+        Raises:
+            ValueError: the seconds are negative, or the code is another one.
+        """
+        leave = Leave(over, code)
+        self._stop_accepting()
+        began = self._adapter.now()
+        for instant, driver in leave.schedule(self._connections.drivers):
+            if not driver.lost.is_set():
+                await self._adapter.sleep(max(began + instant - self._adapter.now(), 0.0))
+                driver.leave(leave)
+        for driver in list(self._connections.drivers):  # some may have been shaking hands for TLS
+            driver.leave(leave)
+        limit = self._patience if patience is None else patience
+
+        async def lose_patience() -> None:
+            await self._adapter.sleep(math.inf if limit is None else limit)
+            for driver in list(self._connections.drivers):
+                driver.begin_close(code, leave.reason)
+
+        async with self._adapter.beside(lose_patience):
+            for driver in list(self._connections.drivers):
+                await driver.lost.wait()
+        await self.close()
 
 
 class AsyncRunner(Runner):
@@ -348,18 +396,13 @@ class AsyncAdapter(ABC):
         handlers: Handlers,
         tls: SSLContext | None,
         runner: Attendant | None = None,
+        observer: Observer | None = None,
     ) -> AbstractAsyncContextManager[RemoteCentralSystem]:
         """Connect, and close at the end of the block."""
 
     @abstractmethod
     def listening(
-        self,
-        csms: CentralSystem,
-        host: str | None,
-        port: int,
-        tls: SSLContext | None,
-        tap: StationTap[Station] | None,
-        runner: StationsRunner[Any] | None,
+        self, service: Service[Station], host: str | None, port: int, tls: SSLContext | None
     ) -> AbstractAsyncContextManager[Server]:
         """Listen, and close the server at the end of the block."""
 
@@ -381,6 +424,7 @@ class AsyncAdapter(ABC):
         *,
         handlers: ChargePointHandlers | None = None,
         ssl: SSLContext | None = None,
+        observer: Observer | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> AsyncGenerator[RemoteCentralSystem]:
         """Connect a charge point to its central system. The connection is closed at the end of the block.
@@ -390,6 +434,7 @@ class AsyncAdapter(ABC):
             identity: The identity of the charge point.
             handlers: What to do about the central system's requests; without, none is supported.
             ssl: Instead of the default context for ``wss://``.
+            observer: Told of what happens, see :mod:`ocpp_transports.observing`.
             **options: See :class:`ocpp_sansio.ConnectionOptions`.
 
         Raises:
@@ -397,8 +442,8 @@ class AsyncAdapter(ABC):
             OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
         """
         connection = ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
-        handlers = handlers or ChargePointHandlers()
-        async with self.connected(connection, identity, handlers, tls_for(connection, ssl)) as central_system:
+        handlers, tls = handlers or ChargePointHandlers(), tls_for(connection, ssl)
+        async with self.connected(connection, identity, handlers, tls, observer=observer) as central_system:
             yield central_system
 
     @asynccontextmanager
@@ -412,6 +457,7 @@ class AsyncAdapter(ABC):
         attempts: int = 3,
         ssl: SSLContext | None = None,
         report_security_events: bool = True,
+        observer: Observer | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> AsyncGenerator[Uplink]:
         """Keep a charge point connected to its central system, until the end of the block.
@@ -429,9 +475,12 @@ class AsyncAdapter(ABC):
             ssl: Instead of the default context for ``wss://``.
             report_security_events: Whether a central system is told, once there is a connection, that the TLS of one
                 could not be trusted (RPC-149).
+            observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
             **options: Of each connection, see :class:`ocpp_sansio.ConnectionOptions`.
         """
-        keeper = Keeper(url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, **options)
+        keeper = Keeper(
+            url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
+        )
         uplink = Uplink(self, keeper, options.get("limits"), reports=report_security_events)
         try:
             async with self.beside(partial(self._keep, keeper, handlers or ChargePointHandlers(), uplink)):
@@ -451,6 +500,7 @@ class AsyncAdapter(ABC):
         backoff: Backoff | None = None,
         attempts: int = 3,
         ssl: SSLContext | None = None,
+        observer: Observer | None = None,
         **options: Unpack[LinkOptions],
     ) -> AsyncGenerator[Running]:
         """Run a charge point, and keep it connected to its central system, until the end of the block.
@@ -468,10 +518,13 @@ class AsyncAdapter(ABC):
             backoff: How long to wait before the next attempt to connect.
             attempts: How many at each endpoint before the next one has its turn.
             ssl: Instead of the default context for ``wss://``.
+            observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
             **options: Of each connection, see :class:`ocpp_sansio.LinkOptions`.
         """
         # Whatever is wrong with the arguments is to be heard before the role is run.
-        keeper = Keeper(url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, **options)
+        keeper = Keeper(
+            url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
+        )
         runner = self.charge_point_runner(Part(point, store, act), options.get("limits") or Limits())
         async with runner.running(), self.beside(partial(self._keep, keeper, ChargePointHandlers(), runner)):
             yield runner
@@ -485,7 +538,9 @@ class AsyncAdapter(ABC):
             cause: Cause
             try:
                 connection, tls = keeper.open()
-                async with self.connected(connection, keeper.identity, handlers, tls, attendant) as central_system:
+                async with self.connected(
+                    connection, keeper.identity, handlers, tls, attendant, keeper.observer
+                ) as central_system:
                     keeper.connected()
                     cause = await central_system.wait_closed()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
@@ -501,6 +556,7 @@ class AsyncAdapter(ABC):
         *,
         ssl: SSLContext | None = None,
         tap: StationTap[Station] | None = None,
+        observer: Observer | None = None,
     ) -> AsyncGenerator[Server]:
         """Serve a central system, until the end of the block.
 
@@ -511,6 +567,7 @@ class AsyncAdapter(ABC):
             port: 0 chooses a free one, see :attr:`Server.port`.
             ssl: Makes it ``wss://``.
             tap: Called with every message that comes or goes, and its station.
+            observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
         """
         warn_if_open(csms)
         async with AsyncExitStack() as cleanup:
@@ -518,22 +575,43 @@ class AsyncAdapter(ABC):
             if csms.part is not None:
                 runner = self.stations_runner(csms.part, csms.limits)
                 await cleanup.enter_async_context(runner.running())
-            server = await cleanup.enter_async_context(self.listening(csms, host, port, ssl, tap, runner))
+            service = Service(csms, tap, observer, runner)
+            server = await cleanup.enter_async_context(self.listening(service, host, port, ssl))
             logger.info("listening on %s", server.addresses)
             yield server
 
     def run(
-        self, csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
+        self,
+        csms: CentralSystem,
+        *,
+        host: str | None = "127.0.0.1",
+        port: int = 9000,
+        ssl: SSLContext | None = None,
+        drain: float | None = None,
     ) -> None:
         """Serve a central system until SIGINT or SIGTERM, then close every connection in good order.
 
-        See :meth:`serve`.
+        With ``drain`` that is spread over so many seconds, see :meth:`Server.drain`; a second signal cuts it short.
+        For the rest see :meth:`serve`.
         """
-        self.run_until_done(partial(self.serve_until_signal, csms, host, port, ssl))
+        self.run_until_done(partial(self.serve_until_signal, csms, host, port, ssl, drain))
 
     async def serve_until_signal(
-        self, csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None
+        self, csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None, drain: float | None
     ) -> None:
         """What ``run`` runs."""
-        async with self.signals() as signalled, self.serve(csms, host, port, ssl=ssl):
+        async with self.signals() as signalled, self.serve(csms, host, port, ssl=ssl) as server:
             await signalled()
+            if drain is not None:
+                done = self.stations_runner.new_flag()
+
+                async def leave() -> None:
+                    await server.drain(over=drain)
+                    done.set()
+
+                async def heed() -> None:
+                    await signalled()
+                    done.set()
+
+                async with self.beside(leave), self.beside(heed):
+                    await done.wait()

@@ -72,6 +72,7 @@ __all__ = [
     "EXHAUSTED",
     "GOING_AWAY",
     "NORMAL",
+    "SERVICE_RESTART",
     "Attendant",
     "C",
     "Dispatcher",
@@ -82,6 +83,7 @@ __all__ = [
     "Listening",
     "Peer",
     "ServerDispatcher",
+    "Service",
     "Socket",
     "StationTap",
     "Waiter",
@@ -107,6 +109,7 @@ _STOPS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGrou
 # WebSocket close codes and reasons (RPC-017).
 NORMAL: Final = 1000, ""
 GOING_AWAY: Final = 1001, "shutting down"
+SERVICE_RESTART: Final = 1012
 TOO_MUCH: Final = 1008, "too many SENDs are waiting"
 
 
@@ -178,14 +181,21 @@ def transport_facts(address: Any, getpeercert: Callable[[], Mapping[str, Any] | 
     return TransportFacts(source, getpeercert is not None, CertificateFacts.of(certificate) if certificate else None)
 
 
+@attrs.frozen
+class Service(Generic[S]):
+    """What all connections of a server have in common."""
+
+    csms: CentralSystem
+    tap: StationTap[S] | None = None
+    observer: Observer | None = None
+    runner: Runner | None = None
+
+
 def served(
-    csms: CentralSystem,
-    now: float,
-    tap: StationTap[S] | None,
-    station: Callable[[], S],
-    facts: Callable[[], TransportFacts],
+    service: Service[S], now: float, station: Callable[[], S], facts: Callable[[], TransportFacts]
 ) -> CentralSystemConnection:
     """The connection of a client that has just been accepted. Its station is there before the first message is."""
+    csms, tap = service.csms, service.tap
 
     def tell(direction: Direction, text: str, at: float) -> None:
         if tap is not None:
@@ -206,14 +216,30 @@ def served(
     )
 
 
+def spread(count: int, over: float) -> list[float]:
+    """So many instants, evenly over so many seconds from 0.0 on."""
+    return [over * number / count for number in range(count)]
+
+
 @attrs.frozen
 class Leave:
-    """How a server takes its leave of a connection."""
+    """How a server takes its leave of its connections, one after the other."""
 
-    code: int
-    reason: str
-    retry_after: float
-    """Seconds until it can be expected to be back, for whoever is still asking to be let in."""
+    over: float = attrs.field(validator=attrs.validators.ge(0))
+    """Seconds from the first to the last. So long is who still asks to be let in told to stay away."""
+    code: int = attrs.field(validator=attrs.validators.in_((1001, 1012, 1013)))
+    """The WebSocket close code (RPC-017)."""
+    reason: str = "the server is going down"
+
+    def schedule(self, drivers: Iterable[D]) -> list[tuple[float, D]]:
+        """When each connection is left, in seconds from now: evenly, so that not all come back at once (F-120).
+
+        First, and at once, those that are not open yet: they are told to come back.
+        """
+        drivers = list(drivers)
+        others = [driver for driver in drivers if not driver.connection.is_open]
+        opened = [driver for driver in drivers if driver.connection.is_open]
+        return [(0.0, driver) for driver in others] + list(zip(spread(len(opened), self.over), opened, strict=True))
 
 
 class Flag(Protocol):
@@ -229,6 +255,7 @@ H = TypeVar("H", bound=Handlers)
 N = TypeVar("N", bound="Runner")
 T = TypeVar("T")
 F = TypeVar("F", bound=Flag)
+D = TypeVar("D", bound="Dispatcher[Any, Any, Any]")
 
 
 class Waiter(Generic[R, F]):
@@ -719,7 +746,7 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
     def _on_requested(self, event: ConnectionRequested) -> None:
         self.identity = event.identity
         if self._leave is not None:
-            later = [("Retry-After", str(math.ceil(self._leave.retry_after)))]
+            later = [("Retry-After", str(math.ceil(self._leave.over)))]
             self.connection.reject_connection(503, self._leave.reason, later, now=self.now())
             return
         self._entry = self.handlers.entry(event)
@@ -824,9 +851,6 @@ class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
 
 
 _AN_INCIDENT: Final = SimpleNamespace(action="incidents", message_id=None)
-
-
-D = TypeVar("D", bound=Dispatcher[Any, Any, Any])
 
 
 class Peer(Generic[D]):

@@ -28,7 +28,6 @@ from ocpp_sansio.application import Part
 from ocpp_sansio.handlers import Handlers
 
 from ._async import AsyncAdapter, AsyncDispatcher, AsyncFlag, AsyncRunner, Event, RemoteCentralSystem, Server, Station
-from ._roles import StationsRunner
 from ._shared import (
     GOING_AWAY,
     NORMAL,
@@ -37,10 +36,11 @@ from ._shared import (
     H,
     HandshakeFailed,
     ServerDispatcher,
+    Service,
     Socket,
-    StationTap,
     served,
 )
+from .observing import Observer
 
 __all__ = [
     "ByteStream",
@@ -384,9 +384,10 @@ class StructuredAdapter(AsyncAdapter):
         handlers: Handlers,
         tls: SSLContext | None,
         runner: Attendant | None = None,
+        observer: Observer | None = None,
     ) -> AsyncGenerator[RemoteCentralSystem]:
         stream = await self._open_stream(connection.host, connection.port, tls, connection.limits.handshake_timeout)
-        async with self.connected_over(stream, connection, identity, handlers, runner) as central_system:
+        async with self.connected_over(stream, connection, identity, handlers, runner, observer) as central_system:
             yield central_system
 
     async def _open_stream(self, host: str, port: int, tls: SSLContext | None, timeout: float | None) -> ByteStream:
@@ -402,11 +403,12 @@ class StructuredAdapter(AsyncAdapter):
         identity: str,
         handlers: Handlers,
         runner: Attendant | None = None,
+        observer: Observer | None = None,
     ) -> AsyncGenerator[RemoteCentralSystem]:
         """Connect over a stream that is there already, and close at the end of the block."""
         group = Group(self.library, connection.limits)
         driver = self.new_driver(connection, handlers, group, identity)
-        driver.runner = runner
+        driver.runner, driver.observer = runner, observer
         central_system = RemoteCentralSystem(driver)
         async with group.opened(*NORMAL):
             group.nursery.start_soon(driver.run, stream)
@@ -417,26 +419,20 @@ class StructuredAdapter(AsyncAdapter):
 
     @asynccontextmanager
     async def listening(
-        self,
-        csms: CentralSystem,
-        host: str | None,
-        port: int,
-        tls: SSLContext | None,
-        tap: StationTap[Station] | None,
-        runner: StationsRunner[Any] | None,
+        self, service: Service[Station], host: str | None, port: int, tls: SSLContext | None
     ) -> AsyncGenerator[Server]:
-        group = Group(self.library, csms.limits)
+        group = Group(self.library, service.csms.limits)
         accepting: Scope = self.library.new_scope()
         listener = await self.open_listener(host, port, tls)
 
         async def converse(stream: ByteStream) -> None:
-            await self.converse(stream, csms, group, tap, runner)
+            await self.converse(stream, service, group)
 
         async def listen() -> None:
             with accepting:
                 await listener.serve(converse, group.nursery)
 
-        server = Server(listener.sockets, accepting.cancel, group, runner)
+        server = Server(self, listener.sockets, accepting.cancel, group, service)
         async with group.opened(*GOING_AWAY):
             group.nursery.start_soon(listen)
             try:
@@ -444,17 +440,10 @@ class StructuredAdapter(AsyncAdapter):
             finally:
                 accepting.cancel()
 
-    async def converse(
-        self,
-        stream: ByteStream,
-        csms: CentralSystem,
-        group: Group,
-        tap: StationTap[Station] | None,
-        runner: StationsRunner[Any] | None,
-    ) -> None:
+    async def converse(self, stream: ByteStream, service: Service[Station], group: Group) -> None:
         """Serve one charge point over the stream, until that is over."""
         station: Station
-        driver = self.new_server_driver(served(csms, self.now(), tap, lambda: station, stream.facts), csms, group)
-        driver.runner = runner
+        driver = self.new_server_driver(served(service, self.now(), lambda: station, stream.facts), service.csms, group)
+        driver.runner, driver.observer = service.runner, service.observer
         station = Station(driver)
         await driver.run(stream)

@@ -38,6 +38,7 @@ from ocpp_sansio.security_reports import SecurityReports
 
 from ._logging import fields
 from ._shared import Dispatcher, F, HandshakeFailed, Waiter, fresh_ids, logger, tls_for
+from .observing import Observer
 from .tls import security_event
 
 __all__ = ["Keeper", "Target", "UplinkState", "Where"]
@@ -82,12 +83,15 @@ class Keeper:
         backoff: Backoff | None,
         attempts: int,
         ssl: SSLContext | None,
+        observer: Observer | None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
         each_of = (where,) if isinstance(where, str | Target) else where
         targets = [each if isinstance(each, Target) else Target(each) for each in each_of]
         self.identity = identity
         self.now = now
+        self.observer = observer
+        """Who wants to know what happens on each connection."""
         self.dialer = Dialer(targets, now=now(), chance=random.random, backoff=backoff, attempts=attempts)
         self.uplink: UplinkState[Any] | None = None
         """Who wants to know how it goes."""

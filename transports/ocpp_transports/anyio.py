@@ -45,6 +45,7 @@ from ._shared import (
     C,
     H,
     HandshakeFailed,
+    Service,
     Socket,
     StationTap,
     fresh_ids,
@@ -61,6 +62,7 @@ from ._structured import (
     StructuredAdapter,
     StructuredRunner,
 )
+from .observing import Observer
 
 __all__ = [
     "CallExpired",
@@ -236,10 +238,15 @@ def run(
     host: str | None = "127.0.0.1",
     port: int = 9000,
     ssl: SSLContext | None = None,
+    drain: float | None = None,
     backend: str = "asyncio",
 ) -> None:
-    """Serve a central system on one of anyio's backends until SIGINT or SIGTERM; see :func:`serve`."""
-    _ADAPTER.run_until_done(partial(_ADAPTER.serve_until_signal, csms, host, port, ssl), backend)
+    """Serve a central system on one of anyio's backends until SIGINT or SIGTERM; see :func:`serve`.
+
+    With ``drain`` its connections are closed spread over so many seconds, see :meth:`Server.drain`; a second signal
+    cuts that short.
+    """
+    _ADAPTER.run_until_done(partial(_ADAPTER.serve_until_signal, csms, host, port, ssl, drain), backend)
 
 
 @asynccontextmanager
@@ -249,6 +256,7 @@ async def connect_over(
     identity: str,
     *,
     handlers: ChargePointHandlers | None = None,
+    observer: Observer | None = None,
     **options: Unpack[ConnectionOptions],
 ) -> AsyncGenerator[RemoteCentralSystem]:
     """Connect a charge point over a stream, which is its connection's from then on; see :func:`connect`.
@@ -256,12 +264,20 @@ async def connect_over(
     What is needed for ``wss://`` is the stream's business; the URL only says what to ask the central system for.
     """
     connection = ChargePointConnection(url, identity, now=anyio.current_time(), message_ids=fresh_ids(), **options)
-    handlers = handlers or ChargePointHandlers()
-    async with _ADAPTER.connected_over(_Stream(stream), connection, identity, handlers) as central_system:
+    connected = _ADAPTER.connected_over(
+        _Stream(stream), connection, identity, handlers or ChargePointHandlers(), observer=observer
+    )
+    async with connected as central_system:
         yield central_system
 
 
-async def serve_over(csms: CentralSystem, stream: AnyByteStream, *, tap: StationTap[Station] | None = None) -> None:
+async def serve_over(
+    csms: CentralSystem,
+    stream: AnyByteStream,
+    *,
+    tap: StationTap[Station] | None = None,
+    observer: Observer | None = None,
+) -> None:
     """Serve one charge point over a stream until that is over. Cancelled, it closes the connection in good order.
 
     It is for a central system that plays no role: that is for :func:`serve`.
@@ -270,7 +286,7 @@ async def serve_over(csms: CentralSystem, stream: AnyByteStream, *, tap: Station
     group, over = Group(_ANYIO, csms.limits), anyio.Event()
 
     async def converse() -> None:
-        await _ADAPTER.converse(_Stream(stream), csms, group, tap, None)
+        await _ADAPTER.converse(_Stream(stream), Service(csms, tap, observer), group)
         over.set()
 
     async with group.opened(*GOING_AWAY):

@@ -43,7 +43,7 @@ from ._async import (
     Target,
     Uplink,
 )
-from ._roles import CallExpired, Running, StationsRunner
+from ._roles import CallExpired, Running
 from ._shared import (
     NORMAL,
     Attendant,
@@ -51,11 +51,12 @@ from ._shared import (
     H,
     HandshakeFailed,
     ServerDispatcher,
-    StationTap,
+    Service,
     logger,
     served,
     transport_facts,
 )
+from .observing import Observer
 
 __all__ = [
     "CallExpired",
@@ -341,11 +342,12 @@ class _Asyncio(AsyncAdapter):
         handlers: Handlers,
         tls: SSLContext | None,
         runner: Attendant | None = None,
+        observer: Observer | None = None,
     ) -> AsyncGenerator[RemoteCentralSystem]:
         limits = connection.limits
         group = _Group(limits)
         driver = _Driver[ChargePointConnection, Handlers](connection, handlers, group, identity)
-        driver.runner = runner
+        driver.runner, driver.observer = runner, observer
         central_system = RemoteCentralSystem(driver)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(limits.handshake_timeout):
@@ -360,27 +362,21 @@ class _Asyncio(AsyncAdapter):
 
     @asynccontextmanager
     async def listening(
-        self,
-        csms: CentralSystem,
-        host: str | None,
-        port: int,
-        tls: SSLContext | None,
-        tap: StationTap[Station] | None,
-        runner: StationsRunner[Any] | None,
+        self, service: Service[Station], host: str | None, port: int, tls: SSLContext | None
     ) -> AsyncGenerator[Server]:
         loop = asyncio.get_running_loop()
-        group = _Group(csms.limits)
+        group = _Group(service.csms.limits)
 
         def accept() -> asyncio.Protocol:
             station: Station
-            connection = served(csms, loop.time(), tap, lambda: station, lambda: driver.facts())  # noqa: PLW0108 - there is none yet
-            driver = _ServerDriver(connection, csms, group)
-            driver.runner = runner
+            connection = served(service, loop.time(), lambda: station, lambda: driver.facts())  # noqa: PLW0108 - there is none yet
+            driver = _ServerDriver(connection, service.csms, group)
+            driver.runner, driver.observer = service.runner, service.observer
             station = Station(driver)
             return driver
 
-        listener = await loop.create_server(accept, host, port, **_tls(tls, csms.limits))
-        server = Server(listener.sockets, listener.close, group, runner)
+        listener = await loop.create_server(accept, host, port, **_tls(tls, service.csms.limits))
+        server = Server(self, listener.sockets, listener.close, group, service)
         try:
             yield server
         finally:
@@ -391,11 +387,11 @@ class _Asyncio(AsyncAdapter):
 
     @asynccontextmanager
     async def signals(self) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
-        stop = asyncio.Event()
+        signals = asyncio.Queue[int]()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):  # on Windows, where SIGINT cancels this task
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        yield stop.wait
+                asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+        yield signals.get
 
 
 def _tls(context: SSLContext | None, limits: Limits) -> dict[str, Any]:

@@ -11,6 +11,7 @@ Any thread may call, also out of a handler: one thread at a time runs the connec
 
 from __future__ import annotations
 
+import logging
 import selectors
 import signal
 import socket
@@ -19,10 +20,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from ssl import SSLContext
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, cast
 
 from ocpp_sansio import (
     CentralSystem,
@@ -52,10 +53,13 @@ from ._shared import (
     EXHAUSTED,
     GOING_AWAY,
     NORMAL,
+    SERVICE_RESTART,
     Attendant,
     HandshakeFailed,
+    Leave,
     Listening,
     Peer,
+    Service,
     StationTap,
     Waiter,
     fresh_ids,
@@ -65,6 +69,7 @@ from ._shared import (
     warn_if_open,
 )
 from ._uplink import Keeper, Target, UplinkState, Where
+from .observing import Observer
 
 __all__ = [
     "CallExpired",
@@ -152,6 +157,7 @@ def connect(
     *,
     handlers: ChargePointHandlers | None = None,
     ssl: SSLContext | None = None,
+    observer: Observer | None = None,
     **options: Unpack[ConnectionOptions],
 ) -> Generator[RemoteCentralSystem, None, None]:
     """Connect a charge point to its central system. The connection is closed at the end of the block.
@@ -161,6 +167,7 @@ def connect(
         identity: The identity of the charge point.
         handlers: What to do about the central system's requests; without, none is supported.
         ssl: Instead of the default context for ``wss://``.
+        observer: Told of what happens, see :mod:`ocpp_transports.observing`.
         **options: See :class:`ocpp_sansio.ConnectionOptions`.
 
     Raises:
@@ -168,7 +175,8 @@ def connect(
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
     """
     connection = ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
-    with _connected(connection, identity, handlers or ChargePointHandlers(), tls_for(connection, ssl)) as peer:
+    handlers, tls = handlers or ChargePointHandlers(), tls_for(connection, ssl)
+    with _connected(connection, identity, handlers, tls, observer=observer) as peer:
         yield peer
 
 
@@ -179,6 +187,7 @@ def _connected(
     handlers: Handlers,
     tls: SSLContext | None,
     runner: Attendant | None = None,
+    observer: Observer | None = None,
 ) -> Generator[RemoteCentralSystem, None, None]:
     limits = connection.limits
     with ExitStack() as cleanup:
@@ -189,7 +198,7 @@ def _connected(
             stream = tls.wrap_socket(stream, server_hostname=connection.host)
         cleanup.pop_all()
     driver = Driver[ChargePointConnection, Handlers](connection, handlers, stream, limits, identity)
-    driver.runner = runner
+    driver.runner, driver.observer = runner, observer
     central_system = RemoteCentralSystem(driver)
     try:
         driver.run(driver.decided.is_set)
@@ -304,6 +313,7 @@ def keep_connected(
     attempts: int = 3,
     ssl: SSLContext | None = None,
     report_security_events: bool = True,
+    observer: Observer | None = None,
     **options: Unpack[ConnectionOptions],
 ) -> Generator[Uplink, None, None]:
     """Keep a charge point connected to its central system, until the end of the block, in a thread.
@@ -322,10 +332,13 @@ def keep_connected(
         ssl: Instead of the default context for ``wss://``.
         report_security_events: Whether a central system is told, once there is a connection, that the TLS of one could
             not be trusted (RPC-149).
+        observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
         **options: Of each connection, see :class:`ocpp_sansio.ConnectionOptions`. An attempt to connect holds up the
             end of the block for ``Limits.handshake_timeout`` at most; ``tap`` is called in the thread.
     """
-    keeper = Keeper(url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, **options)
+    keeper = Keeper(
+        url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
+    )
     uplink = Uplink(keeper, options.get("limits"), reports=report_security_events)
     thread = _LinkThread(keeper, handlers or ChargePointHandlers(), uplink)
     try:
@@ -346,6 +359,7 @@ def operate(
     backoff: Backoff | None = None,
     attempts: int = 3,
     ssl: SSLContext | None = None,
+    observer: Observer | None = None,
     **options: Unpack[LinkOptions],
 ) -> Generator[Running, None, None]:
     """Run a charge point, and keep it connected to its central system, until the end of the block.
@@ -362,11 +376,14 @@ def operate(
         backoff: How long to wait before the next attempt to connect.
         attempts: How many at each endpoint before the next one has its turn.
         ssl: Instead of the default context for ``wss://``.
+        observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
         **options: Of each connection, see :class:`ocpp_sansio.LinkOptions`. An attempt to connect holds up the end of
             the block for ``Limits.handshake_timeout`` at most; ``tap`` is called in the thread of the connection.
     """
     # Whatever is wrong with the arguments is to be heard before the role is run.
-    keeper = Keeper(url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, **options)
+    keeper = Keeper(
+        url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
+    )
     runner = ChargePointThread(Part(point, store, act))
     thread = _LinkThread(keeper, ChargePointHandlers(), runner)
     try:
@@ -397,7 +414,9 @@ class _LinkThread:
             cause: Cause | None = None
             try:
                 connection, tls = keeper.open()
-                with _connected(connection, keeper.identity, self._handlers, tls, self._attendant) as central_system:
+                with _connected(
+                    connection, keeper.identity, self._handlers, tls, self._attendant, keeper.observer
+                ) as central_system:
                     self._central_system = central_system
                     keeper.connected()
                     if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
@@ -419,21 +438,15 @@ class _LinkThread:
 class Server(Listening[StationsThread]):
     """A central system that is being served."""
 
-    def __init__(
-        self,
-        csms: CentralSystem,
-        listeners: list[socket.socket],
-        tls: SSLContext | None,
-        tap: StationTap[Station] | None,
-        runner: StationsThread | None,
-    ) -> None:
-        super().__init__(listeners, runner)
-        self._csms = csms
+    def __init__(self, service: Service[Station], listeners: list[socket.socket], tls: SSLContext | None) -> None:
+        super().__init__(listeners, cast("StationsThread | None", service.runner))
+        self._service = service
+        self._csms = service.csms
         self._listeners = listeners
         self._tls = tls
-        self._tap = tap
         self._threads: dict[threading.Thread, ServerDriver] = {}
-        self._closing = False
+        self._closing = threading.Event()
+        self._is_accepting = True
         self._wakeup, self._waker = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name="ocpp-accept", daemon=True)
         self._acceptor.start()
@@ -470,9 +483,8 @@ class Server(Listening[StationsThread]):
 
         What is not done after ``Limits.close_timeout`` is cut off, except for handlers: a thread cannot be stopped.
         """
-        self._closing = True
-        self._waker.close()  # which the acceptor takes for something to read
-        self._acceptor.join()
+        self._closing.set()
+        self._stop_accepting()
         patience = self._csms.limits.close_timeout
         for driver in self._threads.copy().values():
             driver.begin_close(*GOING_AWAY)
@@ -481,7 +493,41 @@ class Server(Listening[StationsThread]):
             driver.post(driver.abort)
         self._join(patience)
         for driver in self._threads.copy().values():
-            logger.warning("%r: a handler is still running", driver.identity)
+            driver.log(logging.WARNING, "a handler is still running")
+
+    def drain(self, *, over: float, code: int = SERVICE_RESTART, patience: float | None = None) -> None:
+        """Accept no more, and close the connections spread evenly over so many seconds, so that stations do not come
+        back all at once (F-120, F-138); then :meth:`close`, which cuts it short from another thread.
+
+        The listening sockets are closed, so that a load balancer, or the next process, has the new connections. Who
+        has connected but is not let in yet is refused with 503, and ``Retry-After`` so many seconds. A connection is
+        closed as soon as no CALL is under way on it, and no handler.
+
+        ``code`` is 1012, 1001 or 1013 (RPC-017). ``patience`` is how many seconds after the last one's turn calls may
+        still be under way; ``None`` stands for ``Limits.close_timeout``.
+
+        Raises:
+            ValueError: the seconds are negative, or the code is another one.
+        """
+        leave = Leave(over, code)
+        self._stop_accepting()
+        began = time.monotonic()
+        for instant, driver in leave.schedule(self._drivers()):
+            if not driver.lost.is_set():
+                self._closing.wait(max(began + instant - time.monotonic(), 0.0))
+                driver.leave(leave)
+        self._join(self._csms.limits.close_timeout if patience is None else patience)
+        for driver in self._drivers():
+            driver.begin_close(code, leave.reason)
+        self.close()
+
+    def _drivers(self) -> list[ServerDriver]:
+        return list(self._threads.copy().values())
+
+    def _stop_accepting(self) -> None:
+        self._is_accepting = False
+        self._waker.close()  # which the acceptor takes for something to read
+        self._acceptor.join()
 
     def _join(self, patience: float | None) -> None:
         until = None if patience is None else time.monotonic() + patience
@@ -493,7 +539,7 @@ class Server(Listening[StationsThread]):
             for each in (*self._listeners, self._wakeup):
                 sockets.enter_context(each).setblocking(False)
                 selector.register(each, selectors.EVENT_READ)
-            while not self._closing:
+            while self._is_accepting:
                 ready = {key.fd for key, _ in selector.select()}
                 for listener in self._listeners:
                     if listener.fileno() in ready:
@@ -516,9 +562,9 @@ class Server(Listening[StationsThread]):
             if self._tls is not None:
                 # The handshake comes with the first byte, and within the deadline for the first byte.
                 stream = self._tls.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
-            connection = served(self._csms, time.monotonic(), self._tap, lambda: station, partial(socket_facts, stream))
+            connection = served(self._service, time.monotonic(), lambda: station, partial(socket_facts, stream))
             driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
-            driver.runner = self._running
+            driver.runner, driver.observer = self._service.runner, self._service.observer
             station = Station(driver)
             thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)
             self._threads[thread] = driver
@@ -536,7 +582,7 @@ class Server(Listening[StationsThread]):
         try:
             driver.run(driver.lost.is_set)
         except BaseException:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
-            logger.exception("%r: the connection failed", driver.identity)
+            driver.log(logging.ERROR, "the connection failed", exc_info=True)
         finally:
             del self._threads[threading.current_thread()]
 
@@ -549,6 +595,7 @@ def serve(
     *,
     ssl: SSLContext | None = None,
     tap: StationTap[Station] | None = None,
+    observer: Observer | None = None,
 ) -> Generator[Server, None, None]:
     """Serve a central system in threads of its own, until the end of the block.
 
@@ -559,6 +606,7 @@ def serve(
         port: 0 chooses a free one, see :attr:`Server.port`.
         ssl: Makes it ``wss://``.
         tap: Called with every message that comes or goes, and its station.
+        observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
     """
     warn_if_open(csms)
     with ExitStack() as cleanup:
@@ -568,7 +616,7 @@ def serve(
             listeners.append(cleanup.enter_context(socket.create_server(address, family=family)))
         runner = None if csms.part is None else StationsThread(csms.part)
         cleanup.pop_all()
-    server = Server(csms, listeners, ssl, tap, runner)
+    server = Server(Service(csms, tap, observer, runner), listeners, ssl)
     logger.info("listening on %s", server.addresses)
     try:
         yield server
@@ -579,9 +627,17 @@ def serve(
 
 
 def run(
-    csms: CentralSystem, *, host: str | None = "127.0.0.1", port: int = 9000, ssl: SSLContext | None = None
+    csms: CentralSystem,
+    *,
+    host: str | None = "127.0.0.1",
+    port: int = 9000,
+    ssl: SSLContext | None = None,
+    drain: float | None = None,
 ) -> None:
-    """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`."""
+    """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`.
+
+    With ``drain`` that is spread over so many seconds, see :meth:`Server.drain`; a second signal cuts it short.
+    """
     stop, signalled = socket.socketpair()
     numbers = (signal.SIGINT, signal.SIGTERM)
 
@@ -591,8 +647,26 @@ def run(
     with stop, signalled:
         before = [signal.signal(number, on_signal) for number in numbers]
         try:
-            with serve(csms, host, port, ssl=ssl):
+            with ExitStack() as cleanup, serve(csms, host, port, ssl=ssl) as server:
                 stop.recv(1)
+                if drain is not None:
+                    cleanup.callback(_beside(lambda: server.drain(over=drain), signalled).join)
+                    stop.recv(1)
         finally:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
+
+
+def _beside(work: Callable[[], None], signalled: socket.socket) -> threading.Thread:
+    """Do something in a thread of its own, and give a sign when it is done."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            with suppress(OSError):  # nobody waits for it any more
+                signalled.sendall(b"\0")
+
+    thread = threading.Thread(target=run, name="ocpp-drain", daemon=True)
+    thread.start()
+    return thread
