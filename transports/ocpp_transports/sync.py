@@ -514,7 +514,8 @@ class Server(Listening[StationsThread]):
         began = time.monotonic()
         for instant, driver in leave.schedule(self._drivers()):
             if not driver.lost.is_set():
-                self._closing.wait(max(began + instant - time.monotonic(), 0.0))
+                if self._closing.wait(max(began + instant - time.monotonic(), 0.0)):
+                    return
                 driver.leave(leave)
         self._join(self._csms.limits.close_timeout if patience is None else patience)
         for driver in self._drivers():
