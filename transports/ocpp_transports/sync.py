@@ -23,7 +23,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from ssl import SSLContext
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, Final, TypeVar, Unpack, cast
 
 from ocpp_sansio import (
     CentralSystem,
@@ -642,20 +642,25 @@ def run(
     stop, signalled = socket.socketpair()
     numbers = (signal.SIGINT, signal.SIGTERM)
 
-    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001 - what a signal handler is given
-        signalled.sendall(b"\0")
+    def wait() -> None:
+        while stop.recv(1)[0] not in (*numbers, _DONE):  # other signals are somebody else's
+            pass
 
-    with stop, signalled:
-        before = [signal.signal(number, on_signal) for number in numbers]
-        try:
-            with ExitStack() as cleanup, serve(csms, host, port, ssl=ssl) as server:
-                stop.recv(1)
-                if drain is not None:
-                    cleanup.callback(_beside(lambda: server.drain(over=drain), signalled).join)
-                    stop.recv(1)
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+    with stop, signalled, ExitStack() as cleanup:
+        # The kernel may interrupt any thread, and only this one runs Python's handlers: it is woken whichever it is.
+        signalled.setblocking(False)
+        cleanup.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False))
+        for number in numbers:
+            cleanup.callback(signal.signal, number, signal.signal(number, lambda *_: None))
+        with serve(csms, host, port, ssl=ssl) as server:
+            wait()
+            if drain is not None:
+                cleanup.callback(_beside(lambda: server.drain(over=drain), signalled).join)
+                wait()
+
+
+_DONE: Final = 0
+"""Among the numbers of signals."""
 
 
 def _beside(work: Callable[[], None], signalled: socket.socket) -> threading.Thread:
@@ -666,7 +671,7 @@ def _beside(work: Callable[[], None], signalled: socket.socket) -> threading.Thr
             work()
         finally:
             with suppress(OSError):  # nobody waits for it any more
-                signalled.sendall(b"\0")
+                signalled.send(bytes([_DONE]))
 
     thread = threading.Thread(target=run, name="ocpp-drain", daemon=True)
     thread.start()
