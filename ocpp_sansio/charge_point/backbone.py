@@ -16,6 +16,7 @@ import attrs
 from ocpp_sansio.errors import CallFailure, ConnectionLost, LocalProtocolError
 from ocpp_sansio.machine import Answer, Line, Machine
 from ocpp_sansio.messages import Request, Response
+from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.store import Put
 from ocpp_sansio.v16 import (
     BootNotificationRequest,
@@ -210,6 +211,13 @@ class LinkDown:
 
 
 @attrs.frozen
+class LinkFailed:
+    """None came about, because the central system was not to be trusted (RPC-149)."""
+
+    event: SecurityEvent
+
+
+@attrs.frozen
 class Accepted:
     """Messages may flow: the central system has accepted the charge point, or the link of one accepted is up again."""
 
@@ -301,6 +309,7 @@ Notice = (
     | IdTagLearnt
     | KeyChanged
     | LinkDown
+    | LinkFailed
     | LinkUp
     | PlugChanged
     | ReadingTaken

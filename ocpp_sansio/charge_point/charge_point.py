@@ -10,12 +10,13 @@ from typing import Any, Final, TypeVar
 from ocpp_sansio.errors import ErrorCode, Rejection
 from ocpp_sansio.events import CallFailed, CallReceived, CallSucceeded, Event
 from ocpp_sansio.machine import Link, Machine
+from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import ChargePointErrorCode, Reason, RegistrationStatus, SampledValue
 
 from .authorisation import Authorisation
 from .availability import Availability
-from .backbone import Backbone, Block, Handler, LinkDown, LinkUp, Setup
+from .backbone import Backbone, Block, Handler, LinkDown, LinkFailed, LinkUp, Setup
 from .cables import CableLocks
 from .clock import Clock
 from .configuration import Configuration
@@ -202,6 +203,11 @@ class ChargePoint:
         if self._core.line.is_up:
             self._core.line.down()
             self._core.publish(LinkDown())
+
+    def link_failed(self, event: SecurityEvent, *, now: float) -> None:
+        """No link came about, for a reason that is to be reported (RPC-149). Without ``Security`` nothing happens."""
+        self._machine.advance(now)
+        self._core.publish(LinkFailed(event))
 
     def receive_event(self, event: Event, *, now: float) -> None:
         """Take in an event of the session. Those that are not about a CALL are no concern of a role."""

@@ -25,7 +25,7 @@ from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import SecurityEventNotificationRequest
 from ocpp_sansio.version import Version
 
-from .backbone import Accepted, Backbone, Block, ClockSet, KeyChanged, LinkUp
+from .backbone import Accepted, Backbone, Block, ClockSet, KeyChanged, LinkFailed, LinkUp
 from .clock import Moment
 from .effects import DeadLetter, LogSecurityEvent, Reconnect, SecurityEventDropped
 from .keys import (
@@ -115,11 +115,12 @@ class Security(Block):
         return SECURITY
 
     def hears(self) -> Mapping[type[Any], Callable[[Any], None]]:
-        """What proves a change, what is one, when messages may flow, and what time it really is."""
+        """What proves a change, what is one, why there is no link, when messages may flow, what time it really is."""
         return {
             Accepted: lambda _: self._send(),
             ClockSet: self._on_clock_set,
             KeyChanged: self._on_key_changed,
+            LinkFailed: lambda notice: self._note(notice.event),
             LinkUp: self._on_link_up,
         }
 

@@ -351,6 +351,20 @@ def test_what_is_noticed_at_each_attempt_to_connect_is_told_once_f_17_rpc_149_d_
     assert told(bench) == ["InvalidCentralSystemCertificate"] * 2
 
 
+def test_a_link_that_failed_for_want_of_trust_is_reported_f_17_rpc_149() -> None:
+    """D-23: without the extension nobody cares."""
+    bench = online()
+    bench.disconnect()
+    bench.do("link_failed", SecurityEvent.INVALID_TLS_VERSION)
+    bench.do("link_failed", SecurityEvent.INVALID_TLS_VERSION)
+    bench.connect()
+    take_all(bench)
+    assert told(bench) == ["InvalidTLSVersion"]
+    plain = Bench()
+    plain.do("link_failed", SecurityEvent.INVALID_TLS_VERSION)
+    assert plain.effects == []
+
+
 def test_the_same_event_is_not_told_twice_and_another_of_its_kind_is_d_23() -> None:
     bench = online()
     bench.disconnect()

@@ -14,7 +14,7 @@ import trustme
 
 from ocpp_sansio import CentralSystem, v16
 from ocpp_sansio import charge_point as cp
-from ocpp_sansio.charge_point.effects import Reconnect
+from ocpp_sansio.charge_point.effects import LogSecurityEvent, Reconnect
 from ocpp_sansio.security import Account, Authentication, PasswordHash, SecurityProfile
 from ocpp_sansio.store import MemoryStore
 from ocpp_transports.tls import client_context, server_context
@@ -127,3 +127,25 @@ def test_a_higher_profile_is_used_from_the_next_connection_on_and_there_is_no_wa
         with pytest.raises(client.module.HandshakeFailed, match="401"), client.connect(plain.url, password=OLD):
             pass
         assert point.block(cp.Security).former_link is None
+
+
+@on_client
+def test_a_central_system_that_is_not_to_be_trusted_is_reported_to_the_one_that_is_once_f_17_rpc_149(
+    client: Adapter,
+) -> None:
+    """D-23: each attempt is logged, and the event is told when there is a connection."""
+    store, point, host = MemoryStore(), a_station(), Host()
+    csms, events = guarded(Vault())
+    authority, stranger = trustme.CA(), trustme.CA()
+    trusted = client_context(ca=root(authority))
+    context = server_context([issued(stranger)])
+    with client.serve(csms, ssl=context) as served:
+        url = served.url.replace("ws:", "wss:")
+        with operated(client, url, host, store, point, password=OLD, ssl=trusted):
+            for number in (2, 3):  # the first of all is the start of the device
+                assert host.wait_for(LogSecurityEvent, number).type == "InvalidCentralSystemCertificate"
+    with client.serve(csms) as served, operated(client, served.url, host, store, point, password=OLD) as operating:
+        assert events.get(timeout=PATIENCE) == "StartupOfTheDevice"
+        assert events.get(timeout=PATIENCE) == "InvalidCentralSystemCertificate"
+        operating.tell(point.block(cp.Security).report, "VendorEvent")
+        assert events.get(timeout=PATIENCE) == "VendorEvent"

@@ -526,6 +526,7 @@ class AsyncAdapter(ABC):
             url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
         )
         runner = self.charge_point_runner(Part(point, store, act), options.get("limits") or Limits())
+        keeper.report = runner.link_failed
         async with runner.running(), self.beside(partial(self._keep, keeper, ChargePointHandlers(), runner)):
             yield runner
 

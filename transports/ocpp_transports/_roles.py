@@ -37,6 +37,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import CentralSystemRole, Part, RoleVerbs
 from ocpp_sansio.machine import Link
+from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.store import Persist, Store
 
 from ._shared import Dispatcher, F, Waiter, logger
@@ -83,6 +84,7 @@ class ChargePointRole(RoleVerbs, Protocol):
 
     def link_up(self, link: Link, *, now: float) -> None: ...
     def link_down(self, *, now: float) -> None: ...
+    def link_failed(self, event: SecurityEvent, *, now: float) -> None: ...
     def receive_event(self, event: Event, *, now: float) -> None: ...
 
 
@@ -336,6 +338,10 @@ class ChargePointRunner(Runner):
     def link_down(self, wire: Wire) -> None:  # noqa: ARG002 - there is only one
         """The link is gone."""
         self._part.role.link_down(now=self.now())
+
+    def link_failed(self, event: SecurityEvent) -> None:
+        """No link came about, for a reason that is to be reported (RPC-149)."""
+        self.post(lambda: self._part.role.link_failed(event, now=self.now()))
 
     def receive(self, wire: Wire, event: Event) -> None:  # noqa: ARG002 - there is only one
         """The central system asks or answers."""

@@ -34,6 +34,7 @@ from ocpp_sansio import (
     Version,
 )
 from ocpp_sansio.dialer import Cause
+from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.security_reports import SecurityReports
 
 from ._logging import fields
@@ -95,6 +96,8 @@ class Keeper:
         self.dialer = Dialer(targets, now=now(), chance=random.random, backoff=backoff, attempts=attempts)
         self.uplink: UplinkState[Any] | None = None
         """Who wants to know how it goes."""
+        self.report: Callable[[SecurityEvent], None] | None = None
+        """Called with what a failure was about, if that is to be reported (RPC-149)."""
         self._ssl = ssl
         self._options = options
         for target in targets:
@@ -134,6 +137,9 @@ class Keeper:
             )
         if self.uplink is not None:
             self.uplink.link_down(cause)
+        kind = security_event(cause) if isinstance(cause, Exception) else None
+        if kind is not None and self.report is not None:
+            self.report(kind)
 
     def _open_to(self, target: Target) -> tuple[ChargePointConnection, SSLContext | None]:
         own = self._options.copy()

@@ -385,6 +385,7 @@ def operate(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
     runner = ChargePointThread(Part(point, store, act))
+    keeper.report = runner.link_failed
     thread = _LinkThread(keeper, ChargePointHandlers(), runner)
     try:
         yield runner
