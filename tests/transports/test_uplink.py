@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -16,6 +18,8 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 import trustme
 
 from ocpp_sansio import (
@@ -36,14 +40,22 @@ from ocpp_sansio import (
     v21,
     v201,
 )
+from ocpp_sansio import charge_point as cp
+from ocpp_sansio.charge_point.effects import RegistrationChanged
+from ocpp_sansio.store import MemoryStore
+from ocpp_transports import asyncio as on_asyncio
+from ocpp_transports import trio as on_trio
 from ocpp_transports.testing import Course, Fault, Proxy
 from ocpp_transports.testing.samples import accepted
 from tests.transports.contract import (
+    ADAPTERS,
+    BOOT,
     HEARTBEAT,
     NOON,
     PATIENCE,
     RESET,
     Adapter,
+    AsyncAdapter,
     ClientEnd,
     Gate,
     ServerEnd,
@@ -58,6 +70,7 @@ from tests.transports.contract import (
 SOON = Backoff(minimum=0.01, repeats=0, random_range=0.0)
 NEVER = Backoff(minimum=3600.0, repeats=0, random_range=0.0)
 LIMITS = Limits(close_timeout=3)
+EVENT_LOOPS = [adapter for adapter in ADAPTERS if isinstance(adapter, AsyncAdapter)]
 
 
 @pytest.fixture(autouse=True)
@@ -295,7 +308,7 @@ def test_what_was_sent_when_the_connection_was_lost_fails_and_what_was_not_is_se
         waiting(uplink, 3)
         door.open()
         for each in unsent:
-            assert each.result(PATIENCE) == accepted(None, None)
+            assert each.result(PATIENCE) == accepted()
         assert [gate.arrived.get(timeout=PATIENCE).id_tag for _ in unsent] == ["a", "b", "c"]
 
 
@@ -369,7 +382,7 @@ def test_at_the_end_of_the_block_whoever_waits_is_told_and_the_connection_is_clo
         gate.open()
     for call in calls:
         with suppress(ConnectionLost):  # the answer may have been quicker
-            assert call.result(PATIENCE) == accepted(None, None)
+            assert call.result(PATIENCE) == accepted()
     assert ended[0].closed.code == 1000
     with pytest.raises(SessionClosed):
         uplink.peer.send(STREAM)
@@ -610,3 +623,131 @@ def test_security_events_need_not_be_reported_rpc_149(client: Adapter) -> None:
             assert uplink.call(HEARTBEAT).current_time == NOON
             assert uplink.call(HEARTBEAT).current_time == NOON
     assert reported == []
+
+
+# -- under an event loop --
+
+
+@pytest.mark.parametrize("client", EVENT_LOOPS, ids=str)
+def test_a_call_that_is_cancelled_is_given_up_and_nothing_else_f_11(client: AsyncAdapter) -> None:
+    csms, gate = central_system(accept_before_boot=True), Gate()
+    csms.on(v16.AuthorizeRequest)(SyncAdapter().gated(gate, accepted))
+    with both(client, csms) as (uplink, _, _):
+        sent = uplink.start(authorize("sent"))
+        gate.arrived.get(timeout=PATIENCE)
+        waits = uplink.start(authorize("waits"))
+        waiting(uplink, 2)
+        sent.cancel()
+        waits.cancel()
+        until(lambda: not uplink.peer._waiters)
+        gate.open()
+        assert uplink.call(authorize("next")) == accepted()
+        assert gate.arrived.get(timeout=PATIENCE).id_tag == "next"
+
+
+@pytest.mark.parametrize("client", EVENT_LOOPS, ids=str)
+def test_a_handler_may_call_by_way_of_it(client: AsyncAdapter) -> None:
+    handlers = ChargePointHandlers()
+    heard: list[Any] = []
+
+    @handlers.on(v16.ResetRequest)
+    async def reset(_: Any, __: v16.ResetRequest) -> v16.ResetResponse:
+        heard.append(await uplink.peer.call(HEARTBEAT))
+        return v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)
+
+    with both(client, handlers=handlers) as (uplink, _, served):
+        uplink.wait_connected()
+        until(lambda: "CP_1" in served.csms.stations)
+        assert served.call("CP_1", RESET).status is v16.ResetStatus.ACCEPTED
+        assert [each.current_time for each in heard] == [NOON]
+
+
+def test_a_block_that_is_cancelled_at_any_step_leaves_nothing_behind_asyncio() -> None:
+    async def keep(url: str) -> None:
+        async with on_asyncio.keep_connected(url, "CP_1", limits=LIMITS) as uplink:
+            await uplink.call(HEARTBEAT)
+            await asyncio.sleep(PATIENCE)
+
+    async def main(url: str) -> None:
+        for steps in range(40):
+            task = asyncio.create_task(keep(url))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+        assert len(asyncio.all_tasks()) == 1
+
+    with SyncAdapter().serve(central_system(accept_before_boot=True)) as served:
+        asyncio.run(main(served.url))
+
+
+def test_a_block_that_is_cancelled_at_any_step_leaves_nothing_behind_trio() -> None:
+    async def main(url: str) -> None:
+        for steps in range(40):
+            with trio.CancelScope() as scope:
+                async with on_trio.keep_connected(url, "CP_1", limits=LIMITS):
+                    for _ in range(steps):
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+                    await trio.sleep_forever()
+            assert scope.cancelled_caught
+
+    with SyncAdapter().serve(central_system()) as served:
+        trio.run(main, served.url)
+
+
+def test_the_attempts_are_made_when_they_are_due_to_the_second_f_15_rpc_126() -> None:
+    attempts: list[float] = []
+
+    class Instants(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "no connection" in record.getMessage():
+                attempts.append(trio.current_time() - began)
+                if len(attempts) == 7:
+                    enough.set()
+
+    async def main(url: str) -> None:
+        nonlocal began, enough
+        began, enough = trio.current_time(), trio.Event()
+        async with on_trio.keep_connected(url, "CP_1", backoff=Backoff(random_range=0.0)):
+            await enough.wait()
+
+    began, enough = 0.0, trio.Event()
+    logger, instants = logging.getLogger("ocpp_transports"), Instants()
+    logger.addHandler(instants)
+    try:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))  # and does not listen
+            url = f"ws://127.0.0.1:{unused.getsockname()[1]}/"
+            trio.run(main, url, clock=trio.testing.MockClock(autojump_threshold=0.05))
+    finally:
+        logger.removeHandler(instants)
+    assert attempts == [0, 10, 30, 70, 150, 310, 630]
+
+
+# -- a role --
+
+
+@on_client
+def test_a_charge_point_is_operated_at_several_endpoints_too_rpc_129(client: Adapter) -> None:
+    store = MemoryStore()
+    booted = threading.Event()
+
+    def act(_: Any, effect: Any) -> None:
+        if isinstance(effect, RegistrationChanged):
+            booted.set()
+
+    with SyncAdapter().serve(central_system()) as served, door_to(None) as (nowhere, door):
+        point = cp.ChargePoint(cp.Setup(BOOT), now=time.monotonic(), utc=datetime.now(UTC), records=store.load())
+        module: Any = client.module
+        operating = module.operate(
+            point, [nowhere, served.url], "CP_1", store=store, act=act, backoff=SOON, attempts=2, limits=LIMITS
+        )
+        if isinstance(client, AsyncAdapter):
+            with client.loop() as portal, portal.wrap_async_context_manager(operating):
+                assert booted.wait(PATIENCE)
+        else:
+            with operating:
+                assert booted.wait(PATIENCE)
+        assert door.knocks.qsize() == 2

@@ -26,7 +26,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
-from ocpp_transports.sync import RemoteCentralSystem
+from ocpp_transports.sync import RemoteCentralSystem, Uplink
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -81,6 +81,11 @@ def sends(
 ) -> None:
     connection.send(message, now=0.0)
     remote.send(message)
+
+
+def kept(uplink: Uplink, message: v21.NotifyPeriodicEventStream) -> None:
+    assert_type(uplink.call(v21.HeartbeatRequest(), expires_in=10), v21.HeartbeatResponse)
+    uplink.send(message)
 
 
 def unanswered(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:

@@ -18,7 +18,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
-from ocpp_transports.asyncio import RemoteCentralSystem
+from ocpp_transports.asyncio import RemoteCentralSystem, Uplink
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -40,6 +40,11 @@ def later_versions(
     csms.call(stream, now=0.0)  # refused: the same
     call: PendingCall[v201.HeartbeatResponse] = station.call(v21.HeartbeatRequest(), now=0.0)  # refused: of 2.1
     del call
+
+
+async def kept(uplink: Uplink) -> None:
+    await uplink.call(v16.ResetRequest(type=v16.ResetType.SOFT))  # refused: a central system's request
+    uplink.send(v16.HeartbeatRequest())  # refused: a CALL
 
 
 def clear(_: object, request: v16.ClearCacheRequest) -> v16.ClearCacheResponse:

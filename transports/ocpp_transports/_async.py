@@ -230,8 +230,9 @@ class Uplink(UplinkState[AsyncFlag]):
         self.require_more()
 
     async def _expire_in(self, seconds: float) -> None:
+        at = self.now() + seconds
         await self._adapter.sleep(seconds)
-        self.expire()
+        self.expire(at)
 
     def _drive(self) -> None:
         if self._driver is not None:

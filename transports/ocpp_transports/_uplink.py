@@ -228,10 +228,10 @@ class UplinkState(Generic[F]):
             self._settle()
             return True
 
-    def expire(self) -> None:
-        """Let time pass for the calls that wait."""
+    def expire(self, at: float) -> None:
+        """Let time pass, until then at least, for the calls that wait: timers may ring a moment early."""
         with self._lock:
-            self._backlog.handle_timeout(now=self.now())
+            self._backlog.handle_timeout(now=max(self.now(), at))
             self._settle()
 
     # -- for the adapter --

@@ -12,6 +12,7 @@ Any thread may call, also out of a handler: one thread at a time runs the connec
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import signal
 import socket
@@ -240,8 +241,9 @@ class Uplink(UplinkState[threading.Event]):
         """
         waiter = self._do(partial(self.begin, request, timeout, expires_in))
         try:
-            if not waiter.flag.wait(None if expires_in is None else min(expires_in, threading.TIMEOUT_MAX)):
-                self._do(self.expire)
+            at = math.inf if expires_in is None else self.now() + expires_in
+            if not waiter.flag.wait(min(at - self.now(), threading.TIMEOUT_MAX)):
+                self._do(partial(self.expire, at))
                 waiter.flag.wait()
         finally:
             if not waiter.flag.is_set():  # Ctrl-C: the call is given up, nothing else (F-11)
