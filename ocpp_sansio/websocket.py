@@ -30,7 +30,7 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import SERVER, Side
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import ExtensionParameter, Subprotocol
 from websockets.uri import WebSocketURI
 
 from .closing import close_frame
@@ -70,10 +70,20 @@ __all__ = ["ClientWebSocket", "ServerWebSocket", "WebSocket"]
 WINDOW_BITS: Final = 12
 """Of compression: 4 KiB, which is most of what repeats itself in an OCPP message."""
 
+
+class _Answer(ServerPerMessageDeflateFactory):
+    def process_request_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> tuple[list[ExtensionParameter], PerMessageDeflate]:
+        if ("server_max_window_bits", "8") in params:
+            raise NegotiationError("zlib cannot compress with a window of 8 bits")
+        return super().process_request_params(params, accepted_extensions)
+
+
 # RPC-020, F-51, F-52. Every client can be told to forget each message, whatever it has offered. Nothing is said about
-# a client's own window in its offer: a server must not choose one of 8 bits then, which zlib cannot write.
+# a client's own window in its offer: a server must not choose one of 8 bits then.
 _OFFERS: Final = [ClientPerMessageDeflateFactory(True, True, client_max_window_bits=None)]
-_ANSWERS: Final = [ServerPerMessageDeflateFactory(True, True, WINDOW_BITS, WINDOW_BITS)]
+_ANSWERS: Final = [_Answer(True, True, WINDOW_BITS, WINDOW_BITS)]
 
 
 @unique

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks import attacks
-from benchmarks.victims import Victim, available
+from benchmarks.victims import OURS, Victim, available
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
 
-@pytest.fixture(scope="module", params=available())
+@pytest.fixture(scope="module", params=available(OURS))
 def victim(request: pytest.FixtureRequest) -> Iterator[Victim]:
     with Victim(request.param) as victim:
         yield victim
