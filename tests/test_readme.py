@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import json
+import logging
 import re
 import signal
 import socket
@@ -21,6 +23,7 @@ from typing import Any
 import pytest
 
 from ocpp_sansio import (
+    Backoff,
     CallFailure,
     CallReceived,
     CallRefused,
@@ -37,6 +40,7 @@ from ocpp_sansio.charge_point import ChargePoint
 from ocpp_sansio.charge_point.effects import StartEnergy, StopEnergy
 from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import sync as on_threads
+from ocpp_transports.recording import read
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -65,6 +69,8 @@ def test_every_marked_example_is_run_below() -> None:
         "play",
         "vendor action",
         "data transfer",
+        "in production",
+        "json log",
         "own loop",
         "session",
     }
@@ -271,6 +277,35 @@ def test_the_charge_point_of_the_readme_that_is_kept_connected_delivers_what_it_
     asyncio.run(main())
     assert delivered == ["7360"]
     assert capsys.readouterr().out == "not delivered: InternalError: no more\n"
+
+
+def test_what_the_readme_does_in_production_leaves_a_record_and_goes_down_gently(tmp_path: Path) -> None:
+    path, csms = tmp_path / "traffic.jsonl", accepting()
+    csms.authenticate(lambda _: True)
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    block = BLOCKS["in production"].replace('"0.0.0.0", 9000', f'"{HOST}", {port}').replace("over=60", "over=0.01")
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md, in production", "exec", dont_inherit=True), names)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        serving = asyncio.create_task(names["main"](csms, path, stop))
+        async with on_asyncio.keep_connected(
+            f"ws://{HOST}:{port}", "CP1", backoff=Backoff(minimum=0.01, random_range=0)
+        ) as central:
+            await central.call(BOOT)
+            stop.set()
+            await serving
+
+    asyncio.run(main())
+    assert [(each.identity, each.direction.value) for each in read(path)] == [("CP1", "in"), ("CP1", "out")]
+
+
+def test_the_json_log_of_the_readme_says_which_message_of_whom_it_is() -> None:
+    formatter = run("json log")["AsJson"]()
+    record = logging.makeLogRecord({"levelname": "INFO", "msg": "%r: hello", "args": ("CP1",), "ocpp_identity": "CP1"})
+    assert json.loads(formatter.format(record)) == {"level": "INFO", "message": "'CP1': hello", "ocpp_identity": "CP1"}
 
 
 def test_the_roles_of_the_readme_charge_together(tmp_path: Path) -> None:

@@ -605,7 +605,7 @@ class AsyncAdapter(ABC):
         async with self.signals() as signalled, self.serve(csms, host, port, ssl=ssl) as server:
             await signalled()
             if drain is not None:
-                done = self.stations_runner.new_flag()
+                done = self.new_flag()
 
                 async def leave() -> None:
                     await server.drain(over=drain)

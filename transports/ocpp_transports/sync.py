@@ -649,12 +649,15 @@ def run(
         while stop.recv(1)[0] not in (*numbers, _DONE):  # other signals are somebody else's
             pass
 
+    def heed(*_: object) -> None:
+        """Nothing: the signal has its byte."""
+
     with stop, signalled, ExitStack() as cleanup:
         # The kernel may interrupt any thread, and only this one runs Python's handlers: it is woken whichever it is.
         signalled.setblocking(False)
         cleanup.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False))
         for number in numbers:
-            cleanup.callback(signal.signal, number, signal.signal(number, lambda *_: None))
+            cleanup.callback(signal.signal, number, signal.signal(number, heed))
         with serve(csms, host, port, ssl=ssl) as server:
             wait()
             if drain is not None:
