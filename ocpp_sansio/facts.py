@@ -19,6 +19,15 @@ __all__ = ["CertificateFacts", "TransportFacts"]
 _MONTHS: Final[list[str]] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _TIME: Final = re.compile(rf"({'|'.join(_MONTHS)}) {{1,2}}(\d{{1,2}}) (\d\d):(\d\d):(\d\d) (\d{{4}}) GMT", re.ASCII)
 
+# RFC 4514, 3. A value in hexadecimal digits, behind a number sign, is of a type without a notation of its own.
+_ATTRIBUTE: Final = re.compile(
+    r" *(?P<type>[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)*)="
+    r"(?P<value>(?!\#)(?:[^\\\0\"+,;<>]|\\(?:[ \"#+,;<=>\\]|[0-9A-Fa-f]{2}))*)(?:[,+](?!$)|$)"
+)
+_ESCAPED: Final = re.compile(rb"\\([0-9A-Fa-f]{2}|.)")
+_COMMON_NAME: Final = {"CN", "2.5.4.3"}
+_ORGANISATION: Final = {"O", "2.5.4.10"}
+
 
 @attrs.frozen
 class CertificateFacts:
@@ -49,6 +58,26 @@ class CertificateFacts:
             serial_number=serial if isinstance(serial, str) else "",
             not_before=_time(certificate.get("notBefore")),
             not_after=_time(certificate.get("notAfter")),
+        )
+
+    @classmethod
+    def of_name(cls, subject: str) -> CertificateFacts:
+        """From the name of its subject in the notation of RFC 4514, where that is all there is to know: ``CN=CP1,O=A``.
+
+        A name that cannot be read from its first to its last character says nothing (F-20).
+        """
+        names: list[tuple[str, str]] = []
+        at = 0
+        while at < len(subject) or not names:
+            match = _ATTRIBUTE.match(subject, at)
+            value = None if match is None else _unescaped(match["value"])
+            if match is None or value is None:
+                return cls()
+            names.append((match["type"].upper(), value))
+            at = match.end()
+        return cls(
+            common_names=tuple(value for name, value in names if name in _COMMON_NAME),
+            organisations=tuple(value for name, value in names if name in _ORGANISATION),
         )
 
 
@@ -86,4 +115,15 @@ def _time(value: object) -> datetime | None:
     try:
         return datetime(year, _MONTHS.index(month) + 1, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
+        return None
+
+
+def _unescaped(value: str) -> str | None:
+    def replace(match: re.Match[bytes]) -> bytes:
+        escaped: bytes = match[1]
+        return escaped if len(escaped) == 1 else bytes.fromhex(escaped.decode())
+
+    try:
+        return _ESCAPED.sub(replace, value.encode()).decode()
+    except UnicodeError:
         return None

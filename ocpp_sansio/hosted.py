@@ -104,12 +104,13 @@ class _WebSocket:
     def __init__(
         self,
         target: str,
-        headers: Iterable[tuple[str, str]],
+        headers: HeaderFields,
         subprotocols: Iterable[str],
         on_text: Callable[[str], None],
         *,
         admission: Admission,
         facts: TransportFacts,
+        compression: bool,
         limits: Limits,
         now: float,
     ) -> None:
@@ -131,7 +132,7 @@ class _WebSocket:
         self.transport_done = False
         self._await(limits.handshake_timeout)
         try:
-            head = _head(headers, limits)
+            head = _head(headers, limits, compression=compression)
             requested = admission.examine(read_target(target), head, subprotocols, facts)
         except BadHandshake as bad:
             self._refuse(bad.status, bad.reason, bad.fields)
@@ -267,6 +268,7 @@ class _WebSocket:
         self.deadline = math.inf
         self.probing = False
         self.transport_done = True
+        self._on_text = _ignore  # it refers back to the channel (F-132)
         self.events.append(self._refusal or event)
 
     # -- time --
@@ -305,13 +307,19 @@ class _WebSocket:
             self._end(ConnectionClosed(ABNORMAL, "no sign of life", by_peer=True))
 
 
-def _head(headers: Iterable[tuple[str, str]], limits: Limits) -> Head:
+def _ignore(_: str) -> None:
+    """What comes after the end is not looked at (F-55)."""
+
+
+def _head(headers: HeaderFields, limits: Limits, *, compression: bool) -> Head:
     """The header fields, within our limits as well as those of whoever has read them (F-03)."""
-    fields = tuple(headers)
-    size = sum(len(name) + len(value) for name, value in fields)
-    if len(fields) > limits.max_headers or size > limits.max_handshake_size:
+    head = Head("", tuple(headers))
+    size = sum(len(name) + len(value) for name, value in head.fields)
+    if len(head.fields) > limits.max_headers or size > limits.max_handshake_size:
         raise BadHandshake(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long")
-    return Head("", fields)
+    if not compression and any("permessage-" in value.lower() for value in head.get_all("sec-websocket-extensions")):
+        raise BadHandshake(HTTPStatus.BAD_REQUEST, "compression is not spoken here")
+    return head
 
 
 class HostedConnection(CentralSystemChannel[_WebSocket]):
@@ -330,6 +338,8 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
         subprotocols: those offered, in the client's order of preference (RPC-010).
         now: the current time.
         facts: what the transport knows of the client.
+        compression: whether to let in a client that offers compression. It is for whoever speaks the WebSocket to use
+            it or not, and to bound what a message grows to (F-51): where that is not known, keep such a client out.
         versions, message_ids, no_match, limits, tap, actions, tolerance, allow_origin: as for a
             :class:`ocpp_sansio.CentralSystemConnection`.
 
@@ -345,6 +355,7 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
         *,
         now: float,
         facts: TransportFacts | None = None,
+        compression: bool = True,
         versions: Iterable[Version | str] = (Version.V16,),
         message_ids: Callable[[], str],
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
@@ -363,6 +374,7 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
                 subprotocols,
                 admission=Admission(spoken(versions), no_match, allow_origin),
                 facts=facts or TransportFacts(),
+                compression=compression,
                 limits=limits,
                 now=now,
             ),

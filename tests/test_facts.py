@@ -76,3 +76,45 @@ KEYS = st.sampled_from(["subject", "subjectAltName", "serialNumber", "notBefore"
 @given(certificate=st.dictionaries(KEYS, ODD))
 def test_nothing_that_a_certificate_holds_raises_f_20(certificate: dict[str, Any]):
     assert isinstance(CertificateFacts.of(certificate), CertificateFacts)
+
+
+@pytest.mark.parametrize(
+    ("subject", "facts"),
+    [
+        ("CN=CP1,O=Example CSO,C=NL", CertificateFacts(("CP1",), ("Example CSO",))),
+        ("cn=CP1, o=A+CN=CP2", CertificateFacts(("CP1", "CP2"), ("A",))),
+        ("2.5.4.3=CP1,2.5.4.10=A", CertificateFacts(("CP1",), ("A",))),
+        (r"CN=a\, b\+\"c\" \#\\,O=\C3\A4\ ", CertificateFacts(('a, b+"c" #\\',), ("ä ",))),
+        ("CN=RDAM|123=x,O=", CertificateFacts(("RDAM|123=x",), ("",))),
+        ("CN=CP1,1.3.6.1=#04024869", CertificateFacts()),
+        ("CN=CP1,", CertificateFacts()),
+        ("CN=CP1,CP2", CertificateFacts()),
+        ("CN=CP1;O=A", CertificateFacts()),
+        (r"CN=CP1\,O=A", CertificateFacts(("CP1,O=A",))),
+        ("CN=CP1\\", CertificateFacts()),
+        (r"CN=\FF", CertificateFacts()),
+        ("CN=\ud800", CertificateFacts()),
+        ("CP1", CertificateFacts()),
+        ("", CertificateFacts()),
+    ],
+)
+def test_a_subject_is_read_as_it_is_written_or_not_at_all_f_20(subject: str, facts: CertificateFacts):
+    assert CertificateFacts.of_name(subject) == facts
+
+
+@given(subject=st.text() | st.text(alphabet='CNO=,+\\# "4a'))
+def test_no_subject_raises_f_20(subject: str):
+    assert isinstance(CertificateFacts.of_name(subject), CertificateFacts)
+
+
+def test_what_a_library_writes_of_a_subject_is_read_back():
+    """RFC 4514, by somebody else."""
+    x509 = pytest.importorskip("cryptography.x509")
+    for common_name in ('a,b+c"d\\e<f>g;h', "#x", " x ", "ä=1", "x\\"):
+        name = x509.Name(
+            [
+                x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "A, B"),
+                x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name),
+            ]
+        )
+        assert CertificateFacts.of_name(name.rfc4514_string()) == CertificateFacts((common_name,), ("A, B",))

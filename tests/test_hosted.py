@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
 from datetime import UTC, datetime
 from typing import Any
 
@@ -184,10 +186,11 @@ def test_a_401_says_what_is_asked_for():
         ({"headers": [("Origin", "https://example.com")]}, 403),
         ({"headers": [("X", "")] * 65}, 431),
         ({"headers": [("X", "x" * 8192)]}, 431),
+        ({"headers": [("Sec-WebSocket-Extensions", "x, Permessage-Deflate")], "compression": False}, 400),
     ],
 )
 def test_what_need_not_be_asked_is_refused_without_asking(request_: dict[str, Any], status: int):
-    """RPC-002, F-03, F-30, F-32."""
+    """RPC-002, F-03, F-30, F-32, F-51."""
     connection = hosted(**request_)
     (refused,) = drain(connection)
     assert isinstance(refused, ConnectionRefused)
@@ -196,6 +199,13 @@ def test_what_need_not_be_asked_is_refused_without_asking(request_: dict[str, An
     assert isinstance(step, Refuse)
     assert (step.status, step.body.decode()) == (status, refused.reason)
     assert connection.transport_done
+
+
+def test_compression_is_the_business_of_whoever_speaks_the_websocket():
+    """F-51."""
+    offer = [("Sec-WebSocket-Extensions", "permessage-deflate")]
+    assert isinstance(hosted(headers=offer).next_event(), ConnectionRequested)
+    assert isinstance(hosted(compression=False).next_event(), ConnectionRequested)
 
 
 def test_an_origin_may_be_allowed():
@@ -499,6 +509,26 @@ def test_time_that_goes_backwards_stands_still():
     connection.handle_timeout(now=100.0)
     connection.close(now=50.0)
     assert connection.next_timeout() == 105.0
+
+
+def test_what_is_over_is_freed_at_once():
+    """F-132."""
+    gc.disable()
+    try:
+        for end in (HostedConnection.close, HostedConnection.receive_close, HostedConnection.reject_connection):
+            connection = hosted()
+            if end is not HostedConnection.reject_connection:
+                connection.accept(now=0.0)
+                connection.receive_text(HEARTBEAT, now=0.0)
+                connection.call(RESET, now=0.0)
+            end(connection, now=0.0)
+            connection.receive_close(1000, now=0.0)
+            drain(connection)
+            freed = weakref.ref(connection)
+            del connection
+            assert freed() is None
+    finally:
+        gc.enable()
 
 
 # -- whatever comes --

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Protocol, TypeVar, Unpack, cast
 
 from ocpp_sansio import (
     CentralSystem,
-    CentralSystemConnection,
     ChargePointConnection,
     ChargePointHandlers,
     ConnectionClosed,
@@ -40,12 +39,13 @@ from ._shared import (
     GOING_AWAY,
     SERVICE_RESTART,
     Attendant,
-    C,
     Dispatcher,
     H,
+    L,
     Leave,
     Listening,
     Peer,
+    Playing,
     Service,
     Socket,
     StationTap,
@@ -63,6 +63,7 @@ __all__ = [
     "AsyncChargePointRunner",
     "AsyncDispatcher",
     "AsyncFlag",
+    "AsyncPlaying",
     "AsyncRunner",
     "AsyncStationsRunner",
     "Event",
@@ -115,7 +116,7 @@ class AsyncFlag:
 E = TypeVar("E", bound=AsyncFlag)
 
 
-class AsyncDispatcher(Dispatcher[C, H, E]):
+class AsyncDispatcher(Dispatcher[L, H, E]):
     """A dispatcher whose waiters are tasks."""
 
     async def outcome(self, call: PendingCall[R]) -> R:
@@ -239,7 +240,7 @@ class Uplink(UplinkState[AsyncFlag]):
             self._driver.drive()
 
 
-class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]]):
+class Station(_Peer[AsyncDispatcher[Any, CentralSystem, Any]]):
     """A charge point that is connected to this central system."""
 
     async def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
@@ -248,35 +249,8 @@ class Station(_Peer[AsyncDispatcher[CentralSystemConnection, CentralSystem, Any]
         return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
 
 
-class Connections(Protocol):
-    """The connections that a server has."""
-
-    @property
-    def drivers(self) -> Iterable[AsyncDispatcher[Any, Any, Any]]:
-        """What drives each."""
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close every one in good order; what is not done after ``Limits.close_timeout`` is cut off."""
-        ...
-
-
-class Server(Listening[StationsRunner[Any]]):
-    """A central system that is being served."""
-
-    def __init__(
-        self,
-        adapter: AsyncAdapter,
-        sockets: Iterable[Socket],
-        stop_accepting: Callable[[], object],
-        connections: Connections,
-        service: Service[Station],
-    ) -> None:
-        super().__init__(sockets, cast("StationsRunner[Any] | None", service.runner))
-        self._adapter = adapter
-        self._stop_accepting = stop_accepting
-        self._connections = connections
-        self._patience = service.csms.limits.close_timeout
+class AsyncPlaying(Playing[StationsRunner[Any]]):
+    """What runs the role that a central system plays, under an event loop."""
 
     async def call(
         self,
@@ -303,6 +277,37 @@ class Server(Listening[StationsRunner[Any]]):
         finally:
             runner.give_up(waiter)
         return waiter.result()
+
+
+class Connections(Protocol):
+    """The connections that a server has."""
+
+    @property
+    def drivers(self) -> Iterable[AsyncDispatcher[Any, Any, Any]]:
+        """What drives each."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close every one in good order; what is not done after ``Limits.close_timeout`` is cut off."""
+        ...
+
+
+class Server(Listening[StationsRunner[Any]], AsyncPlaying):
+    """A central system that is being served."""
+
+    def __init__(
+        self,
+        adapter: AsyncAdapter,
+        sockets: Iterable[Socket],
+        stop_accepting: Callable[[], object],
+        connections: Connections,
+        service: Service[Station],
+    ) -> None:
+        super().__init__(sockets, cast("StationsRunner[Any] | None", service.runner))
+        self._adapter = adapter
+        self._stop_accepting = stop_accepting
+        self._connections = connections
+        self._patience = service.csms.limits.close_timeout
 
     async def close(self) -> None:
         """Accept no more, close every connection with 1001, and let running handlers come to their end.

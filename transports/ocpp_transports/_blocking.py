@@ -389,7 +389,7 @@ class StationsThread(ThreadRunner, StationsRunner[threading.Event]):
     new_flag = threading.Event
 
 
-class ServerDriver(ServerDispatcher[_Flag], Driver[CentralSystemConnection, CentralSystem]):
+class ServerDriver(ServerDispatcher[CentralSystemConnection, _Flag], Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served. The table of stations is everybody's: one thread at a time."""
 
     shared = _TABLE

@@ -57,6 +57,7 @@ from ocpp_sansio import (
     Version,
     numbered_ids,
 )
+from ocpp_sansio.channel import CentralSystemChannel, Channel
 from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
 from ocpp_sansio.handlers import Handlers
 
@@ -79,14 +80,17 @@ __all__ = [
     "Flag",
     "H",
     "HandshakeFailed",
+    "L",
     "Leave",
     "Listening",
     "Peer",
+    "Playing",
     "ServerDispatcher",
     "Service",
     "Socket",
     "StationTap",
     "Waiter",
+    "connection_options",
     "fresh_ids",
     "logger",
     "served",
@@ -195,25 +199,28 @@ def served(
     service: Service[S], now: float, station: Callable[[], S], facts: Callable[[], TransportFacts]
 ) -> CentralSystemConnection:
     """The connection of a client that has just been accepted. Its station is there before the first message is."""
+    options = connection_options(service, station)
+    return CentralSystemConnection(now=now, compression=service.csms.compression, facts=facts, **options)
+
+
+def connection_options(service: Service[S], station: Callable[[], S]) -> dict[str, Any]:
+    """What a connection of a client is made with, whoever speaks its WebSocket."""
     csms, tap = service.csms, service.tap
 
     def tell(direction: Direction, text: str, at: float) -> None:
         if tap is not None:
             tap(station(), direction, text, at)
 
-    return CentralSystemConnection(
-        now=now,
-        versions=csms.versions,
-        message_ids=fresh_ids(),
-        no_match=csms.no_match,
-        compression=csms.compression,
-        allow_origin=csms.allow_origin,
-        facts=facts,
-        limits=csms.limits,
-        actions=csms.actions,
-        tolerance=csms.tolerance,
-        tap=tell if tap is not None else None,
-    )
+    return {
+        "versions": csms.versions,
+        "message_ids": fresh_ids(),
+        "no_match": csms.no_match,
+        "allow_origin": csms.allow_origin,
+        "limits": csms.limits,
+        "actions": csms.actions,
+        "tolerance": csms.tolerance,
+        "tap": tell if tap is not None else None,
+    }
 
 
 def spread(count: int, over: float) -> list[float]:
@@ -251,6 +258,8 @@ class Flag(Protocol):
 
 R = TypeVar("R", bound=Response)
 C = TypeVar("C", bound=ChargePointConnection | CentralSystemConnection)
+L = TypeVar("L", bound=Channel[Any, Any])
+K = TypeVar("K", bound=CentralSystemChannel[Any])
 H = TypeVar("H", bound=Handlers)
 N = TypeVar("N", bound="Runner")
 T = TypeVar("T")
@@ -296,14 +305,14 @@ class Attendant(Protocol):
         ...
 
 
-class Dispatcher(ABC, Generic[C, H, F]):
+class Dispatcher(ABC, Generic[L, H, F]):
     """Brings the events of one connection to handlers and waiters. The adapter's driver is one."""
 
     new_flag: type[F]
     now: Callable[[], float]
     """Monotonic seconds."""
 
-    def __init__(self, connection: C, handlers: H, identity: str = "") -> None:
+    def __init__(self, connection: L, handlers: H, identity: str = "") -> None:
         self.connection: Final = connection
         self.handlers: Final = handlers
         self.identity = identity
@@ -731,7 +740,7 @@ class Dispatcher(ABC, Generic[C, H, F]):
     }
 
 
-class ServerDispatcher(Dispatcher[CentralSystemConnection, CentralSystem, F]):
+class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     """The same for a central system: its application says who may connect, and has a table of who is connected."""
 
     shared: AbstractContextManager[object] = nullcontext()
@@ -910,18 +919,11 @@ class Socket(Protocol):
     def getpeername(self) -> Any: ...
 
 
-class Listening(Generic[N]):
-    """Where a server listens, and what runs the role that its central system plays. Each adapter adds ``close``."""
+class Playing(Generic[N]):
+    """What runs the role that a central system plays, if it plays one."""
 
-    def __init__(self, sockets: Iterable[Socket], runner: N | None) -> None:
-        self.addresses: Final[list[tuple[str, int]]] = [each.getsockname()[:2] for each in sockets]
-        """Hosts and ports."""
+    def __init__(self, runner: N | None) -> None:
         self._running = runner
-
-    @property
-    def port(self) -> int:
-        """The port; of several, the first."""
-        return self.addresses[0][1]
 
     def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Tell the role something, with the time: ``server.do(role.set_clock, utc)``. Returns what the verb returns.
@@ -936,3 +938,17 @@ class Listening(Generic[N]):
         if self._running is None:
             raise LocalProtocolError("this central system plays no role")
         return self._running
+
+
+class Listening(Playing[N]):
+    """Where a server listens, and what runs the role that its central system plays. Each adapter adds ``close``."""
+
+    def __init__(self, sockets: Iterable[Socket], runner: N | None) -> None:
+        super().__init__(runner)
+        self.addresses: Final[list[tuple[str, int]]] = [each.getsockname()[:2] for each in sockets]
+        """Hosts and ports."""
+
+    @property
+    def port(self) -> int:
+        """The port; of several, the first."""
+        return self.addresses[0][1]

@@ -290,7 +290,9 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
         self._group.nursery.start_soon(run)
 
 
-class StreamServerDriver(ServerDispatcher[F], StreamDriver[CentralSystemConnection, CentralSystem, F]):
+class StreamServerDriver(
+    ServerDispatcher[CentralSystemConnection, F], StreamDriver[CentralSystemConnection, CentralSystem, F]
+):
     """The driver of a connection that is served."""
 
 

@@ -27,16 +27,8 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions, TransportFacts
 
-from ._async import (
-    AsyncChargePointRunner,
-    AsyncFlag,
-    AsyncStationsRunner,
-    RemoteCentralSystem,
-    Server,
-    Station,
-    Target,
-    Uplink,
-)
+from ._anyio import ANYIO, Flag, StationsRunner
+from ._async import AsyncChargePointRunner, RemoteCentralSystem, Server, Station, Target, Uplink
 from ._roles import CallExpired, Running
 from ._shared import (
     ACCEPT_PAUSE,
@@ -56,7 +48,6 @@ from ._shared import (
 from ._structured import (
     ByteStream,
     Group,
-    Library,
     StreamDriver,
     StreamServerDriver,
     StructuredAdapter,
@@ -82,15 +73,6 @@ __all__ = [
     "serve_over",
 ]
 
-_ANYIO: Final = Library(
-    cancelled=anyio.get_cancelled_exc_class,
-    new_event=anyio.Event,
-    new_scope=anyio.CancelScope,
-    open_nursery=anyio.create_task_group,
-    now=anyio.current_time,
-    sleep=anyio.sleep,
-    sleep_forever=anyio.sleep_forever,
-)
 # An OSError is what some streams raise that fail in a way of their own; an SSLError is one.
 _GONE: Final = anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError
 
@@ -170,38 +152,25 @@ class _Listener:
                 nursery.start_soon(converse, _Stream(stream, self._tls))
 
 
-class _Flag(AsyncFlag):
-    __slots__ = ()
-
-    new_event = anyio.Event
+class _Driver(StreamDriver[C, H, Flag]):
+    new_flag = Flag
 
 
-class _Driver(StreamDriver[C, H, _Flag]):
-    new_flag = _Flag
-
-
-class _ServerDriver(StreamServerDriver[_Flag]):
-    new_flag = _Flag
+class _ServerDriver(StreamServerDriver[Flag]):
+    new_flag = Flag
 
 
 class _ChargePointRunner(StructuredRunner, AsyncChargePointRunner):
     """Runs a charge point."""
 
-    library = _ANYIO
-
-
-class _StationsRunner(StructuredRunner, AsyncStationsRunner[_Flag]):
-    """Runs a central system."""
-
-    library = _ANYIO
-    new_flag = _Flag
+    library = ANYIO
 
 
 class _Adapter(StructuredAdapter):
-    library = _ANYIO
-    new_flag = _Flag
+    library = ANYIO
+    new_flag = Flag
     charge_point_runner = _ChargePointRunner
-    stations_runner = _StationsRunner
+    stations_runner = StationsRunner
     new_driver = _Driver
     new_server_driver = _ServerDriver
 
@@ -283,7 +252,7 @@ async def serve_over(
     It is for a central system that plays no role: that is for :func:`serve`.
     """
     warn_if_open(csms)
-    group, over = Group(_ANYIO, csms.limits), anyio.Event()
+    group, over = Group(ANYIO, csms.limits), anyio.Event()
 
     async def converse() -> None:
         await _ADAPTER.converse(_Stream(stream), Service(csms, tap, observer), group)

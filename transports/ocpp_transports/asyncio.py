@@ -243,7 +243,7 @@ class _Driver(AsyncDispatcher[C, H, _Flag], asyncio.Protocol):
         return _is_unasked(error) if isinstance(error, asyncio.CancelledError) else super().is_fault(error)
 
 
-class _ServerDriver(ServerDispatcher[_Flag], _Driver[CentralSystemConnection, CentralSystem]):
+class _ServerDriver(ServerDispatcher[CentralSystemConnection, _Flag], _Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
 
     def facts(self) -> TransportFacts:
