@@ -13,9 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import trio
@@ -405,6 +407,53 @@ def test_a_send_needs_a_connection_rpc_056(client: Adapter) -> None:
         until(lambda: uplink.peer.version is None)
         with pytest.raises(SessionClosed):
             uplink.send(STREAM)
+
+
+WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+
+class Watcher(MagicMock):
+    """An observer that takes note of who makes each call."""
+
+    def opened(self, *_: object) -> Any:
+        return self
+
+    def calling(self, call: Any) -> None:
+        self.callers.append(WHO.get())
+
+
+@on_client
+def test_an_observer_is_told_of_a_call_in_the_context_of_who_made_it_however_long_it_has_waited(
+    client: Adapter,
+) -> None:
+    watcher = Watcher(callers=[])
+    with both(client, observer=watcher) as (uplink, door, _):
+        uplink.wait_connected()
+        door.shut()
+        until(lambda: not uplink.peer.is_connected)
+        answers = []
+        for number, name in enumerate(("first", "second")):
+            answers.append(ask_as(name, uplink, client))
+            waiting(uplink, number + 1)
+        door.open()
+        for answer in answers:
+            assert answer.result(PATIENCE).current_time == NOON
+        assert watcher.callers == ["first", "second"]
+        assert uplink.peer._contexts == {}
+
+
+def ask_as(name: str, uplink: Kept, client: Adapter) -> Any:
+    """Make a call in a context of its own, and do not wait."""
+
+    def blocking() -> Any:
+        WHO.set(name)
+        return uplink.peer.call(v16.HeartbeatRequest())
+
+    async def in_task() -> Any:
+        WHO.set(name)
+        return await uplink.peer.call(v16.HeartbeatRequest())
+
+    return uplink.start_work(blocking if isinstance(client, SyncAdapter) else in_task)
 
 
 # -- no connection --

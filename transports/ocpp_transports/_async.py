@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextvars import copy_context
 from functools import partial
 from ssl import SSLContext
 from typing import Any, ClassVar, Protocol, TypeVar, Unpack, cast
@@ -198,7 +199,7 @@ class Uplink(UplinkState[AsyncFlag]):
             QueueFull: ``Limits.max_queued_calls`` are waiting.
             LocalProtocolError: the request is not valid, or the block has ended. Nothing was sent.
         """
-        waiter = self.begin(request, timeout, expires_in)
+        waiter = self.begin(request, timeout, expires_in, copy_context())
         self._drive()
         try:
             if expires_in is None:

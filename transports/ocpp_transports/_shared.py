@@ -374,10 +374,10 @@ class Dispatcher(ABC, Generic[L, H, F]):
         self.drive()
         return waiter
 
-    def follow(self, waiter: Waiter[Any, Any]) -> None:
+    def follow(self, waiter: Waiter[Any, Any], context: Context | None) -> None:
         """Have the outcome of a new call brought to a waiter. To have it sent is for who asks for this."""
         self._waiters[waiter.call] = waiter
-        self.begun(waiter.call)
+        self.begun(waiter.call, context)
 
     def begun(self, call: PendingCall[Any], context: Context | None = None) -> None:
         """A new call has been handed to the session."""

@@ -7,8 +7,9 @@ must not know loops, threads or sockets: those belong to the adapter. It decides
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from datetime import UTC, datetime
 from ssl import SSLContext
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack
@@ -136,7 +137,7 @@ class Keeper:
                 extra=fields(self.identity),
             )
         if self.uplink is not None:
-            self.uplink.link_down(cause)
+            self.uplink.link_down()
         kind = security_event(cause) if isinstance(cause, Exception) else None
         if kind is not None and self.report is not None:
             self.report(kind)
@@ -172,9 +173,14 @@ class UplinkState(Generic[F]):
         self._keeper = keeper
         self._lock = lock or nullcontext()
         self._backlog = Backlog(limits)
-        self._reports = SecurityReports(self._backlog) if reports else None
+        self._reports: SecurityReports | None = None
+        if reports:
+            self._reports = SecurityReports(self._backlog)
+            keeper.report = self._note
         self._driver: Dispatcher[Any, Any, Any] | None = None
         self._waiters: dict[PendingCall[Any], Waiter[Any, F]] = {}
+        self._contexts: dict[int, Context] = {}
+        """For an observer, in which context the calls that wait were made, by their requests."""
         self._up = self.new_flag()
         """Set while there is a connection, and for good when there will be none."""
         self._is_over = False
@@ -211,9 +217,13 @@ class UplinkState(Generic[F]):
             raise SessionClosed("there is no connection")
         peer.send(message)
 
-    def begin(self, request: FromChargePoint[R], timeout: float | None, expires_in: float | None) -> Waiter[R, F]:
-        """Have a call made; its outcome will come to the waiter."""
+    def begin(
+        self, request: FromChargePoint[R], timeout: float | None, expires_in: float | None, context: Context
+    ) -> Waiter[R, F]:
+        """Have a call made, in this context; its outcome will come to the waiter."""
         with self._lock:
+            if self._keeper.observer is not None:
+                self._contexts[id(request)] = context
             call = self._backlog.call(request, now=self.now(), timeout=timeout, expires_in=expires_in)
             waiter = self._waiters[call] = Waiter[R, F](call, self.new_flag())
             self._settle()
@@ -240,15 +250,14 @@ class UplinkState(Generic[F]):
         """A connection has opened. What comes on it is for the handlers, as without an uplink."""
         with self._lock:
             self._driver = driver
-            self._backlog.link_up(_Link(driver, self._told), now=self.now())
+            self._backlog.link_up(_Link(driver, self._told, self._contexts), now=self.now())
             if self._reports is not None:
                 self._reports.link_up(version, now=self.now())
             self._settle()
         self._up.set()
 
-    def link_down(self, cause: Cause | None = None) -> None:
-        """There is no connection, for this reason."""
-        kind = security_event(cause) if isinstance(cause, Exception) else None
+    def link_down(self) -> None:
+        """There is no connection."""
         with self._lock:
             if self._driver is not None:
                 self._driver = None
@@ -256,8 +265,6 @@ class UplinkState(Generic[F]):
             self._backlog.link_down(now=self.now())
             if self._reports is not None:
                 self._reports.link_down()
-                if kind is not None:
-                    self._reports.note(kind, datetime.now(UTC))
             self._settle()
 
     def close(self) -> None:
@@ -278,6 +285,11 @@ class UplinkState(Generic[F]):
         if self._is_over:
             raise SessionClosed("no connection will follow")
 
+    def _note(self, kind: SecurityEvent) -> None:
+        assert self._reports is not None
+        with self._lock:
+            self._reports.note(kind, datetime.now(UTC))
+
     def _told(self, event: CallSucceeded[Any] | CallFailed) -> None:
         with self._lock:
             self._backlog.receive_event(event, now=self.now())
@@ -288,6 +300,7 @@ class UplinkState(Generic[F]):
         while (event := self._backlog.next_event()) is not None:
             if self._reports is not None and self._reports.receive_event(event, now=self.now()):
                 continue
+            self._contexts.pop(id(event.call.request), None)
             waiter = self._waiters.pop(event.call, None)
             if waiter is not None:
                 waiter.settle(event.response if isinstance(event, CallSucceeded) else event.error)
@@ -297,14 +310,18 @@ class _Link:
     """A connection, as the backlog needs it."""
 
     def __init__(
-        self, driver: Dispatcher[Any, Any, Any], told: Callable[[CallSucceeded[Any] | CallFailed], None]
+        self,
+        driver: Dispatcher[Any, Any, Any],
+        told: Callable[[CallSucceeded[Any] | CallFailed], None],
+        contexts: Mapping[int, Context],
     ) -> None:
         self._driver = driver
         self._told = told
+        self._contexts = contexts
 
     def call(self, request: Any, *, now: float, timeout: float | None = None) -> PendingCall[Any]:
         call: PendingCall[Any] = self._driver.connection.call(request, now=now, timeout=timeout)
-        self._driver.follow(_Relay(call, self._told))
+        self._driver.follow(_Relay(call, self._told), self._contexts.get(id(request)))
         return call
 
     def cancel(self, call: PendingCall[Any], *, now: float) -> None:

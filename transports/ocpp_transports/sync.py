@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import copy_context
 from functools import partial
 from ssl import SSLContext
 from typing import Any, Final, TypeVar, Unpack, cast
@@ -239,7 +240,7 @@ class Uplink(UplinkState[threading.Event]):
             LocalProtocolError: the request is not valid, the block has ended, or this is a handler, which runs the
                 connection: it calls the central system that it is given. Nothing was sent.
         """
-        waiter = self._do(partial(self.begin, request, timeout, expires_in))
+        waiter = self._do(partial(self.begin, request, timeout, expires_in, copy_context()))
         try:
             at = math.inf if expires_in is None else self.now() + expires_in
             if not waiter.flag.wait(min(at - self.now(), threading.TIMEOUT_MAX)):
@@ -270,10 +271,10 @@ class Uplink(UplinkState[threading.Event]):
         self.require_more()
         return came
 
-    def link_down(self, cause: Cause | None = None) -> None:
-        """There is no connection, for this reason."""
+    def link_down(self) -> None:
+        """There is no connection."""
         with self._lock:
-            super().link_down(cause)
+            super().link_down()
             self._obey()
 
     def _do(self, command: Callable[[], T]) -> T:
