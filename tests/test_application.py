@@ -106,7 +106,7 @@ def test_a_charge_point_s_handlers_learn_nothing_and_refuse_what_they_lack():
     assert handlers.handler(None, reset) is handle
 
 
-def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection():
+def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection_f_39():
     """RPC-075, RPC-124, CS16-003."""
     csms, station = central_system(), Station("A")
     csms.opened(station)
@@ -124,7 +124,7 @@ def test_a_station_is_served_once_its_boot_is_accepted_whatever_the_connection()
 
 
 @pytest.mark.parametrize("version", [v201, v21])
-def test_a_station_of_2_x_is_accepted_by_its_boot_as_well(version):
+def test_a_station_of_2_x_is_accepted_by_its_boot_as_well_f_39(version):
     """RPC-076, CS201-010, CS201-011."""
     csms, station = CentralSystem(versions=["2.1", "2.0.1", "1.6"]), Station("A")
     csms.opened(station)

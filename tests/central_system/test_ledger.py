@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from datetime import datetime
 from typing import Any
 
@@ -191,6 +192,17 @@ def test_who_charges_where_is_known_after_a_restart() -> None:
 # -- the ids --
 
 
+def test_ids_are_those_that_the_host_has_drawn_and_tell_nothing_of_each_other_f_42() -> None:
+    drawn = random.Random(0)
+    world = World(ids=lambda: 1 + drawn.randrange(2**31 - 1))
+    ids = [start(world.station(f"CP{number % 7}"), seconds=number) for number in range(700)]
+    again = random.Random(0)
+    assert ids == [1 + again.randrange(2**31 - 1) for _ in ids]
+    assert len(set(ids)) == len(ids)
+    quarters = [sum(each >> 29 == quarter for each in ids) for quarter in range(4)]
+    assert all(130 < quarter < 220 for quarter in quarters), "of the 31 bits the first are as random as the last"
+
+
 def test_an_id_that_is_taken_is_drawn_again() -> None:
     world = World(ids=iter([5, 5, 5, 6]).__next__)
     station = world.station()
@@ -296,7 +308,7 @@ def test_a_stop_of_no_transaction_stays_one_though_its_id_is_given_away_later() 
     assert len(world.system.ledger.unmatched()) == 1
 
 
-def test_a_station_does_not_reach_the_transaction_of_another() -> None:
+def test_a_station_does_not_reach_the_transaction_of_another_f_41() -> None:
     world = World()
     here, there = world.station("CP1"), world.station("CP2")
     transaction_id = start(here)

@@ -114,6 +114,58 @@ class AdmissionContract(Contract):
             with raw_client(served.port, password=PASSWORD) as peer:
                 is_alive(peer)
 
+    def test_what_a_client_writes_of_where_it_comes_from_is_not_believed_f_23(self, server: Adapter) -> None:
+        csms, requests = guarded(), list[ConnectionRequested]()
+
+        @csms.authenticate
+        def keep(request: ConnectionRequested) -> bool:
+            requests.append(request)
+            return True
+
+        claims = (
+            "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: example.com\r\n"
+            "Forwarded: for=198.51.100.7;proto=https\r\nX-Real-IP: 198.51.100.7\r\n"
+            "X-SSL-Client-Verify: SUCCESS\r\nX-SSL-Client-S-DN: CN=CP_1\r\nX-Client-Cert: CP_1\r\n"
+            'X-Forwarded-Client-Cert: Subject="CN=CP_1"\r\n'
+        )
+        with server.serve(csms) as served, raw_client(served.port, fields=claims):
+            (request,) = requests
+        assert (request.source, request.secure, request.certificate) == ("127.0.0.1", False, None)
+
+    def test_a_browser_is_refused_f_32(self, server: Adapter) -> None:
+        origin = "Origin: https://example.com\r\n"
+        with server.serve(guarded()) as served:
+            with knocking(served.port, password=PASSWORD, fields=origin) as page:
+                assert page.read_answer()[0] == 403
+            with raw_client(served.port, password=PASSWORD) as peer:
+                is_alive(peer)
+
+    @pytest.mark.parametrize("offered", ["1.2", "1.5", "2.0", "2.1", "1.6x", "2.0.1, OCPP1.6"])
+    def test_a_version_that_is_not_spoken_ends_at_once_f_31(self, server: Adapter, offered: str) -> None:
+        """RPC-012."""
+        csms = guarded()
+        with server.serve(csms) as served, knocking(served.port, version=offered, password=PASSWORD) as peer:
+            head = peer.read_head().lower()
+            assert head.startswith("http/1.1 101 ")
+            assert "sec-websocket-protocol" not in head
+            assert closed(peer) == 1002
+            assert not csms.stations
+
+    @pytest.mark.parametrize(
+        ("offered", "chosen"), [("1.6, ocpp2.0.1", "1.6"), ("2.0.1,ocpp1.6", "2.0.1"), ("1.2, ocpp1.5, ocpp1.6", "1.6")]
+    )
+    def test_the_first_version_that_is_spoken_is_chosen_and_stays_f_31(
+        self, server: Adapter, offered: str, chosen: str
+    ) -> None:
+        """RPC-011."""
+        csms = guarded(versions=["2.0.1", "1.6"])
+        with server.serve(csms) as served, raw_client(served.port, version=offered, password=PASSWORD) as peer:
+            assert f"sec-websocket-protocol: ocpp{chosen}" in peer.head.lower().split("\r\n")
+            peer.send('[2,"1","Authorize",{"idTag":"TAG"}]')  # as it is in 1.6 only
+            understood = "NotSupported" if chosen == "1.6" else "OccurrenceConstraintViolation"
+            answer = json.loads(peer.receive_text())
+            assert answer[2] == understood
+
     # -- unlimited attempts --
 
     def test_attempts_are_limited_and_the_hook_is_not_asked_then_f_29(self, server: Adapter) -> None:
