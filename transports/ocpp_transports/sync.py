@@ -12,17 +12,13 @@ Any thread may call, also out of a handler: one thread at a time runs the connec
 from __future__ import annotations
 
 import logging
-import math
 import selectors
 import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
-from contextvars import copy_context
 from functools import partial
 from ssl import SSLContext
 from typing import Any, Final, TypeVar, Unpack, cast
@@ -36,19 +32,17 @@ from ocpp_sansio import (
     ConnectionRefused,
     FromCentralSystem,
     FromChargePoint,
-    Limits,
     LinkOptions,
-    LocalProtocolError,
     Response,
     SendFromChargePoint,
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
-from ocpp_sansio.dialer import Cause
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
 from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread, socket_facts
+from ._blocking_uplink import LinkThread, Uplink
 from ._roles import Act, CallExpired, ChargePointRole, Running
 from ._shared import (
     ACCEPT_PAUSE,
@@ -70,7 +64,7 @@ from ._shared import (
     tls_for,
     warn_if_open,
 )
-from ._uplink import Keeper, Target, UplinkState, Where
+from ._uplink import Keeper, Target, Where
 from .observing import Observer
 
 __all__ = [
@@ -216,96 +210,6 @@ def _connected(
                 driver.run(driver.lost.is_set)
 
 
-class Uplink(UplinkState[threading.Event]):
-    """The central system, as a charge point sees it that is kept connected to it. Any thread may call."""
-
-    new_flag = threading.Event
-
-    def __init__(self, keeper: Keeper, limits: Limits | None, *, reports: bool) -> None:
-        super().__init__(keeper, limits, reports=reports, lock=threading.RLock())
-        self._commands: deque[Callable[[], None]] = deque()
-
-    def call(self, request: FromChargePoint[R], *, timeout: float | None = None, expires_in: float | None = None) -> R:
-        """Ask the central system and wait for its response, which may take until there is a connection.
-
-        Calls are sent one at a time, in order (RPC-050). One that has been sent when the connection is lost fails with
-        ConnectionLost: the central system may have acted on it. All others wait for the next connection (RPC-131).
-
-        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. With
-        ``expires_in`` it is not sent when so many seconds have passed.
-
-        Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            QueueFull: ``Limits.max_queued_calls`` are waiting.
-            LocalProtocolError: the request is not valid, the block has ended, or this is a handler, which runs the
-                connection: it calls the central system that it is given. Nothing was sent.
-        """
-        waiter = self._do(partial(self.begin, request, timeout, expires_in, copy_context()))
-        try:
-            at = math.inf if expires_in is None else self.now() + expires_in
-            if not waiter.flag.wait(min(at - self.now(), threading.TIMEOUT_MAX)):
-                self._do(partial(self.expire, at))
-                waiter.flag.wait()
-        finally:
-            if not waiter.flag.is_set():  # Ctrl-C: the call is given up, nothing else (F-11)
-                self._do(partial(self.give_up, waiter))
-        return waiter.result()
-
-    def send(self, message: SendFromChargePoint) -> None:
-        """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
-
-        Raises:
-            QueueFull: the central system does not read: more than ``Limits.max_unsent`` is waiting for it.
-            SessionClosed: there is no connection. What nobody waits for is not kept.
-            LocalProtocolError: the message is not valid. Nothing was sent.
-        """
-        self.tell(message)
-
-    def wait_connected(self, timeout: float | None = None) -> bool:
-        """Wait until there is a connection, for so many seconds at most. Returns whether there was one.
-
-        Raises:
-            SessionClosed: the block has ended.
-        """
-        came = self._up.wait(timeout)
-        self.require_more()
-        return came
-
-    def link_down(self) -> None:
-        """There is no connection."""
-        with self._lock:
-            super().link_down()
-            self._obey()
-
-    def _do(self, command: Callable[[], T]) -> T:
-        """Have something done by the thread that runs the connection; while there is none, by this one."""
-        outcome = Future[T]()
-
-        def obey() -> None:
-            try:
-                outcome.set_result(command())
-            except Exception as error:  # noqa: BLE001 - for the thread that asked
-                outcome.set_exception(error)
-
-        with self._lock:
-            driver: Any = self._driver
-            if driver is None:
-                return command()
-            if driver.is_run_here:
-                raise LocalProtocolError("a handler runs the connection: it calls the central system that it is given")
-            self._commands.append(obey)
-            driver.post(self._obey)
-        return outcome.result()
-
-    def _obey(self) -> None:
-        with self._lock:
-            driver = self._driver
-            while self._commands:
-                self._commands.popleft()()
-        if driver is not None:
-            driver.drive()
-
-
 @contextmanager
 def keep_connected(
     url: Where,
@@ -343,7 +247,7 @@ def keep_connected(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
     uplink = Uplink(keeper, options.get("limits"), reports=report_security_events)
-    thread = _LinkThread(keeper, handlers or ChargePointHandlers(), uplink)
+    thread = LinkThread(_connected, keeper, handlers or ChargePointHandlers(), uplink)
     try:
         yield uplink
     finally:
@@ -389,54 +293,12 @@ def operate(
     )
     runner = ChargePointThread(Part(point, store, act))
     keeper.report = runner.link_failed
-    thread = _LinkThread(keeper, ChargePointHandlers(), runner)
+    thread = LinkThread(_connected, keeper, ChargePointHandlers(), runner)
     try:
         yield runner
     finally:
         thread.stop()
         runner.stop()
-
-
-class _LinkThread:
-    """Connects, again and again, and runs the connection."""
-
-    def __init__(self, keeper: Keeper, handlers: Handlers, attendant: Attendant) -> None:
-        self._keeper = keeper
-        self._handlers = handlers
-        self._attendant = attendant
-        self._central_system: RemoteCentralSystem | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ocpp-link", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        keeper = self._keeper
-        while not self._stopping.is_set():
-            if not keeper.dial():
-                self._stopping.wait(min(keeper.patience(), threading.TIMEOUT_MAX))
-                continue
-            cause: Cause | None = None
-            try:
-                connection, tls = keeper.open()
-                with _connected(
-                    connection, keeper.identity, self._handlers, tls, self._attendant, keeper.observer
-                ) as central_system:
-                    self._central_system = central_system
-                    keeper.connected()
-                    if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
-                        central_system.wait_closed()
-                cause = central_system.closed
-            except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)
-                cause = error
-            assert cause is not None
-            keeper.failed(cause)
-
-    def stop(self) -> None:
-        """Close the connection, and make no other."""
-        self._stopping.set()
-        if self._central_system is not None:
-            self._central_system.close_soon(*NORMAL)
-        self._thread.join()
 
 
 class Server(Listening[StationsThread]):
