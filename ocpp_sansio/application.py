@@ -231,8 +231,10 @@ class CentralSystem(CentralSystemHandlers):
 
     def opened(self, station: Station) -> tuple[Any, ...]:
         """Take a station into the table. Returns those whose connections it replaces (RPC-019)."""
-        self._pending.pop(station.identity, None)
-        return self._registry.enter(station)
+        displaced = self._registry.enter(station)
+        for each in (station, *displaced):
+            self._pending.pop(each.identity, None)
+        return displaced
 
     def closed(self, station: Station) -> None:
         """Take a station out of the table, unless a newer connection has taken its place (F-35)."""

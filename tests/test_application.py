@@ -247,6 +247,20 @@ def test_the_right_to_send_while_pending_is_not_inherited_by_the_next_connection
     assert not may_send(csms, new, "NotifyReport")
 
 
+def test_a_station_of_2_x_that_comes_back_in_another_case_leaves_nothing_behind_f_30():
+    """RPC-003."""
+    csms = CentralSystem(versions=["2.0.1"])
+    old, new = Station("CP1", Version.V201), Station("cp1", Version.V201)
+    csms.opened(old)
+    csms.answered(old, booting(v201), booted(v201.RegistrationStatus.PENDING, v201))
+    assert csms.opened(new) == (old,)
+    csms.closed(old)
+    assert dict(csms.stations) == {"cp1": new}
+    csms.closed(new)
+    csms.opened(Station("CP1", Version.V201))
+    assert csms._pending == {}
+
+
 def test_nothing_is_learnt_from_a_displaced_connection():
     """RPC-075, RPC-076, RPC-019."""
     csms = CentralSystem()

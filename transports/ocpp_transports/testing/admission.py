@@ -69,6 +69,16 @@ def is_alive(peer: RawPeer) -> None:
     assert json.loads(received[1])[:2] == [3, "1"]
 
 
+def is_asked(peer: RawPeer) -> bool:
+    """Whether it is asked something, before its connection is closed."""
+    try:
+        while (received := peer.receive())[0] not in (1, 8):
+            pass
+    except (EOFError, ConnectionError):
+        return False
+    return received[0] == 1
+
+
 def closed(peer: RawPeer) -> int:
     """Have it consent to being closed. The code that it is closed with."""
     while (received := peer.receive())[0] != 8:
@@ -297,6 +307,20 @@ class AdmissionContract(Contract):
             served.do(station.wait_closed)
             with raw_client(served.port, password=PASSWORD) as new:
                 is_alive(new)
+
+    @pytest.mark.parametrize("takeover", Takeover, ids=lambda each: each.name)
+    def test_of_many_that_come_at_once_one_is_connected_f_33_f_37(self, server: Adapter, takeover: Takeover) -> None:
+        csms = guarded(takeover=takeover, limits=Limits(max_takeovers=None, probe_timeout=0.05, close_timeout=3))
+        with server.serve(csms) as served, ExitStack() as crowd:
+            peers = [crowd.enter_context(knocking(served.port, password=PASSWORD)) for _ in range(12)]
+            statuses = [int(peer.read_head().split(" ")[1]) for peer in peers]
+            asked = served.start("CP_1", RESET)
+            winners = [peer for peer, status in zip(peers, statuses, strict=True) if status == 101]
+            assert [is_asked(peer) for peer in winners].count(True) == 1
+            assert len(csms.stations) == 1
+            assert set(statuses) <= {101, 409}
+            assert takeover is not Takeover.REFUSE_NEW or len(winners) == 1
+        assert isinstance(asked.exception(PATIENCE), ConnectionLost)
 
     def test_a_connection_that_gives_a_sign_of_life_is_kept_where_it_is_probed_f_33(self, server: Adapter) -> None:
         csms = guarded(takeover=Takeover.PROBE)
