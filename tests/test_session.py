@@ -155,7 +155,7 @@ def test_a_late_error_is_an_event_too():
 
 
 def test_a_cancelled_call_on_the_wire_blocks_the_next_until_it_is_answered():
-    """RPC-050: cancelling is our affair, the CALL stays unanswered."""
+    """F-11, RPC-050: cancelling is our affair, the CALL stays unanswered."""
     session = charge_point()
     first = session.call(authorize("A"), now=0)
     session.call(authorize("B"), now=0)

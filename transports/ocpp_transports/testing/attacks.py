@@ -65,6 +65,11 @@ def _deflated(data: bytes) -> bytes:
     return (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
 
 
+def _bomb_in_fragments(peer: RawPeer) -> bytes:
+    bomb = _deflated(bytes(2**20))
+    return peer.frame(bomb[:9], bits=0x40, fin=False) + peer.frame(bomb[9:], 0)
+
+
 ATTACKS: Final = [
     *map(_bad_bit, (0x40, 0x20, 0x10)),
     *map(_bad_opcode, (*range(3, 8), *range(0xB, 0x10))),
@@ -116,6 +121,7 @@ ATTACKS: Final = [
 COMPRESSED_ATTACKS: Final = [
     Attack("F-51", "a bomb", lambda peer: peer.frame(_deflated(bytes(2**24)), bits=0x40), 1009),
     Attack("F-51", "a stream that is none", lambda peer: peer.frame(b"\xff" * 9, bits=0x40), 1002),
+    Attack("F-51", "a bomb in fragments", _bomb_in_fragments, 1009),
     Attack("F-51", "more behind its end", lambda peer: peer.frame(_ended(b"x") + b"more", bits=0x40), 1002),
     Attack(
         "F-51",
@@ -136,6 +142,13 @@ REQUESTS: Final = {
     ("F-03", "ten thousand header fields"): _GET + _FIELDS + b"X: y\r\n" * 10_000 + b"\r\n",
     ("F-03", "a line of a mebibyte"): b"GET /" + b"x" * 2**20 + b" HTTP/1.1\r\n" + _FIELDS + b"\r\n",
     ("F-03", "a field of a mebibyte"): _GET + _FIELDS + b"X: " + b"x" * 2**20 + b"\r\n\r\n",
+    ("F-30", "no identity"): b"GET /ocpp/ HTTP/1.1\r\n" + _FIELDS + b"\r\n",
+    ("F-30", "a slash in it"): b"GET /ocpp/CP%2F1 HTTP/1.1\r\n" + _FIELDS + b"\r\n",
+    ("F-30", "a NUL in it"): b"GET /ocpp/CP%00 HTTP/1.1\r\n" + _FIELDS + b"\r\n",
+    ("F-30", "no UTF-8"): b"GET /ocpp/%FF HTTP/1.1\r\n" + _FIELDS + b"\r\n",
+    ("F-30", "the folder above"): b"GET /ocpp/.. HTTP/1.1\r\n" + _FIELDS + b"\r\n",
+    ("F-30", "too long"): b"GET /ocpp/" + b"x" * 256 + b" HTTP/1.1\r\n" + _FIELDS + b"\r\n",
+    ("F-32", "a page in a browser"): _GET + _FIELDS + b"Origin: https://example.com\r\n\r\n",
     ("F-57", "a visit by a browser"): _GET + b"Host: localhost\r\n\r\n",
     ("F-57", "HTTP/1.0"): b"GET /ocpp/CP_1 HTTP/1.0\r\n" + _FIELDS + b"\r\n",
     ("F-57", "POST"): b"POST /ocpp/CP_1 HTTP/1.1\r\n" + _FIELDS + b"Content-Length: 0\r\n\r\n",

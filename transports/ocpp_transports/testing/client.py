@@ -8,14 +8,15 @@ from contextlib import suppress
 
 import pytest
 
-from ocpp_sansio import CallTimedOut, ConnectionLost, Limits, SessionClosed
+from ocpp_sansio import CallTimedOut, ConnectionLost, Limits, SessionClosed, v16
+from ocpp_sansio.session import Session
 
-from .adapters import Adapter
-from .attacks import ATTACKS, LIMITS, Attack
+from .adapters import Adapter, Gate
+from .attacks import ATTACKS, COMPRESSED_ATTACKS, LIMITS, Attack
 from .contract import Contract
 from .peers import RawPeer, raw_server
 from .proxy import Course, Proxy
-from .samples import HEARTBEAT, PATIENCE, heartbeat
+from .samples import HEARTBEAT, PATIENCE, charge_point, cleared, heartbeat
 
 __all__ = ["ClientContract"]
 
@@ -53,12 +54,14 @@ class ClientContract(Contract):
             pass
         assert (failure.value.status, failure.value.headers["retry-after"], failure.value.body) == (503, "7", "busy")
 
-    def test_a_server_that_says_nothing_is_not_waited_for_f_15(self, client: Adapter) -> None:
+    def test_a_server_that_says_nothing_is_not_waited_for_f_01_f_15(self, client: Adapter) -> None:
         with raw_server(RawPeer.read_all, shake_hands=False) as url:
             limits = Limits(handshake_timeout=0.2, close_timeout=0.2)
-            with pytest.raises(client.module.HandshakeFailed) as failure, client.connect(url, limits=limits):
+            # On a busy machine it may come to no connection by then.
+            failed = (client.module.HandshakeFailed, TimeoutError)
+            with pytest.raises(failed) as failure, client.connect(url, limits=limits):
                 pass
-        assert failure.value.status is None
+        assert getattr(failure.value, "status", None) is None
 
     def test_a_tls_handshake_that_stalls_is_not_waited_for_f_19(self, client: Adapter) -> None:
         with raw_server(RawPeer.read_all, shake_hands=False) as url:
@@ -130,7 +133,7 @@ class ClientContract(Contract):
         with (
             raw_server(trickle, shake_hands=False) as url,
             Proxy(int(url.rpartition(":")[2].partition("/")[0]), down=Course(chunk=1, rate=50)) as line,
-            pytest.raises(client.module.HandshakeFailed),
+            pytest.raises((client.module.HandshakeFailed, TimeoutError)),
             client.connect(line.url, limits=limits),
         ):
             pass
@@ -168,3 +171,93 @@ class ClientContract(Contract):
                 peer.call(HEARTBEAT)
             end = peer.wait_closed()
             assert (end.code, end.by_peer) == (1001, True)
+
+    def test_an_attack_by_compression_ends_as_well_f_51(self, client: Adapter) -> None:
+        agreed = (
+            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+        )
+        for attack in COMPRESSED_ATTACKS:
+
+            def strike(peer: RawPeer, attack: Attack = attack) -> None:
+                with suppress(ConnectionError):
+                    peer.stream.sendall(attack.data(peer))
+                assert peer.receive_code() == attack.code, attack
+
+            with (
+                raw_server(strike, fields=agreed) as url,
+                client.connect(url, limits=LIMITS, compression=True) as peer,
+            ):
+                assert peer.wait_closed().code == attack.code, attack
+
+    def test_compression_is_not_offered_unless_it_is_asked_for_f_52(self, client: Adapter) -> None:
+        heads: list[str] = []
+
+        def look(peer: RawPeer) -> None:
+            heads.append(peer.head)
+            peer.read_all()
+
+        limits = Limits(close_timeout=0.1)
+        for compression in (False, True):
+            with raw_server(look) as url, client.connect(url, limits=limits, compression=compression):
+                pass
+        assert ["permessage-deflate" in head for head in heads] == [False, True]
+
+    def test_a_response_that_does_not_end_is_not_read_to_its_end_f_03(self, client: Adapter) -> None:
+        def flood(peer: RawPeer) -> None:
+            peer.read_head()
+            with suppress(ConnectionError):
+                peer.stream.sendall(b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 200_000)
+                peer.read_all()
+
+        with (
+            raw_server(flood, shake_hands=False) as url,
+            pytest.raises(client.module.HandshakeFailed),
+            client.connect(url),
+        ):
+            pass
+
+    def test_a_closing_handshake_that_is_not_answered_ends_all_the_same_f_10(self, client: Adapter) -> None:
+        with raw_server(RawPeer.read_all) as url, client.connect(url, limits=Limits(close_timeout=0.2)) as peer:
+            peer.close()
+            assert (peer.peer.closed.code, peer.peer.closed.by_peer) == (1006, False)
+
+    def test_what_comes_in_one_piece_with_the_response_is_answered_f_56(self, client: Adapter) -> None:
+        answers: list[str] = []
+        with (
+            raw_server(
+                lambda peer: answers.append(peer.receive_text()), behind='[2,"1","Reset",{"type":"Soft"}]'
+            ) as url,
+            client.connect(url) as peer,
+        ):
+            peer.wait_closed()
+        assert answers == ['[3,"1",{"status":"Accepted"}]']
+
+    def test_a_ping_is_answered_while_handlers_are_at_work_f_54(self, client: Adapter) -> None:
+        client.skip_if_beyond("F-54")
+        handlers, gate = charge_point(), Gate()
+        handlers.on(v16.ClearCacheRequest)(client.gated(gate, cleared))
+
+        def ask(peer: RawPeer) -> None:
+            for number in range(Limits().max_inbound_calls - 1):
+                peer.send(f'[2,"{number}","ClearCache",{{}}]')
+            peer.send("still there?", opcode=9)
+            assert peer.receive() == (10, b"still there?")
+            gate.open()
+            assert json.loads(peer.receive_text())[0] == 3
+
+        with raw_server(ask) as url, client.connect(url, handlers=handlers) as peer:
+            peer.wait_closed()
+
+    def test_a_connection_that_fails_inside_ends_f_14(self, client: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise MemoryError("out of it")
+
+        def answer(peer: RawPeer) -> None:
+            peer.send(f'[3,"{json.loads(peer.receive_text())[1]}",{{}}]')
+            peer.read_all()
+
+        monkeypatch.setattr(Session, "receive_data", fail)
+        with raw_server(answer) as url, client.connect(url, limits=Limits(close_timeout=0.2)) as peer:
+            with pytest.raises(ConnectionLost):
+                peer.call(HEARTBEAT)
+            assert peer.wait_closed().code in {1006, 1011}

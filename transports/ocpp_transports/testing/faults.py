@@ -56,7 +56,7 @@ def on_a_line(
 class FaultContract(PairOfEnds):
     """A charge point and a central system, and a line that is slow, or stops."""
 
-    def test_what_comes_byte_by_byte_is_put_together_f_05_f_09(self, client: Adapter, server: Adapter) -> None:
+    def test_what_comes_byte_by_byte_is_put_together_f_04_f_05_f_09(self, client: Adapter, server: Adapter) -> None:
         by_byte = Course(chunk=1)
         with on_a_line(client, server, up=by_byte, down=by_byte) as (peer, served, _):
             assert peer.call(transfer("é" * 500)).data == "é" * 500

@@ -237,7 +237,7 @@ class PairContract(PairOfEnds):
                 first.call(HEARTBEAT)
 
     @pytest.mark.parametrize("later", [False, True], ids=["at once", "awaited"])
-    def test_the_hook_decides_who_may_connect_f_25(
+    def test_the_hook_decides_who_may_connect_and_no_secret_is_told_f_25_f_40(
         self, client: Adapter, server: Adapter, later: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
         csms = central_system()

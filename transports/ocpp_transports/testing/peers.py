@@ -30,7 +30,7 @@ class RawPeer:
         self.is_client = is_client
         self.buffer = b""
         self.head = ""
-        """That of the handshake's response, for a client."""
+        """That of the handshake's response, for a client; of the request, for a server."""
         self.target = ""
         """What was asked for in the handshake, for a server."""
 
@@ -130,7 +130,7 @@ def knocking(
     port: int,
     identity: str = "CP_1",
     *,
-    version: str = "1.6",
+    version: str | None = "1.6",
     receive_buffer: int | None = None,
     fields: str = "",
     behind: str | None = None,
@@ -150,10 +150,12 @@ def knocking(
         frame = b"" if behind is None else peer.frame(behind)
         if password is not None:
             fields += f"Authorization: Basic {base64.b64encode(f'{identity}:'.encode() + password).decode()}\r\n"
+        if version is not None:
+            fields += f"Sec-WebSocket-Protocol: ocpp{version}\r\n"
         peer.stream.sendall(
             f"GET /ocpp/{identity} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: ocpp{version}\r\n{fields}\r\n".encode()
+            f"{fields}\r\n".encode()
             + frame
         )
         yield peer
@@ -170,7 +172,13 @@ def raw_client(port: int, identity: str = "CP_1", **options: Any) -> Generator[R
 
 @contextmanager
 def raw_server(
-    behave: Callable[[RawPeer], object], *, shake_hands: bool = True, version: str | None = "1.6", times: int = 1
+    behave: Callable[[RawPeer], object],
+    *,
+    shake_hands: bool = True,
+    version: str | None = "1.6",
+    times: int = 1,
+    fields: str = "",
+    behind: str | None = None,
 ) -> Generator[str]:
     """A central system without manners: the endpoint of one that takes a connection, and behaves like that."""
 
@@ -183,14 +191,16 @@ def raw_server(
         with stream:
             peer = RawPeer(stream, is_client=False)
             if shake_hands:
-                head = peer.read_head()
-                peer.target = head.split(" ")[1]
-                key = head.partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
+                peer.head = peer.read_head()
+                peer.target = peer.head.split(" ")[1]
+                key = peer.head.partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
                 accept = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())  # noqa: S324 - RFC 6455
                 chosen = b"" if version is None else b"Sec-WebSocket-Protocol: ocpp%b\r\n" % version.encode()
                 peer.stream.sendall(
                     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    b"%bSec-WebSocket-Accept: %b\r\n\r\n" % (chosen, accept)
+                    b"%bSec-WebSocket-Accept: %b\r\n\r\n"
+                    % (chosen + fields.encode(), accept)
+                    + (b"" if behind is None else peer.frame(behind))
                 )
             behave(peer)
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import trustme
 
-from ocpp_sansio import CentralSystem, ConnectionLost, Limits, SessionClosed, v16
+from ocpp_sansio import CentralSystem, ConnectionLost, ConnectionRequested, Limits, SessionClosed, v16
 from ocpp_sansio.session import Session
 
 from .adapters import Adapter, Gate, SyncAdapter
 from .attacks import ATTACKS, COMPRESSED_ATTACKS, LIMITS, REQUESTS, Attack
 from .contract import Contract
-from .peers import RawPeer, raw_client, tls
+from .peers import RawPeer, knocking, raw_client, tls
 from .proxy import Course, Proxy
 from .samples import HEARTBEAT, PATIENCE, RESET, accepted, central_system, heartbeat, transfer
 
@@ -209,7 +209,7 @@ class ServerContract(Contract):
             assert json.loads(peer.receive_text())[:2] == [3, "2"]
 
     @pytest.mark.parametrize(("fault", "what"), REQUESTS, ids=lambda word: word)
-    def test_a_request_that_no_websocket_comes_of_is_refused_f_03_f_57(
+    def test_a_request_that_no_websocket_comes_of_is_refused_f_03_f_30_f_32_f_57(
         self, server: Adapter, fault: str, what: str
     ) -> None:
         server.skip_if_beyond(fault)
@@ -223,7 +223,7 @@ class ServerContract(Contract):
             assert not answer or b"HTTP/1.1 4" in answer or b"HTTP/1.1 505 " in answer, answer
             assert not served.csms.stations
 
-    def test_an_attack_on_the_websocket_ends_it_and_nothing_behind_it_is_heard_f_45_f_46_f_47_f_48_f_49_f_50_f_53(
+    def test_an_attack_on_the_websocket_ends_it_and_nothing_behind_it_is_heard_f_45_f_46_f_47_f_48_f_49_f_50_f_52_f_53(
         self, server: Adapter
     ) -> None:
         self._attack(server, ATTACKS)
@@ -274,3 +274,71 @@ class ServerContract(Contract):
             peer.send("still there?", opcode=9)
             assert peer.receive() == (10, b"still there?")
             gate.open()
+
+    def test_credentials_that_cannot_be_read_are_none_f_28(self, server: Adapter) -> None:
+        csms = CentralSystem()
+
+        @csms.authenticate
+        def has_credentials(request: ConnectionRequested) -> bool:
+            return request.credentials is not None
+
+        with server.serve(csms) as served:
+            for words in ("", " !", " Q1BfMQ==", " /w==", " " + "x" * 5000, "a Q1BfMTpzZWNyZXQ="):
+                with knocking(served.port, fields=f"Authorization: Basic{words}\r\n") as peer:
+                    assert " 401 " in peer.read_head(), words
+            twice = 2 * "Authorization: Basic Q1BfMTpzZWNyZXQ=\r\n"
+            with knocking(served.port, fields=twice) as peer:
+                assert " 401 " in peer.read_head()
+            with raw_client(served.port, fields="Authorization: bASIC Q1BfMTpzZWNyZXQ=\r\n"):
+                pass
+
+    def test_the_client_s_order_of_versions_decides_and_without_one_in_common_it_is_told_so_f_31(
+        self, server: Adapter
+    ) -> None:
+        offers = {
+            "ocpp1.6": "ocpp1.6",
+            "ocpp2.1, ocpp1.6": "ocpp2.1",
+            "ocpp1.6, ocpp2.0.1": "ocpp1.6",
+            "ocpp1.5, ocpp2.0.1": "ocpp2.0.1",
+            "OCPP1.6": None,
+            "ocpp1.2, ocpp1.5, ocpp2.0": None,
+            "": None,
+        }
+        with server.serve(central_system(versions=["1.6", "2.0.1", "2.1"])) as served:
+            for offer, chosen in offers.items():
+                with knocking(served.port, version=None, fields=offered(offer)) as peer:
+                    head = peer.read_head().lower()
+                    assert head.startswith("http/1.1 101 "), offer
+                    if chosen is None:
+                        assert "sec-websocket-protocol" not in head, offer
+                        opcode, data = peer.receive()
+                        assert (opcode, data[:2]) == (8, b"\x03\xea"), offer
+                    else:
+                        assert f"sec-websocket-protocol: {chosen}\r\n" in head + "\r\n", offer
+
+    def test_what_a_client_says_of_proxies_and_certificates_is_not_believed_f_23(self, server: Adapter) -> None:
+        csms, seen = central_system(), list[ConnectionRequested]()
+
+        @csms.authenticate
+        def look(request: ConnectionRequested) -> bool:
+            seen.append(request)
+            return True
+
+        claims = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nForwarded: for=192.0.2.1;proto=https\r\n"
+        claims += "X-SSL-Client-Cert: CN=CP_1\r\nX-SSL-Client-Verify: SUCCESS\r\n"
+        with server.serve(csms) as served, raw_client(served.port, fields=claims):
+            pass
+        (request,) = seen
+        assert (request.source, request.secure, request.certificate) == ("127.0.0.1", False, None)
+
+    def test_before_its_boot_a_station_is_told_that_it_is_too_early_f_39(self, server: Adapter) -> None:
+        with server.serve(central_system()) as served, raw_client(served.port) as peer:
+            peer.send('[2,"1","Heartbeat",{}]')
+            assert json.loads(peer.receive_text())[:3] == [4, "1", "SecurityError"]
+            peer.send('[2,"2","BootNotification",{"chargePointVendor":"Vendor","chargePointModel":"Model"}]')
+            assert json.loads(peer.receive_text())[:2] == [3, "2"]
+
+
+def offered(protocols: str) -> str:
+    """The header field that offers them."""
+    return f"Sec-WebSocket-Protocol: {protocols}\r\n" if protocols else ""
