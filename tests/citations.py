@@ -24,7 +24,7 @@ def cited_in(text: str, kinds: Iterable[str]) -> Iterator[str]:
 
 
 @attrs.frozen
-class Test:
+class Proof:
     """A test, and what it is given."""
 
     path: Path
@@ -33,10 +33,10 @@ class Test:
     parameters: frozenset[str]
 
 
-def all_tests() -> Iterator[Test]:
+def all_tests() -> Iterator[Proof]:
     """Those of the tree, and those of the public contract."""
     for path in (*TESTS.rglob("test_*.py"), *CONTRACT.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 text = f"def {node.name}(): {ast.get_docstring(node) or ''}"
-                yield Test(path, text, frozenset(each.arg for each in node.args.args))
+                yield Proof(path, text, frozenset(each.arg for each in node.args.args))

@@ -585,27 +585,3 @@ def test_codecs_are_built_once():
     codec = codec_of(v16.HeartbeatRequest)
     assert codec is codec_of(v16.HeartbeatRequest)
     assert codec.cls is v16.HeartbeatRequest
-
-
-@pytest.mark.parametrize("key", ["__class__", "__init__", "__struct_fields__", "self", "class", "$ref", "id_tag"])
-def test_a_key_is_the_name_of_a_property_or_unknown_f_44(key: str):
-    codec = codec_of(v16.AuthorizeRequest)
-    text = json.dumps({"idTag": "TAG", key: {"$ref": "#/definitions/x"}})
-    with pytest.raises(PayloadError):
-        codec.decode(text)
-
-
-@pytest.mark.parametrize(
-    ("cls", "prefix", "size"),
-    [
-        (v16.InstallCertificateRequest, '{"certificateType":"CentralSystemRootCertificate","certificate":"', 5500),
-        (v16.CertificateSignedRequest, '{"certificateChain":"', 10_000),
-        (v16.SignCertificateRequest, '{"csr":"', 5500),
-        (v21.InstallCertificateRequest, '{"certificateType":"CSMSRootCertificate","certificate":"', 10_000),
-    ],
-)
-def test_a_certificate_is_as_long_as_it_may_be_and_no_longer_f_43(cls: Any, prefix: str, size: int):
-    codec = codec_of(cls)
-    codec.decode(prefix + "x" * size + '"}')
-    with pytest.raises(PayloadError):
-        codec.decode(prefix + "x" * (size + 1) + '"}')

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.citations import CONTRACT, TESTS, Test, all_tests, cited_in
+from tests.citations import CONTRACT, TESTS, Proof, all_tests, cited_in
 
 TABLE = tomllib.loads((TESTS / "faults.toml").read_text())
 ROWS = [f"F-{number:02}" for number in range(1, 1 + TABLE["rows"])]
@@ -27,7 +27,7 @@ REASONS = {
 }
 
 
-def where(test: Test) -> Iterator[tuple[str, frozenset[str]]]:
+def where(test: Proof) -> Iterator[tuple[str, frozenset[str]]]:
     """The places where a test runs, and the adapters that it runs on there."""
     if test.path.parent != CONTRACT and test.path.parent.name != "transports":
         yield CORE, ADAPTERS

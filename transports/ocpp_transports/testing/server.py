@@ -292,53 +292,9 @@ class ServerContract(Contract):
             with raw_client(served.port, fields="Authorization: bASIC Q1BfMTpzZWNyZXQ=\r\n"):
                 pass
 
-    def test_the_client_s_order_of_versions_decides_and_without_one_in_common_it_is_told_so_f_31(
-        self, server: Adapter
-    ) -> None:
-        offers = {
-            "ocpp1.6": "ocpp1.6",
-            "ocpp2.1, ocpp1.6": "ocpp2.1",
-            "ocpp1.6, ocpp2.0.1": "ocpp1.6",
-            "ocpp1.5, ocpp2.0.1": "ocpp2.0.1",
-            "OCPP1.6": None,
-            "ocpp1.2, ocpp1.5, ocpp2.0": None,
-            "": None,
-        }
-        with server.serve(central_system(versions=["1.6", "2.0.1", "2.1"])) as served:
-            for offer, chosen in offers.items():
-                with knocking(served.port, version=None, fields=offered(offer)) as peer:
-                    head = peer.read_head().lower()
-                    assert head.startswith("http/1.1 101 "), offer
-                    if chosen is None:
-                        assert "sec-websocket-protocol" not in head, offer
-                        opcode, data = peer.receive()
-                        assert (opcode, data[:2]) == (8, b"\x03\xea"), offer
-                    else:
-                        assert f"sec-websocket-protocol: {chosen}\r\n" in head + "\r\n", offer
-
-    def test_what_a_client_says_of_proxies_and_certificates_is_not_believed_f_23(self, server: Adapter) -> None:
-        csms, seen = central_system(), list[ConnectionRequested]()
-
-        @csms.authenticate
-        def look(request: ConnectionRequested) -> bool:
-            seen.append(request)
-            return True
-
-        claims = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nForwarded: for=192.0.2.1;proto=https\r\n"
-        claims += "X-SSL-Client-Cert: CN=CP_1\r\nX-SSL-Client-Verify: SUCCESS\r\n"
-        with server.serve(csms) as served, raw_client(served.port, fields=claims):
-            pass
-        (request,) = seen
-        assert (request.source, request.secure, request.certificate) == ("127.0.0.1", False, None)
-
     def test_before_its_boot_a_station_is_told_that_it_is_too_early_f_39(self, server: Adapter) -> None:
         with server.serve(central_system()) as served, raw_client(served.port) as peer:
             peer.send('[2,"1","Heartbeat",{}]')
             assert json.loads(peer.receive_text())[:3] == [4, "1", "SecurityError"]
             peer.send('[2,"2","BootNotification",{"chargePointVendor":"Vendor","chargePointModel":"Model"}]')
             assert json.loads(peer.receive_text())[:2] == [3, "2"]
-
-
-def offered(protocols: str) -> str:
-    """The header field that offers them."""
-    return f"Sec-WebSocket-Protocol: {protocols}\r\n" if protocols else ""
