@@ -152,6 +152,9 @@ class Served:
     async def close(self) -> None:
         await self.application.close()
 
+    async def drain(self, **options: Any) -> None:
+        await self.application.drain(**options)
+
 
 class AsgiServer(AsyncAdapter):
     """An ASGI server, in the hands of the contract."""

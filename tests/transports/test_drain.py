@@ -19,8 +19,11 @@ import pytest
 from ocpp_sansio import ConnectionClosed, ConnectionLost, Limits, v16
 from ocpp_transports._async import Server
 from ocpp_transports._shared import Leave, Service, spread
+from ocpp_transports.sync import HandshakeFailed
 from ocpp_transports.testing.samples import accepted
+from tests.transports.asgi_servers import ASGI_SERVERS, AsgiServer
 from tests.transports.contract import (
+    ADAPTERS,
     PATIENCE,
     RESET,
     Adapter,
@@ -28,10 +31,13 @@ from tests.transports.contract import (
     Gate,
     RawPeer,
     ServerEnd,
+    SyncAdapter,
     central_system,
     on_server,
     raw_client,
 )
+
+on_every = pytest.mark.parametrize("server", [*ADAPTERS, *ASGI_SERVERS], ids=lambda adapter: f"server:{adapter}")
 
 LEFT = b"\x03\xf4the server is going down"
 """What a close frame with 1012 says."""
@@ -45,8 +51,9 @@ def drain(server: Adapter, served: ServerEnd, **options: Any) -> Any:
 def leave(station: RawPeer) -> tuple[int, bytes]:
     """Wait for a close frame, consent to it, hang up, and tell what it said."""
     opcode, data = station.receive()
-    station.send(data, opcode=8)
-    station.stream.shutdown(socket.SHUT_WR)
+    with suppress(OSError):  # not every server waits for that
+        station.send(data, opcode=8)
+        station.stream.shutdown(socket.SHUT_WR)
     return opcode, data
 
 
@@ -63,7 +70,7 @@ def test_a_drained_server_sends_every_station_away_with_1012_f_138(server: Adapt
             pass
 
 
-@on_server
+@on_every
 def test_a_call_of_the_station_is_answered_before_it_is_sent_away_f_138(server: Adapter) -> None:
     csms, gate = central_system(accept_before_boot=True), Gate()
     csms.on(v16.AuthorizeRequest)(server.gated(gate, accepted))
@@ -82,7 +89,7 @@ def test_a_call_of_the_station_is_answered_before_it_is_sent_away_f_138(server: 
         drained.result(PATIENCE)
 
 
-@on_server
+@on_every
 def test_a_call_of_ours_has_its_answer_before_the_station_is_sent_away_f_138(server: Adapter) -> None:
     with server.serve(central_system(accept_before_boot=True)) as served, raw_client(served.port) as station:
         waiting = served.start("CP_1", RESET)
@@ -96,7 +103,7 @@ def test_a_call_of_ours_has_its_answer_before_the_station_is_sent_away_f_138(ser
         drained.result(PATIENCE)
 
 
-@on_server
+@on_every
 def test_a_call_that_is_never_answered_is_not_waited_for_for_ever_f_138(server: Adapter) -> None:
     with server.serve(central_system()) as served, raw_client(served.port) as station:
         waiting = served.start("CP_1", RESET)
@@ -139,6 +146,23 @@ def test_who_is_not_let_in_yet_is_told_when_to_come_back_f_120(server: Adapter) 
         drained.result(PATIENCE)
 
 
+@pytest.mark.parametrize("server", ASGI_SERVERS, ids=str)
+def test_a_drained_application_sends_every_station_away_and_lets_nobody_in_again_f_138(server: AsgiServer) -> None:
+    csms = central_system()
+    with server.serve(csms) as served, ExitStack() as stations:
+        clients = [stations.enter_context(SyncAdapter().connect(served.url, f"CP_{number}")) for number in range(3)]
+        drain(server, served, over=0.02).result(PATIENCE)
+        assert not csms.stations
+        for client in clients:
+            assert client.wait_closed() == ConnectionClosed(1012, "the server is going down", by_peer=True)
+        with pytest.raises(HandshakeFailed) as refused, SyncAdapter().connect(served.url):
+            pass
+        assert refused.value.status in (503, 403), "not every server can send what it is told to"
+        served.close()
+        with pytest.raises(HandshakeFailed), SyncAdapter().connect(served.url):
+            pass
+
+
 @on_server
 def test_a_drain_that_is_closed_is_over_at_once_f_138(server: Adapter) -> None:
     csms = central_system()
@@ -151,7 +175,7 @@ def test_a_drain_that_is_closed_is_over_at_once_f_138(server: Adapter) -> None:
         drained.cancel()  # under an event loop it is a task that sleeps; a thread is woken
 
 
-@on_server
+@on_every
 @pytest.mark.parametrize("options", [{"over": -1.0}, {"over": 1.0, "code": 1000}, {"over": 1.0, "code": 3000}])
 def test_a_drain_that_makes_no_sense_is_refused_and_nothing_has_happened(
     server: Adapter, options: dict[str, Any]

@@ -73,6 +73,7 @@ __all__ = [
     "Station",
     "Target",
     "Uplink",
+    "leave_over_time",
 ]
 
 R = TypeVar("R", bound=Response)
@@ -280,6 +281,38 @@ class AsyncPlaying(Playing[StationsRunner[Any]]):
         return waiter.result()
 
 
+class Pace(Protocol):
+    """How an event loop keeps time."""
+
+    def now(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AbstractAsyncContextManager[None]: ...
+
+
+async def leave_over_time(
+    leave: Leave, drivers: Callable[[], Iterable[AsyncDispatcher[Any, Any, Any]]], pace: Pace, patience: float | None
+) -> None:
+    """Have connections closed at their instants, and wait until they are gone; they begin to be closed at the latest
+    so many seconds after the last instant.
+    """
+    began = pace.now()
+    for instant, driver in leave.schedule(drivers()):
+        if not driver.lost.is_set():
+            await pace.sleep(max(began + instant - pace.now(), 0.0))
+            driver.leave(leave)
+    for driver in list(drivers()):  # some may have come meanwhile, or been shaking hands for TLS
+        driver.leave(leave)
+
+    async def lose_patience() -> None:
+        await pace.sleep(math.inf if patience is None else patience)
+        for driver in list(drivers()):
+            driver.begin_close(leave.code, leave.reason)
+
+    async with pace.beside(lose_patience):
+        for driver in list(drivers()):
+            await driver.lost.wait()
+
+
 class Connections(Protocol):
     """The connections that a server has."""
 
@@ -334,23 +367,8 @@ class Server(Listening[StationsRunner[Any]], AsyncPlaying):
         """
         leave = Leave(over, code)
         self._stop_accepting()
-        began = self._adapter.now()
-        for instant, driver in leave.schedule(self._connections.drivers):
-            if not driver.lost.is_set():
-                await self._adapter.sleep(max(began + instant - self._adapter.now(), 0.0))
-                driver.leave(leave)
-        for driver in list(self._connections.drivers):  # some may have been shaking hands for TLS
-            driver.leave(leave)
-        limit = self._patience if patience is None else patience
-
-        async def lose_patience() -> None:
-            await self._adapter.sleep(math.inf if limit is None else limit)
-            for driver in list(self._connections.drivers):
-                driver.begin_close(code, leave.reason)
-
-        async with self._adapter.beside(lose_patience):
-            for driver in list(self._connections.drivers):
-                await driver.lost.wait()
+        patience = self._patience if patience is None else patience
+        await leave_over_time(leave, lambda: self._connections.drivers, self._adapter, patience)
         await self.close()
 
 

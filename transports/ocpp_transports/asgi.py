@@ -26,8 +26,18 @@ from ocpp_sansio import CentralSystem, CertificateFacts, HostedConnection, Local
 from ocpp_sansio.hosted import Accept, Close, Refuse, Step
 
 from ._anyio import Flag, StationsRunner
-from ._async import AsyncDispatcher, AsyncPlaying, Station
-from ._shared import GOING_AWAY, Leave, ServerDispatcher, Service, StationTap, connection_options, logger, warn_if_open
+from ._async import AsyncDispatcher, AsyncPlaying, Station, leave_over_time
+from ._shared import (
+    GOING_AWAY,
+    SERVICE_RESTART,
+    Leave,
+    ServerDispatcher,
+    Service,
+    StationTap,
+    connection_options,
+    logger,
+    warn_if_open,
+)
 from .asgi_servers import inflates_within_bounds
 from .observing import Observer
 
@@ -75,7 +85,8 @@ class Application(AsyncPlaying):
         self._allow_compression = allow_compression
         self._drivers: set[_Driver] = set()
         self._has_warned = False
-        self._is_closing = False
+        self._leave: Leave | None = None
+        """What is told whoever connects, while there is to be nobody any more."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, one request or one lifespan.
@@ -112,13 +123,32 @@ class Application(AsyncPlaying):
 
     async def close(self) -> None:
         """Close every connection with 1001, and wait until they are gone: a few times ``Limits.close_timeout``."""
-        self._is_closing = True
+        before, self._leave = self._leave, self._leave or Leave(0.0, *GOING_AWAY)
         with anyio.CancelScope(shield=True):
             for driver in list(self._drivers):
                 driver.begin_close(*GOING_AWAY)
             while self._drivers:
                 await next(iter(self._drivers)).gone.wait()
-        self._is_closing = False
+        self._leave = before
+
+    async def drain(self, *, over: float, code: int = SERVICE_RESTART, patience: float | None = None) -> None:
+        """Let nobody in any more, and close the connections spread evenly over so many seconds, so that stations do
+        not come back all at once (F-120, F-138).
+
+        The server goes on to accept, so everybody new is refused with 503, and ``Retry-After`` so many seconds, from
+        now on. Servers close what there is at once when they are told to stop: drain first, from an endpoint or from
+        what is run before that. A connection is closed as soon as no CALL is under way on it, and no handler.
+
+        ``code`` is 1012, 1001 or 1013 (RPC-017). ``patience`` is how many seconds after the last one's turn calls may
+        still be under way; ``None`` stands for ``Limits.close_timeout``.
+
+        Raises:
+            ValueError: the seconds are negative, or the code is another one.
+        """
+        self._leave = Leave(over, code)
+        patience = self._csms.limits.close_timeout if patience is None else patience
+        await leave_over_time(self._leave, lambda: self._drivers, _Pace(), patience)
+        await self.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -153,14 +183,33 @@ class Application(AsyncPlaying):
         driver = _Driver(connection, self._csms, receive, send, can_deny=DENIAL in _extensions(scope))
         driver.runner, driver.observer = self._running, self._service.observer
         station = Station(driver)
-        if self._is_closing:
-            driver.leave(Leave(0.0, *GOING_AWAY))
+        if self._leave is not None:
+            driver.leave(self._leave)
         self._drivers.add(driver)
         try:
             await driver.run()
         finally:
             self._drivers.discard(driver)
             driver.gone.set()
+
+
+class _Pace:
+    """Keeps time under either event loop."""
+
+    def now(self) -> float:
+        return anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+
+    @asynccontextmanager
+    async def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
 
 
 class _Driver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[HostedConnection, CentralSystem, Flag]):
