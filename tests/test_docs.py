@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from ocpp_sansio import v16
+from ocpp_sansio import CertificateFacts, ConnectionRequested, Credentials, Version, v16
 from ocpp_sansio.charge_point import LinkSecurity, Security, Setup
 from ocpp_sansio.charge_point.effects import LockConnector, Reconnect
 from ocpp_sansio.store import MemoryStore
@@ -58,6 +58,24 @@ def test_the_contexts_of_the_docs_do_for_profile_3(tmp_path: Path, monkeypatch: 
     names: dict[str, Any] = {}
     exec(compile(blocks(SECURITY)["contexts"], "security.md", "exec", dont_inherit=True), names)
     assert names["for_server"].verify_mode is names["for_client"].verify_mode is ssl.CERT_REQUIRED
+
+
+def test_the_accounts_of_the_docs_are_judged_by() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(blocks(SECURITY)["accounts"], "security.md", "exec", dont_inherit=True), names)
+
+    def judge(identity: str, password: bytes | None, secure: bool, *names_: str) -> object:
+        credentials = None if password is None else Credentials(identity.encode(), password)
+        certificate = CertificateFacts(names_, ("Example CSO",)) if names_ else None
+        return names["csms"].admit(
+            ConnectionRequested(identity, "/", (), Version.V16, credentials, {}, secure=secure, certificate=certificate)
+        )
+
+    assert judge("CP1", b"0123456789abcdef", True) is True
+    assert judge("CP1", b"0123456789abcdef", False) is False
+    assert judge("CP2", None, True, "SN-0815") is True
+    assert judge("CP2", None, True, "CP2") is False
+    assert [judge("CP3", bytes(20), secure) for secure in (False, True)] == [True, True]
 
 
 def test_the_charge_point_of_the_docs_can_be_raised_to_profile_2_only() -> None:
