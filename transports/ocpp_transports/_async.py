@@ -36,6 +36,7 @@ from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
 from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner
+from ._served import Service, StationTap, warn_if_open
 from ._shared import (
     GOING_AWAY,
     SERVICE_RESTART,
@@ -47,14 +48,11 @@ from ._shared import (
     Listening,
     Peer,
     Playing,
-    Service,
     Socket,
-    StationTap,
     Waiter,
     fresh_ids,
     logger,
     tls_for,
-    warn_if_open,
 )
 from ._uplink import Keeper, Target, UplinkState, Where
 from .observing import Observer

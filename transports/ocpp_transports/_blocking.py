@@ -32,7 +32,8 @@ from ocpp_sansio import (
 from ocpp_sansio.application import Part
 
 from ._roles import ChargePointRunner, Runner, StationsRunner
-from ._shared import C, Dispatcher, H, Leave, ServerDispatcher, Waiter, socket_address, transport_facts
+from ._served import ServerDispatcher, socket_address, transport_facts
+from ._shared import C, Dispatcher, H, Leave, Waiter
 
 __all__ = ["ChargePointThread", "Driver", "Selector", "ServerDriver", "StationsThread"]
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import secrets
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable
-from ssl import SSLContext, SSLError
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -29,15 +27,11 @@ from ocpp_sansio import (
     CallOverdue,
     CallReceived,
     CallSucceeded,
-    CentralSystem,
     CentralSystemConnection,
-    CertificateFacts,
     ChargePointConnection,
     ConnectionClosed,
     ConnectionOpened,
     ConnectionRefused,
-    ConnectionRequested,
-    Decision,
     Deviation,
     Direction,
     DuplicateCall,
@@ -53,12 +47,10 @@ from ocpp_sansio import (
     Response,
     ResultRefused,
     SendReceived,
-    TransportFacts,
     Version,
     numbered_ids,
 )
-from ocpp_sansio.channel import CentralSystemChannel, Channel
-from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
+from ocpp_sansio.channel import Channel
 from ocpp_sansio.handlers import Handlers
 
 from ._logging import fields, log_messages, logger, plain
@@ -77,6 +69,7 @@ __all__ = [
     "Attendant",
     "C",
     "Dispatcher",
+    "F",
     "Flag",
     "H",
     "HandshakeFailed",
@@ -85,19 +78,11 @@ __all__ = [
     "Listening",
     "Peer",
     "Playing",
-    "ServerDispatcher",
-    "Service",
     "Socket",
-    "StationTap",
     "Waiter",
-    "connection_options",
     "fresh_ids",
     "logger",
-    "served",
-    "socket_address",
     "tls_for",
-    "transport_facts",
-    "warn_if_open",
 ]
 
 MAX_COMPLAINTS: Final = 50
@@ -149,80 +134,6 @@ def tls_for(connection: ChargePointConnection, context: SSLContext | None) -> SS
     return None
 
 
-def warn_if_open(csms: CentralSystem) -> None:
-    """Say it loudly, once per server, when anybody may connect under any name."""
-    if not csms.is_authenticating:
-        logger.warning(
-            "no authenticate hook: every client is taken for the charge point that it says it is, "
-            "and may read and report whatever that charge point may"
-        )
-
-
-S = TypeVar("S")
-StationTap = Callable[[S, Direction, str, float], None]
-"""Called with the station, the direction, the text and the time of every message that comes or goes."""
-
-
-def socket_address(stream: Socket) -> Any:
-    """The address of the client, as sockets have it; ``None``: it is gone already."""
-    try:
-        return stream.getpeername()
-    except OSError:
-        return None
-
-
-def transport_facts(address: Any, getpeercert: Callable[[], Mapping[str, Any] | None] | None) -> TransportFacts:
-    """What a transport knows of the client at its other end.
-
-    ``address`` is as sockets have it, ``getpeercert`` that method of its TLS; ``None``: it has no TLS. A certificate
-    that cannot be read is none.
-    """
-    source = cast("tuple[str, ...]", address)[0] if isinstance(address, tuple) else ""
-    certificate = None
-    if getpeercert is not None:
-        with suppress(ValueError, SSLError):
-            certificate = getpeercert()
-    return TransportFacts(source, getpeercert is not None, CertificateFacts.of(certificate) if certificate else None)
-
-
-@attrs.frozen
-class Service(Generic[S]):
-    """What all connections of a server have in common."""
-
-    csms: CentralSystem
-    tap: StationTap[S] | None = None
-    observer: Observer | None = None
-    runner: Runner | None = None
-
-
-def served(
-    service: Service[S], now: float, station: Callable[[], S], facts: Callable[[], TransportFacts]
-) -> CentralSystemConnection:
-    """The connection of a client that has just been accepted. Its station is there before the first message is."""
-    options = connection_options(service, station)
-    return CentralSystemConnection(now=now, compression=service.csms.compression, facts=facts, **options)
-
-
-def connection_options(service: Service[S], station: Callable[[], S]) -> dict[str, Any]:
-    """What a connection of a client is made with, whoever speaks its WebSocket."""
-    csms, tap = service.csms, service.tap
-
-    def tell(direction: Direction, text: str, at: float) -> None:
-        if tap is not None:
-            tap(station(), direction, text, at)
-
-    return {
-        "versions": csms.versions,
-        "message_ids": fresh_ids(),
-        "no_match": csms.no_match,
-        "allow_origin": csms.allow_origin,
-        "limits": csms.limits,
-        "actions": csms.actions,
-        "tolerance": csms.tolerance,
-        "tap": tell if tap is not None else None,
-    }
-
-
 def spread(count: int, over: float) -> list[float]:
     """So many instants, evenly over so many seconds from 0.0 on."""
     return [over * number / count for number in range(count)]
@@ -259,7 +170,6 @@ class Flag(Protocol):
 R = TypeVar("R", bound=Response)
 C = TypeVar("C", bound=ChargePointConnection | CentralSystemConnection)
 L = TypeVar("L", bound=Channel[Any, Any])
-K = TypeVar("K", bound=CentralSystemChannel[Any])
 H = TypeVar("H", bound=Handlers)
 N = TypeVar("N", bound="Runner")
 T = TypeVar("T")
@@ -738,128 +648,6 @@ class Dispatcher(ABC, Generic[L, H, F]):
         PeerMisbehaved: _on_watched_misbehaviour,
         ConnectionClosed: _on_watched_end,
     }
-
-
-class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
-    """The same for a central system: its application says who may connect, and has a table of who is connected."""
-
-    shared: AbstractContextManager[object] = nullcontext()
-    """Held while that is used which the application has for all connections together."""
-    _entry: Entry | None = None
-    """The way in, as long as it is not decided."""
-    _displaced: tuple[Any, ...] = ()
-    """The peers of the connections that this one has taken the place of."""
-
-    # -- who may connect --
-
-    def _on_requested(self, event: ConnectionRequested) -> None:
-        self.identity = event.identity
-        if self._leave is not None:
-            later = [("Retry-After", str(math.ceil(self._leave.over)))]
-            self.connection.reject_connection(503, self._leave.reason, later, now=self.now())
-            return
-        self._entry = self.handlers.entry(event)
-        with self.shared:
-            refusal = self._entry.screen(now=self.now())
-        if refusal is not None:
-            self._carry_out(refusal)
-            return
-        try:
-            decision = self.handlers.admit(event)
-        except BaseException as error:
-            if not self.is_fault(error):
-                raise
-            self._decide(error)  # whatever the hook raises is a refusal
-        else:
-            if isawaitable(decision):
-                self.spawn(self._decide_later(decision))
-            else:
-                self._decide(decision)
-
-    async def _decide_later(self, decision: Awaitable[Decision]) -> None:
-        try:
-            decided = await decision
-        except BaseException as error:
-            if not self.is_fault(error):
-                raise
-            self._decide(error)
-        else:
-            self._decide(decided)
-        self.drive()
-
-    def _decide(self, decision: Decision | BaseException) -> None:
-        if isinstance(decision, BaseException):
-            self.log(logging.ERROR, "the authenticate hook failed", exc_info=decision)
-        self._settle(lambda entry: entry.judge(decision, now=self.now()))
-
-    def _settle(self, decide: Callable[[Entry], Verdict]) -> None:
-        if self._entry is None:  # it is decided; this comes late
-            return
-        with self.shared:
-            verdict = decide(self._entry)
-            if isinstance(verdict, Admitted):
-                # Nobody else comes between: what was found out about the others still holds.
-                self.connection.accept(now=self.now())
-                if self.connection.is_open:
-                    self._displaced = self.handlers.opened(self.peer)
-        self._carry_out(verdict)
-
-    def _carry_out(self, verdict: Verdict) -> None:
-        assert self._entry is not None
-        incidents = self._entry.incidents
-        if isinstance(verdict, Contested):
-            for rival in verdict.rivals:
-                rival.ask_for_life(self._on_rival)
-        else:
-            self._entry = None
-            if isinstance(verdict, Refusal):
-                status = verdict.status
-                self.connection.reject_connection(status, status.phrase, verdict.headers, now=self.now())
-        while incidents:
-            self._on_incident(incidents.pop(0))
-
-    def _on_rival(self, is_alive: bool) -> None:
-        """Called where the other connection is run."""
-        self.perform(lambda: self._settle(lambda entry: entry.probed(is_alive=is_alive, now=self.now())))
-
-    def _on_incident(self, incident: SecurityIncident) -> None:
-        level = logging.INFO if incident.kind is Incident.TAKEOVER else logging.WARNING
-        self._complain(level, f"{incident.kind.value}, by {incident.source or 'an unknown address'}")
-        for hook in self.handlers.incident_hooks:
-            self._hear(_AN_INCIDENT, partial(hook, incident))
-
-    # -- who is connected --
-
-    def give_way(self) -> None:
-        """The charge point has opened another connection."""
-        self.perform(lambda: self.connection.replace(now=self.now()))
-
-    def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
-        if isinstance(event, CallSucceeded):
-            self.handlers.succeeded(self.peer, event)
-        super()._on_outcome(event)
-
-    def _on_opened(self, event: ConnectionOpened) -> None:
-        super()._on_opened(event)
-        displaced, self._displaced = self._displaced, ()
-        for each in displaced:
-            each.give_way()
-
-    def _on_closed(self, event: ConnectionClosed) -> None:
-        with self.shared:
-            self.handlers.closed(self.peer)
-        super()._on_closed(event)
-
-    _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
-        **Dispatcher._REACTIONS,
-        ConnectionRequested: _on_requested,
-        CallSucceeded: _on_outcome,
-        ConnectionOpened: _on_opened,
-        ConnectionClosed: _on_closed,
-    }
-
-
-_AN_INCIDENT: Final = SimpleNamespace(action="incidents", message_id=None)
 
 
 class Peer(Generic[D]):

@@ -28,18 +28,8 @@ from ocpp_sansio.application import Part
 from ocpp_sansio.handlers import Handlers
 
 from ._async import AsyncAdapter, AsyncDispatcher, AsyncFlag, AsyncRunner, Event, RemoteCentralSystem, Server, Station
-from ._shared import (
-    GOING_AWAY,
-    NORMAL,
-    Attendant,
-    C,
-    H,
-    HandshakeFailed,
-    ServerDispatcher,
-    Service,
-    Socket,
-    served,
-)
+from ._served import ServerDispatcher, Service, served
+from ._shared import GOING_AWAY, NORMAL, Attendant, C, H, HandshakeFailed, Socket
 from .observing import Observer
 
 __all__ = [

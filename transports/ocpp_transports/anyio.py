@@ -30,21 +30,8 @@ from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandler
 from ._anyio import ANYIO, Flag, StationsRunner
 from ._async import AsyncChargePointRunner, RemoteCentralSystem, Server, Station, Target, Uplink
 from ._roles import CallExpired, Running
-from ._shared import (
-    ACCEPT_PAUSE,
-    EXHAUSTED,
-    GOING_AWAY,
-    C,
-    H,
-    HandshakeFailed,
-    Service,
-    Socket,
-    StationTap,
-    fresh_ids,
-    logger,
-    transport_facts,
-    warn_if_open,
-)
+from ._served import Service, StationTap, transport_facts, warn_if_open
+from ._shared import ACCEPT_PAUSE, EXHAUSTED, GOING_AWAY, C, H, HandshakeFailed, Socket, fresh_ids, logger
 from ._structured import (
     ByteStream,
     Group,

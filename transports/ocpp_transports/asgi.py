@@ -27,17 +27,8 @@ from ocpp_sansio.hosted import Accept, Close, Refuse, Step
 
 from ._anyio import Flag, StationsRunner
 from ._async import AsyncDispatcher, AsyncPlaying, Station, leave_over_time
-from ._shared import (
-    GOING_AWAY,
-    SERVICE_RESTART,
-    Leave,
-    ServerDispatcher,
-    Service,
-    StationTap,
-    connection_options,
-    logger,
-    warn_if_open,
-)
+from ._served import ServerDispatcher, Service, StationTap, connection_options, warn_if_open
+from ._shared import GOING_AWAY, SERVICE_RESTART, Leave, logger
 from .asgi_servers import inflates_within_bounds
 from .observing import Observer
 

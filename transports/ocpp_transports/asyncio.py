@@ -44,18 +44,8 @@ from ._async import (
     Uplink,
 )
 from ._roles import CallExpired, Running
-from ._shared import (
-    NORMAL,
-    Attendant,
-    C,
-    H,
-    HandshakeFailed,
-    ServerDispatcher,
-    Service,
-    logger,
-    served,
-    transport_facts,
-)
+from ._served import ServerDispatcher, Service, served, transport_facts
+from ._shared import NORMAL, Attendant, C, H, HandshakeFailed, logger
 from .observing import Observer
 
 __all__ = [

@@ -44,6 +44,7 @@ from ocpp_sansio.store import Store
 from ._blocking import ChargePointThread, Driver, Selector, ServerDriver, StationsThread, socket_facts
 from ._blocking_uplink import LinkThread, Uplink
 from ._roles import Act, CallExpired, ChargePointRole, Running
+from ._served import Service, StationTap, served, warn_if_open
 from ._shared import (
     ACCEPT_PAUSE,
     EXHAUSTED,
@@ -55,14 +56,10 @@ from ._shared import (
     Leave,
     Listening,
     Peer,
-    Service,
-    StationTap,
     Waiter,
     fresh_ids,
     logger,
-    served,
     tls_for,
-    warn_if_open,
 )
 from ._uplink import Keeper, Target, Where
 from .observing import Observer

@@ -32,7 +32,8 @@ from ._async import (
     Uplink,
 )
 from ._roles import CallExpired, Running
-from ._shared import C, H, HandshakeFailed, socket_address, transport_facts
+from ._served import socket_address, transport_facts
+from ._shared import C, H, HandshakeFailed
 from ._structured import ByteStream, Library, StreamDriver, StreamServerDriver, StructuredAdapter, StructuredRunner
 
 __all__ = [
