@@ -487,7 +487,7 @@ def _step(name: str) -> str:
 def _why_unreadable(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "the payload is nested too deeply"
-    if isinstance(error, UnicodeError):
+    if isinstance(error, UnicodeError) or "UTF-8" in str(error):  # msgspec has one or the other, by its release
         return "the payload is not UTF-8"
     if isinstance(error, msgspec.ValidationError):
         return "a number in the payload has too many digits"

@@ -229,7 +229,7 @@ def _json_error(error: Exception) -> str:
     """What makes a text not JSON, in words that quote nothing of it (RPC-064)."""
     if isinstance(error, RecursionError):
         return "the text is nested too deeply"
-    if isinstance(error, UnicodeError):
+    if isinstance(error, UnicodeError) or "UTF-8" in str(error):  # msgspec has one or the other, by its release
         return "the text is not UTF-8"
     place = _PLACE.search(str(error))
     if place is None:
