@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+import timeit
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any
@@ -307,10 +309,13 @@ def test_f113_of_very_many_faults_the_first_are_described():
     ],
     ids=["objects", "arrays", "keys", "string"],
 )
-def test_f68_a_mebibyte_of_faults_is_diagnosed_in_reasonable_time(payload):
-    started = time.process_time()
+def test_f68_a_mebibyte_of_faults_takes_a_few_times_as_long_as_to_read_it(payload):
+    def cost(read: Callable[[str], object]) -> float:
+        """Of three runs the shortest: whatever else the machine does only makes one longer."""
+        return min(timeit.repeat(lambda: read(payload), timer=time.process_time, number=1, repeat=3))
+
     assert diagnose(v16.MeterValuesRequest, payload)
-    assert time.process_time() - started < 1
+    assert cost(lambda text: diagnose(v16.MeterValuesRequest, text)) < 20 * cost(json.loads)
 
 
 # -- the worst --
