@@ -11,7 +11,9 @@ from ocpp_sansio import (
     CallSucceeded,
     CentralSystem,
     ChargePointHandlers,
+    ConnectionRequested,
     ErrorCode,
+    Limits,
     PendingCall,
     Rejection,
     ResultRefused,
@@ -371,6 +373,15 @@ def test_everybody_is_admitted_unless_a_hook_decides():
     assert csms.is_authenticating
     assert csms.admit(None) is HTTPStatus.NOT_FOUND
     assert decide(None) is HTTPStatus.NOT_FOUND
+
+
+def test_who_asks_to_connect_is_screened_only_where_somebody_judges_f_29():
+    request = ConnectionRequested("A", "/A", (), Version.V16, None, {})
+    for hook, refused in ((None, 0), (lambda _: False, 3)):
+        csms = CentralSystem(limits=Limits(max_failures_per_identity=2))
+        if hook is not None:
+            csms.authenticate(hook)
+        assert [csms.entry(request).screen(now=0) for _ in range(5)].count(None) == 5 - refused
 
 
 def test_a_hook_that_is_told_of_incidents_stays_callable():
