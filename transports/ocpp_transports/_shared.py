@@ -218,6 +218,29 @@ class Attendant(Protocol):
 class Dispatcher(ABC, Generic[L, H, F]):
     """Brings the events of one connection to handlers and waiters. The adapter's driver is one."""
 
+    # Many of them are idle, thousands at a time.
+    __slots__ = (
+        "_askers",
+        "_attentive",
+        "_complaints",
+        "_hearing",
+        "_leave",
+        "_reactions",
+        "_unheard",
+        "_waiters",
+        "_watch",
+        "_wire",
+        "connection",
+        "decided",
+        "end",
+        "handlers",
+        "identity",
+        "lost",
+        "observer",
+        "peer",
+        "runner",
+    )
+
     new_flag: type[F]
     now: Callable[[], float]
     """Monotonic seconds."""
