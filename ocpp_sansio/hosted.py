@@ -317,8 +317,12 @@ def _head(headers: HeaderFields, limits: Limits, *, compression: bool) -> Head:
     size = sum(len(name) + len(value) for name, value in head.fields)
     if len(head.fields) > limits.max_headers or size > limits.max_handshake_size:
         raise BadHandshake(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long")
-    if not compression and any("permessage-" in value.lower() for value in head.get_all("sec-websocket-extensions")):
-        raise BadHandshake(HTTPStatus.BAD_REQUEST, "compression is not spoken here")
+    if not compression:
+        if any("permessage-" in value.lower() for value in head.get_all("sec-websocket-extensions")):
+            raise BadHandshake(HTTPStatus.BAD_REQUEST, "compression is not spoken here")
+        if not head.get_all("sec-websocket-protocol"):
+            # A charge point sends it: whoever has read the head keeps what is about the WebSocket for himself.
+            raise BadHandshake(HTTPStatus.BAD_REQUEST, "it cannot be told whether compression is offered")
     return head
 
 
@@ -339,7 +343,8 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
         now: the current time.
         facts: what the transport knows of the client.
         compression: whether to let in a client that offers compression. It is for whoever speaks the WebSocket to use
-            it or not, and to bound what a message grows to (F-51): where that is not known, keep such a client out.
+            it or not, and to bound what a message grows to (F-51): where that is not known, keep such a client out, and
+            any of which the header fields do not tell.
         versions, message_ids, no_match, limits, tap, actions, tolerance, allow_origin: as for a
             :class:`ocpp_sansio.CentralSystemConnection`.
 

@@ -203,9 +203,11 @@ def test_what_need_not_be_asked_is_refused_without_asking(request_: dict[str, An
 
 def test_compression_is_the_business_of_whoever_speaks_the_websocket():
     """F-51."""
-    offer = [("Sec-WebSocket-Extensions", "permessage-deflate")]
-    assert isinstance(hosted(headers=offer).next_event(), ConnectionRequested)
-    assert isinstance(hosted(compression=False).next_event(), ConnectionRequested)
+    offer, version = ("Sec-WebSocket-Extensions", "permessage-deflate"), ("Sec-WebSocket-Protocol", "ocpp1.6")
+    assert isinstance(hosted(headers=[offer]).next_event(), ConnectionRequested)
+    assert isinstance(hosted(headers=[version], compression=False).next_event(), ConnectionRequested)
+    for headers in ([version, offer], []):
+        assert isinstance(hosted(headers=headers, compression=False).next_event(), ConnectionRefused)
 
 
 def test_an_origin_may_be_allowed():

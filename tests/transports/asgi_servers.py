@@ -26,7 +26,7 @@ import hypercorn.trio
 import uvicorn
 
 from ocpp_sansio import CentralSystem, Limits
-from ocpp_transports.asgi import Application, asgi
+from ocpp_transports.asgi import asgi
 from ocpp_transports.asgi_servers import granian_settings, hypercorn_settings, uvicorn_settings
 from ocpp_transports.testing import AsyncAdapter, ServerEnd
 from ocpp_transports.testing.samples import PATIENCE, central_system
@@ -142,37 +142,27 @@ if sys.platform == "linux":
     asyncio.run(_once())
 
 
-class Served:
-    """What an adapter's server is: it has a port, and it can be closed."""
-
-    def __init__(self, application: Application, port: int) -> None:
-        self.application = application
-        self.port = port
-
-    async def close(self) -> None:
-        await self.application.close()
-
-    async def drain(self, **options: Any) -> None:
-        await self.application.drain(**options)
-
-
 class AsgiServer(AsyncAdapter):
     """An ASGI server, in the hands of the contract."""
 
     def __init__(self, name: str, serve: Serve, backend: str = "asyncio") -> None:
         super().__init__(None, backend, name)
-        self._serve = serve
+        self.serving = serve
+        self.is_gentle = True
+        """Whether every station is told before the server stops."""
 
     @contextmanager
     def serve(self, csms: CentralSystem, **options: Any) -> Generator[ServerEnd]:
         listener = socket.create_server((HOST, 0))
         port = listener.getsockname()[1]
-        application = asgi(csms, **options)
+        application: Any = asgi(csms, **options)
+        application.port = port
         with quiet(), self.loop() as portal:
-            serving = self._serve(application, csms.limits, listener)
+            serving = self.serving(application, csms.limits, listener)
             with portal.wrap_async_context_manager(serving):
-                yield ServerEnd(portal.start_task_soon, Served(application, port), csms)
-                portal.call(application.close)
+                yield ServerEnd(portal.start_task_soon, application, csms)
+                if self.is_gentle:
+                    portal.call(application.close)
 
 
 ASGI_SERVERS: list[AsgiServer] = [

@@ -171,7 +171,7 @@ class Application(AsyncPlaying):
             compression=self._allow_compression or inflates_within_bounds(),
             **connection_options(self._service, lambda: station),
         )
-        driver = _Driver(connection, self._csms, receive, send, can_deny=DENIAL in _extensions(scope))
+        driver = _Driver(connection, self._csms, scope, receive, send)
         driver.runner, driver.observer = self._running, self._service.observer
         station = Station(driver)
         if self._leave is not None:
@@ -210,12 +210,12 @@ class _Driver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[HostedCo
     now = staticmethod(anyio.current_time)
 
     def __init__(
-        self, connection: HostedConnection, csms: CentralSystem, receive: Receive, send: Send, *, can_deny: bool
+        self, connection: HostedConnection, csms: CentralSystem, scope: Scope, receive: Receive, send: Send
     ) -> None:
         super().__init__(connection, csms)
         self._receive = receive
         self._send = send
-        self._can_deny = can_deny
+        self._can_deny = DENIAL in _extensions(scope)
         self.gone = Flag()
         """Set when all of it is over, the handlers as well."""
         self._tasks: TaskGroup = anyio.create_task_group()
