@@ -7,14 +7,18 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trustme
+import uvicorn
 
-from ocpp_sansio import CertificateFacts, ConnectionRequested, Credentials, Version, v16
+from ocpp_sansio import CertificateFacts, ConnectionRequested, Credentials, Limits, Version, v16
 from ocpp_sansio.charge_point import LinkSecurity, Security, Setup
 from ocpp_sansio.charge_point.effects import LockConnector, Reconnect
 from ocpp_sansio.store import MemoryStore
+from ocpp_transports.testing.samples import central_system
 from tests.charge_point.harness import BOOT, EPOCH, Bench
+from tests.transports.asgi_host import hosting, in_loops
 from tests.transports.certificates import issued, root, station
 
 ROOT = Path(__file__).parents[1]
@@ -109,3 +113,36 @@ def test_every_topic_of_the_charge_point_is_told() -> None:
     }
     told = set(re.findall(r"`([a-z-]+)`", ROLES[ROLES.index("| topic |") : ROLES.index("and the central system:")]))
     assert told == topics
+
+
+ASGI = blocks((ROOT / "docs" / "asgi.md").read_text())
+
+
+def test_the_application_of_the_docs_is_given_to_a_server_with_settings_that_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert list(ASGI) == ["alone", "starlette"]
+    given: list[uvicorn.Config] = []
+    monkeypatch.setattr(
+        uvicorn, "run", lambda app, **options: given.append(uvicorn.Config(app, log_config=None, **options))
+    )
+    csms = central_system()
+    exec(compile(ASGI["alone"], "asgi.md", "exec", dont_inherit=True), {"csms": csms})
+    (config,) = given
+    assert (config.ws_max_size, config.port) == (csms.limits.max_message_size, 9000)
+
+
+@in_loops
+async def test_an_application_of_starlette_mounts_it() -> None:
+    names: dict[str, Any] = {"csms": central_system()}
+    exec(compile(ASGI["starlette"], "asgi.md", "exec", dont_inherit=True), names)
+    scope = {"path": "/ocpp/CP_1", "raw_path": b"/ocpp/CP_1", "query_string": b""}
+    async with hosting(names["app"], **scope) as host:
+        assert await host.heard(1) == {"type": "websocket.accept", "subprotocol": "ocpp1.6"}
+
+
+def test_every_limit_of_the_table_for_asgi_exists() -> None:
+    page = (ROOT / "docs" / "asgi.md").read_text()
+    named = {name for row in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named - {"Limits"} <= {field.name for field in attrs.fields(Limits)}
+    assert len(named) > 6

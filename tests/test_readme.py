@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import http.client
 import json
 import logging
 import re
@@ -21,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from ocpp_sansio import (
     Backoff,
@@ -41,6 +43,8 @@ from ocpp_sansio.charge_point.effects import StartEnergy, StopEnergy
 from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import sync as on_threads
 from ocpp_transports.recording import read
+from ocpp_transports.testing import SyncAdapter
+from tests.transports.asgi_servers import on_uvicorn
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -61,6 +65,7 @@ def test_every_marked_example_is_run_below() -> None:
         "csms sync",
         "authenticate",
         "rest",
+        "asgi",
         "versions",
         "send",
         "charge point",
@@ -195,6 +200,29 @@ def test_a_station_can_be_called_from_an_endpoint() -> None:
     accepted, rejected, refused, absent = asyncio.run(main())
     assert (accepted, rejected, absent) == ("Accepted", "Rejected", "not connected")
     assert refused.startswith("NotSupported")
+
+
+def test_an_application_of_fastapi_serves_charge_points_and_calls_them() -> None:
+    csms = accepting()
+    app = run("asgi", csms=csms, v16=v16, CallFailure=CallFailure)["app"]
+    listener = socket.create_server((HOST, 0))
+    port = listener.getsockname()[1]
+
+    def reset(identity: str) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            connection.request("POST", f"/stations/{identity}/reset")
+            response = connection.getresponse()
+            return response.status, json.load(response)
+
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(on_uvicorn(app, csms.limits, listener)),
+        SyncAdapter().connect(f"ws://{HOST}:{port}/ocpp", "CP1") as station,
+    ):
+        assert station.call(BOOT).status is v16.RegistrationStatus.ACCEPTED
+        assert reset("CP1") == (200, "Accepted")
+        assert reset("CP2") == (404, {"detail": "not connected"})
 
 
 def test_the_central_system_of_the_readme_serves_all_versions_and_hears_a_send(
