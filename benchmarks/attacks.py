@@ -30,6 +30,8 @@ LIMIT: Final = MIB
 PATIENCE: Final = 60.0
 """Seconds after which a server that does nothing has failed."""
 NO_MASK: Final = bytes(4)
+GOODBYE: Final = 1000
+"""What a connection is closed with that the server would not have closed."""
 
 TEXT, CONTINUATION, CLOSE, PING, FINAL, COMPRESSED = 0x1, 0x0, 0x8, 0x9, 0x80, 0x40
 
@@ -42,6 +44,10 @@ def frame(first: int, payload: bytes = b"", *, announced: int | None = None) -> 
     if size < 2**16:
         return bytes((first, 0xFE)) + size.to_bytes(2) + NO_MASK + payload
     return bytes((first, 0xFF)) + size.to_bytes(8) + NO_MASK + payload
+
+
+class Refused(Exception):
+    """The server has not let a station in."""
 
 
 class Station:
@@ -60,9 +66,9 @@ class Station:
         self._socket.sendall(opening)
         head = self.hear_until(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 101 "):
-            raise ConnectionError(head.decode())
-        if compression and b"permessage-deflate" not in head:
-            raise ConnectionError("the server does not compress")
+            self.close()
+            raise Refused(head.split(b" ")[1].decode())
+        self.is_compressed = b"permessage-deflate" in head
         self.heard = b""
 
     def close(self) -> None:
@@ -119,9 +125,10 @@ class Station:
         return False
 
     def last_words(self) -> int | None:
-        """Wait for the end, once all is said. The code of the close frame, if there is one."""
+        """Wait for the end, once all is said. The code of the close frame, if there is one; 1000: that was our wish."""
         self._socket.settimeout(PATIENCE)
         with suppress(ConnectionError):
+            self._socket.sendall(frame(FINAL | CLOSE, GOODBYE.to_bytes(2)))
             while data := self._socket.recv(2**16):
                 self.heard += data
         return close_code(self.heard)
@@ -188,16 +195,25 @@ class Scale:
 QUICK: Final = Scale(32 * MIB, 8 * MIB, 20_000, 20_000, 50, 50)
 
 
-def _closed(victim: Victim, pieces: Iterator[bytes], codes: tuple[int, ...], *, compression: bool = False) -> Outcome:
+def _closed(
+    victim: Victim, pieces: Iterator[bytes], codes: tuple[int | None, ...], *, compression: bool = False
+) -> Outcome:
     """The server is to close the connection over this, with one of these codes, and to serve the next station."""
     before, cpu = victim.memory, victim.cpu
     victim.forget()
-    with closing(Station(victim.port, compression=compression)) as station:
-        station.pour(pieces)
-        code = station.last_words()
+    try:
+        with closing(Station(victim.port, compression=compression)) as station:
+            if compression and not station.is_compressed:
+                codes = (1002, None)
+            station.pour(pieces)
+            code = station.last_words()
+    except Refused as refused:
+        how, as_it_should = f"refused with {refused}", compression
+    else:
+        how, as_it_should = "not closed" if code == GOODBYE else f"closed with {code}", code in codes
     with closing(Station(victim.port)) as next_one:
         next_one.converse()
-    return Outcome(victim.peak - before, victim.cpu - cpu, f"closed with {code}", as_it_should=code in codes)
+    return Outcome(victim.peak - before, victim.cpu - cpu, how, as_it_should=as_it_should)
 
 
 def bomb(victim: Victim, scale: Scale) -> Outcome:
@@ -254,7 +270,7 @@ def silence(victim: Victim, scale: Scale) -> Outcome:
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", victim.port)))
             selector.register(silent, selectors.EVENT_READ)
         since = time.monotonic()
-        while selector.get_map() and time.monotonic() - since < PATIENCE:
+        while selector.get_map() and time.monotonic() - since < 10 * HANDSHAKE_TIMEOUT:
             for key, _ in selector.select(1.0):
                 gone: socket.socket = key.fileobj  # type: ignore[assignment]
                 with suppress(ConnectionError):
@@ -312,10 +328,12 @@ def attacked(adapter: str, name: str, scale: Scale) -> Outcome:
 def on(victim: Victim, name: str, scale: Scale) -> Outcome:
     """Attack a server, once it has seen all that is good."""
     for compression in (False, True):
-        with closing(Station(victim.port, compression=compression)) as good:
-            good.converse()
-            if compression:
+        with suppress(Refused), closing(Station(victim.port, compression=compression)) as good:
+            if good.is_compressed:
                 good.pour(iter([frame(FINAL | TEXT | COMPRESSED, zlib.compress(b'["x"]' * 999, wbits=-12))]))
+                good.last_words()
+            else:
+                good.converse()
     attack = ATTACKS[name]
     return attrs.evolve(attack.run(victim, scale), bound=attack.bound)
 
@@ -330,7 +348,7 @@ def main() -> int:
     host.allow_many_files(scale.idle + scale.silent + 500)
     console = Console(width=None if sys.stdout.isatty() else 160)
     held = True
-    table = Table("adapter", "attack", "memory", "CPU", "", "bound")
+    table = Table("adapter", "attack", "memory", "CPU", "", "bound", "")
     for adapter in options.adapter or available():
         for name in options.attack or ATTACKS:
             attack = ATTACKS[name]
@@ -339,8 +357,9 @@ def main() -> int:
             held = held and outcome.is_held
             memory = f"{outcome.peak:.1f} KiB each" if outcome.per_connection else f"{outcome.peak / 1024:.2f} MiB"
             bound = "" if outcome.bound == float("inf") else f"{outcome.bound / 1024:.0f} MiB"
-            verdict = "" if outcome.is_held else "  EXCEEDED"
-            table.add_row(adapter, attack.what(scale), memory, f"{outcome.cpu:.2f} s", outcome.how, bound + verdict)
+            verdict = "" if outcome.is_held else "not held"
+            cpu = f"{outcome.cpu:.2f} s"
+            table.add_row(adapter, attack.what(scale), memory, cpu, outcome.how, bound, verdict)
     console.print(table)
     return 0 if held else 1
 

@@ -53,23 +53,33 @@ def central_system(*, blocking: bool = False) -> CentralSystem:
     return csms
 
 
-SERVERS: Final[Mapping[str, tuple[str, str]]] = {
-    "asyncio": ("ours_asyncio", "asyncio"),
-    "trio": ("ours_trio", "trio"),
-    "anyio": ("ours_anyio", "anyio"),
-    "sync": ("ours_sync", "socket"),
+OURS: Final[Mapping[str, tuple[str, str]]] = {
+    "asyncio": ("ours_asyncio:serve", "asyncio"),
+    "trio": ("ours_trio:serve", "trio"),
+    "anyio": ("ours_anyio:serve", "anyio"),
+    "sync": ("ours_sync:serve", "socket"),
 }
-"""Where each is among :mod:`benchmarks.servers`, and what it needs to be installed."""
+"""The adapters that speak WebSocket: where each is among :mod:`benchmarks.servers`, and what has to be installed."""
+HOSTED: Final[Mapping[str, tuple[str, str]]] = {
+    "uvicorn": ("ours_asgi:serve_uvicorn", "uvicorn"),
+    "uvicorn, websockets": ("ours_asgi:serve_uvicorn_websockets", "uvicorn"),
+    "uvicorn, wsproto": ("ours_asgi:serve_uvicorn_wsproto", "uvicorn"),
+    "hypercorn": ("ours_asgi:serve_hypercorn", "hypercorn"),
+    "hypercorn, trio": ("ours_asgi:serve_hypercorn_trio", "hypercorn"),
+    "granian": ("ours_asgi:serve_granian", "granian"),
+}
+"""The servers that host the ASGI application: there it is theirs to bound what comes before a text is complete."""
+SERVERS: Final = {**OURS, **HOSTED}
 
 
-def available() -> list[str]:
-    return [name for name, (_, needed) in SERVERS.items() if find_spec(needed) is not None]
+def available(servers: Mapping[str, tuple[str, str]] = SERVERS) -> list[str]:
+    return [name for name, (_, needed) in servers.items() if find_spec(needed) is not None]
 
 
 def serve(name: str) -> None:
     """Run a server in this process."""
-    module, _ = SERVERS[name]
-    run: Callable[[CentralSystem], None] = import_module(f"benchmarks.servers.{module}").serve
+    module, _, function = SERVERS[name][0].partition(":")
+    run: Callable[[CentralSystem], None] = getattr(import_module(f"benchmarks.servers.{module}"), function)
     run(central_system(blocking=name == "sync"))
 
 
