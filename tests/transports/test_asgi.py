@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import socket
 import time
+import weakref
 from collections.abc import Generator
 from datetime import UTC, datetime
 from functools import partial
@@ -475,6 +477,24 @@ async def test_whatever_receiving_raises_is_the_end_of_this_connection_only_f_14
         assert host.sent[-1] == {"type": "websocket.close", "code": 1001, "reason": "shutting down"}
         async with hosting(app) as other:
             await other.heard(1)
+
+
+@in_loops
+async def test_what_is_over_is_freed_at_once_f_132() -> None:
+    csms = open_system()
+    app = asgi(csms)
+    gc.disable()
+    try:
+        async with hosting(app) as host:
+            host.say(QUESTION)
+            await host.heard(2)
+            freed = weakref.ref(csms.stations["CP_1"])
+            connection = weakref.ref(csms.stations["CP_1"]._driver.connection)
+        await quiet()
+        assert freed() is None
+        assert connection() is None
+    finally:
+        gc.enable()
 
 
 # -- back-pressure --
