@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import anyio
 
 from ._async import AsyncFlag, AsyncStationsRunner
 from ._structured import Library, StructuredRunner
 
-__all__ = ["ANYIO", "Flag", "StationsRunner"]
+__all__ = ["ANYIO", "Flag", "Pace", "StationsRunner"]
 
 ANYIO: Final = Library(
     cancelled=anyio.get_cancelled_exc_class,
@@ -35,3 +37,25 @@ class StationsRunner(StructuredRunner, AsyncStationsRunner[Flag]):
 
     library = ANYIO
     new_flag = Flag
+
+
+class Pace:
+    """Keeps time under either event loop."""
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        await anyio.sleep(seconds)
+
+    @asynccontextmanager
+    async def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+        """Have something done beside the block, and cancel it at the end."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()

@@ -1,8 +1,8 @@
 """OCPP under an ASGI server: a central system as an ASGI 3 application, by itself or mounted in one of yours.
 
 ``asgi(csms)`` is the application. The server speaks HTTP and WebSocket and keeps the limits that are its own (see
-:mod:`ocpp_transports.asgi_servers`); this module carries texts between it and a connection, and wakes tasks; every
-decision is the connection's. It runs under asyncio and under trio.
+:mod:`ocpp_transports.asgi_servers`); every decision above that is the connection's. It runs under asyncio and
+under trio.
 
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time and
 call the peer meanwhile. When the connection breaks it has ``Limits.close_timeout`` to come to its end.
@@ -10,24 +10,20 @@ call the peer meanwhile. When the connection breaks it has ``Limits.close_timeou
 
 from __future__ import annotations
 
-import logging
-import math
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import anyio
-from anyio.abc import TaskGroup
 
 from ocpp_sansio import CentralSystem, CertificateFacts, HostedConnection, LocalProtocolError, TransportFacts
-from ocpp_sansio.hosted import Accept, Close, Refuse, Step
 
-from ._anyio import Flag, StationsRunner
-from ._async import AsyncDispatcher, AsyncPlaying, Station, leave_over_time
-from ._served import ServerDispatcher, Service, StationTap, connection_options, warn_if_open
+from ._anyio import Pace, StationsRunner
+from ._async import AsyncPlaying, Station, leave_over_time
+from ._hosted import DENIAL, HostedDriver, Receive, Send, respond
+from ._served import Service, StationTap, connection_options, warn_if_open
 from ._shared import GOING_AWAY, SERVICE_RESTART, Leave, logger
 from .asgi_servers import inflates_within_bounds
 from .observing import Observer
@@ -35,12 +31,6 @@ from .observing import Observer
 __all__ = ["Application", "Station", "asgi"]
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-DENIAL: Final = "websocket.http.response"
-"""The extension of ASGI for servers that can refuse a WebSocket with any HTTP response."""
 
 
 def asgi(
@@ -74,7 +64,7 @@ class Application(AsyncPlaying):
         self._service = service
         self._csms = service.csms
         self._allow_compression = allow_compression
-        self._drivers: set[_Driver] = set()
+        self._drivers: set[HostedDriver] = set()
         self._has_warned = False
         self._leave: Leave | None = None
         """What is told whoever connects, while there is to be nobody any more."""
@@ -138,7 +128,7 @@ class Application(AsyncPlaying):
         """
         self._leave = Leave(over, code)
         patience = self._csms.limits.close_timeout if patience is None else patience
-        await leave_over_time(self._leave, lambda: self._drivers, _Pace(), patience)
+        await leave_over_time(self._leave, lambda: self._drivers, Pace(), patience)
         await self.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -171,7 +161,7 @@ class Application(AsyncPlaying):
             compression=self._allow_compression or inflates_within_bounds(),
             **connection_options(self._service, lambda: station),
         )
-        driver = _Driver(connection, self._csms, scope, receive, send)
+        driver = HostedDriver(connection, self._csms, receive, send, can_deny=DENIAL in _extensions(scope))
         driver.runner, driver.observer = self._running, self._service.observer
         station = Station(driver)
         if self._leave is not None:
@@ -182,191 +172,6 @@ class Application(AsyncPlaying):
         finally:
             self._drivers.discard(driver)
             driver.gone.set()
-
-
-class _Pace:
-    """Keeps time under either event loop."""
-
-    def now(self) -> float:
-        return anyio.current_time()
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
-
-    @asynccontextmanager
-    async def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(work)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-
-
-class _Driver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[HostedConnection, CentralSystem, Flag]):
-    """Three tasks, one that receives, one that sends, one that keeps the time; each is followed by ``drive``."""
-
-    new_flag = Flag
-    now = staticmethod(anyio.current_time)
-
-    def __init__(
-        self, connection: HostedConnection, csms: CentralSystem, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        super().__init__(connection, csms)
-        self._receive = receive
-        self._send = send
-        self._can_deny = DENIAL in _extensions(scope)
-        self.gone = Flag()
-        """Set when all of it is over, the handlers as well."""
-        self._tasks: TaskGroup = anyio.create_task_group()
-        """The handlers'."""
-        self._scope = anyio.CancelScope()
-        self._alarm = anyio.CancelScope()
-        self._rings_at = math.inf
-        self._turn = Flag()
-        """Set, and made anew, whenever the tasks should look again whether there is something to do."""
-        self._steps: deque[Step] = deque()
-        self._unsent = 0
-        self._done = False
-        self._is_over = False
-        """Whether the server has nothing more to tell."""
-
-    def drive(self) -> None:
-        """After every mutation: act on all events, hand over what to do, wake the tasks, set the alarm."""
-        self.react()
-        for step in self.connection.steps():
-            self._steps.append(step)
-            self._unsent += _size(step)
-        self._wake()
-        deadline = self.connection.next_timeout()
-        if self.connection.transport_done:
-            if not self._done:
-                self._done = True
-                self._alarm.cancel()
-                # A server that does not take our last words is not waited for (F-10).
-                self._scope.deadline = _after(self.connection.limits.close_timeout)
-        elif deadline is not None and deadline < self._rings_at:
-            # One that has moved away is left to ring once for nothing: cheaper than a new timer for every message.
-            self._alarm.deadline = self._rings_at = deadline
-
-    def _wake(self) -> None:
-        turn, self._turn = self._turn, Flag()
-        turn.set()
-
-    async def run(self) -> None:
-        """Drive the connection until it is over, and then have the handlers come to their end."""
-        try:
-            async with self._tasks:
-                try:
-                    await self._converse()
-                finally:
-                    await self._say_goodbye()
-                    self._hear_end()
-                    self.let_go()
-                    self._tasks.cancel_scope.deadline = _after(self.connection.limits.close_timeout)
-        except Exception:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
-            self.log(logging.ERROR, "the connection failed", exc_info=True)
-
-    async def _converse(self) -> None:
-        with self._scope:
-            self._take(await self._receive())  # the server has to say first that there is a client
-            self.drive()
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._read)
-                tasks.start_soon(self._write)
-                tasks.start_soon(self._keep_time)
-
-    async def _say_goodbye(self) -> None:
-        """The server will not serve us to the end: the client is told so, if that can be done."""
-        if self.connection.is_open:
-            with anyio.move_on_after(self.connection.limits.close_timeout, shield=True), suppress(Exception):
-                await self._do(Close(*GOING_AWAY))
-
-    async def _read(self) -> None:
-        while not self._is_over:
-            # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
-            if self.is_choked or self.connection.reading_paused:
-                await self._turn.wait()
-            else:
-                self._take(await self._receive())
-                self.drive()
-
-    def _take(self, message: Message) -> None:
-        now = self.now()
-        if message["type"] == "websocket.receive":
-            text = message.get("text")
-            if text is not None:
-                self.connection.receive_text(text, now=now)
-            else:
-                self.connection.receive_binary(message.get("bytes") or b"", now=now)
-        elif message["type"] == "websocket.disconnect":
-            self._is_over = True
-            self.connection.receive_close(message.get("code"), message.get("reason") or "", now=now)
-
-    async def _write(self) -> None:
-        try:
-            while True:
-                if self._steps:
-                    # Who does not read, not even what the server keeps for it, counts as lost (F-07).
-                    with anyio.fail_after(self.connection.limits.ping_timeout):
-                        await self._do(self._steps[0])
-                    self._unsent -= _size(self._steps.popleft())
-                    self._wake()
-                elif self.connection.transport_done:
-                    break
-                else:
-                    await self._turn.wait()
-        except Exception as error:  # noqa: BLE001 - servers raise whatever they like when the client has gone
-            self.log(logging.INFO, f"nothing more can be sent: {error!r}")
-            self._hear_end()
-        if not self._is_over:  # it is all the same to us when the server notices
-            self._scope.cancel()
-
-    async def _do(self, step: Step) -> None:
-        match step:
-            case str():
-                await self._send({"type": "websocket.send", "text": step})
-            case Accept(subprotocol):
-                await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
-            case Close(code, reason):
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
-            case Refuse(status, headers, body) if self._can_deny:
-                await _respond(self._send, f"{DENIAL}.", status, headers, body)
-            case Refuse():
-                await self._send({"type": "websocket.close", "code": GOING_AWAY[0]})  # the server makes it a 403
-
-    async def _keep_time(self) -> None:
-        while not self.connection.transport_done:
-            deadline = self.connection.next_timeout()
-            self._rings_at = math.inf if deadline is None else deadline
-            with anyio.CancelScope(deadline=self._rings_at) as self._alarm:
-                await anyio.sleep_forever()
-            self.connection.handle_timeout(now=self.now())
-            self.drive()
-
-    @property
-    def is_choked(self) -> bool:
-        return self._unsent > self.connection.limits.max_unsent
-
-    def _hear_end(self) -> None:
-        self.connection.receive_eof(now=self.now())
-        self.drive()
-
-    def is_fault(self, error: BaseException) -> bool:
-        if isinstance(error, anyio.get_cancelled_exc_class()):
-            # It is one if nobody has asked for it: who raised it ran into that of something it waited for.
-            return not anyio.get_current_task().has_pending_cancellation()
-        return super().is_fault(error)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        async def run() -> None:
-            try:
-                await work
-            except Exception:  # noqa: BLE001 - as above
-                self.log(logging.ERROR, "the connection failed", exc_info=True)
-                self._scope.cancel()
-
-        self._tasks.start_soon(run)
 
 
 # -- what the scope says --
@@ -399,24 +204,10 @@ def _facts(scope: Scope) -> TransportFacts:
     )
 
 
-def _size(step: Step) -> int:
-    return len(step) if isinstance(step, str) else 0
-
-
-def _after(seconds: float | None) -> float:
-    return math.inf if seconds is None else anyio.current_time() + seconds
-
-
 # -- plain HTTP --
 
 
 async def _send_away(send: Send) -> None:
     body = b"this is a WebSocket server"
     fields = [("Upgrade", "websocket"), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
-    await _respond(send, "http.response.", HTTPStatus.UPGRADE_REQUIRED, fields, body)
-
-
-async def _respond(send: Send, kind: str, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send({"type": f"{kind}start", "status": int(status), "headers": fields})
-    await send({"type": f"{kind}body", "body": body})
+    await respond(send, "http.response.", HTTPStatus.UPGRADE_REQUIRED, fields, body)
