@@ -117,17 +117,20 @@ async def on_granian(app: Any, limits: Limits, listener: socket.socket, **option
     listener.close()  # it makes one of its own
     server = _Granian(app, host, port, **{**granian_settings(limits), "log_enabled": False, **options})
     async with _beside(server.serve, server.stop):
-        await _listens(host, port)
+        await _answers(host, port)
         yield
     gc.collect()  # its threads end with its last object
 
 
-async def _listens(host: str, port: int) -> None:
+async def _answers(host: str, port: int) -> None:
+    """Wait until the server has started: it answers."""
     with anyio.fail_after(PATIENCE):
         while True:
-            with suppress(OSError):
-                await (await anyio.connect_tcp(host, port)).aclose()
-                return
+            with suppress(OSError, anyio.EndOfStream, anyio.BrokenResourceError):
+                async with await anyio.connect_tcp(host, port) as stream:
+                    await stream.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    await stream.receive()
+                    return
             await anyio.sleep(0.005)
 
 
@@ -160,6 +163,7 @@ class AsgiServer(AsyncAdapter):
         with quiet(), self.loop() as portal:
             serving = self.serving(application, csms.limits, listener)
             with portal.wrap_async_context_manager(serving):
+                portal.call(_answers, HOST, port)
                 yield ServerEnd(portal.start_task_soon, application, csms)
                 if self.is_gentle:
                     portal.call(application.close)
