@@ -7,7 +7,9 @@ import gc
 import logging
 import socket
 import time
+import tracemalloc
 import weakref
+import zlib
 from collections.abc import Generator
 from datetime import UTC, datetime
 from functools import partial
@@ -852,6 +854,26 @@ def test_compression_is_served_by_whom_it_is_allowed() -> None:
         SyncAdapter().connect(served.url, compression=True) as peer,
     ):
         assert peer.call(HEARTBEAT) == heartbeat()
+
+
+@pytest.mark.parametrize("ws", ["websockets", "websockets-sansio"])
+def test_where_compression_is_served_what_inflates_beyond_the_limit_costs_no_more_than_that_f_51(ws: str) -> None:
+    deflater = zlib.compressobj(9, wbits=-12)
+    bomb = deflater.compress(bytes(2**26)) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    server = AsgiServer("server", partial(on_uvicorn, ws=ws, ws_per_message_deflate=True))
+    offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    with server.serve(open_system()) as served, raw_client(served.port, fields=offer) as peer:
+        assert "permessage-deflate" in peer.head
+        frame = peer.frame(bomb, bits=0x40)
+        tracemalloc.start()
+        try:
+            peer.stream.sendall(frame)
+            opcode, data = peer.receive()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (opcode, int.from_bytes(data[:2], "big")) == (8, 1009)
+        assert peak < 8 * 2**20
 
 
 # -- settings --
