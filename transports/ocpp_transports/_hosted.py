@@ -53,6 +53,8 @@ class HostedDriver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[Hos
         self._scope = anyio.CancelScope()
         self._alarm = anyio.CancelScope()
         self._rings_at = math.inf
+        self._stuck_at = math.inf
+        """When what is being sent will have taken too long."""
         self._turn = Flag()
         """Set, and made anew, whenever the tasks should look again whether there is something to do."""
         self._steps: deque[Step] = deque()
@@ -75,8 +77,12 @@ class HostedDriver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[Hos
                 self._alarm.cancel()
                 # A server that does not take our last words is not waited for (F-10).
                 self._scope.deadline = _after(self.connection.limits.close_timeout)
-        elif deadline is not None and deadline < self._rings_at:
-            # One that has moved away is left to ring once for nothing: cheaper than a new timer for every message.
+        elif deadline is not None:
+            self._ring_by(deadline)
+
+    def _ring_by(self, deadline: float) -> None:
+        # One that has moved away is left to ring once for nothing: cheaper than a new timer for every message.
+        if deadline < self._rings_at:
             self._alarm.deadline = self._rings_at = deadline
 
     def _wake(self) -> None:
@@ -137,9 +143,10 @@ class HostedDriver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[Hos
         try:
             while True:
                 if self._steps:
-                    # Who does not read, not even what the server keeps for it, counts as lost (F-07).
-                    with anyio.fail_after(self.connection.limits.ping_timeout):
-                        await self._do(self._steps[0])
+                    self._stuck_at = _after(self.connection.limits.ping_timeout)
+                    self._ring_by(self._stuck_at)
+                    await self._do(self._steps[0])
+                    self._stuck_at = math.inf
                     self._unsent -= _size(self._steps.popleft())
                     self._wake()
                 elif self.connection.transport_done:
@@ -168,11 +175,17 @@ class HostedDriver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[Hos
     async def _keep_time(self) -> None:
         while not self.connection.transport_done:
             deadline = self.connection.next_timeout()
-            self._rings_at = math.inf if deadline is None else deadline
+            self._rings_at = self._stuck_at if deadline is None else min(deadline, self._stuck_at)
             with anyio.CancelScope(deadline=self._rings_at) as self._alarm:
                 await anyio.sleep_forever()
-            self.connection.handle_timeout(now=self.now())
-            self.drive()
+            if self._stuck_at <= self.now():
+                # Who does not read, not even what the server keeps for it, counts as lost (F-07).
+                self.log(logging.INFO, "nothing more can be sent: it takes too long")
+                self._hear_end()
+                self._scope.cancel()
+            else:
+                self.connection.handle_timeout(now=self.now())
+                self.drive()
 
     @property
     def is_choked(self) -> bool:
