@@ -21,6 +21,8 @@ import anyio.lowlevel
 import hypercorn.asyncio
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocpp_sansio import (
     CallFailure,
@@ -326,6 +328,31 @@ async def test_no_scope_raises(scope: dict[str, Any]) -> None:
     csms = open_system()
     knocks(csms)
     assert (await served(asgi(csms), **scope)).sent
+
+
+ODD_TEXT = st.text() | st.text(alphabet=st.characters(categories=["Cs", "Ll"]))
+ODD_SCOPES = st.fixed_dictionaries(
+    {
+        "path": ODD_TEXT,
+        "raw_path": st.none() | st.binary(),
+        "query_string": st.binary(),
+        "headers": st.lists(st.tuples(st.binary(), st.binary())),
+        "subprotocols": st.lists(ODD_TEXT | st.just("ocpp1.6")),
+        "client": st.none() | st.tuples(ODD_TEXT, st.none() | st.integers()),
+        "scheme": ODD_TEXT,
+        "extensions": st.none()
+        | st.just(DENIAL)
+        | st.builds(lambda name: {"tls": {"client_cert_name": name}}, ODD_TEXT),
+    }
+)
+
+
+@given(scope=ODD_SCOPES)
+def test_no_scope_that_a_server_can_come_up_with_raises(scope: dict[str, Any]) -> None:
+    csms = open_system()
+    knocks(csms)
+    host = anyio.run(partial(served, asgi(csms), **scope))
+    assert len(host.sent) == (2 if scope["extensions"] == DENIAL else 1)
 
 
 # -- compression --

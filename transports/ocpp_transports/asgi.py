@@ -184,7 +184,7 @@ def _text(value: object) -> str:
 def _target(scope: Scope) -> str:
     """The request target as it came, as far as the server tells: without ``raw_path`` it is known but decoded."""
     raw = scope.get("raw_path")
-    path = _text(raw) if raw else quote(scope.get("path") or "")
+    path = _text(raw) if raw else quote(scope.get("path") or "", errors="surrogatepass")
     query = _text(scope.get("query_string") or b"")
     return f"{path}?{query}" if query else path
 
