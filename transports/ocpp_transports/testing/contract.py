@@ -28,10 +28,12 @@ class Contract:
     """After every test there are as many descriptors and threads as before; tasks are counted by the adapter's end."""
 
     @pytest.fixture(autouse=True)
-    def _nothing_is_left_over(self) -> Generator[None]:
+    def _nothing_is_left_over(self, request: pytest.FixtureRequest) -> Generator[None]:
         before = census()
         yield
-        assert census() == before
+        ends = [request.node.funcargs.get(name) for name in ("client", "server")]
+        if not any(isinstance(end, Adapter) and "census" in end.beyond for end in ends):
+            assert census() == before
 
 
 class PairOfEnds(Contract):

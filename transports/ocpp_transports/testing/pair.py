@@ -69,10 +69,12 @@ class PairContract(PairOfEnds):
             peer.close()
             assert isinstance(peer.peer.closed, ConnectionClosed)
             end = served.do(station.wait_closed)
-            assert (end.code, end.by_peer) == (1000, True)
+            assert end.by_peer
+            assert end.code == 1000 or not server.owns_websocket
             assert not served.csms.stations
 
     def test_messages_may_be_compressed_f_58(self, client: Adapter, server: Adapter) -> None:
+        server.skip_if_beyond("F-58")
         # F-51, F-58: small ones, large ones, and one that is as large as it may be once it is inflated.
         csms = central_system(compression=True)
         with connected(client, server, csms, handlers=charge_point(), compression=True) as (peer, served):
@@ -218,8 +220,9 @@ class PairContract(PairOfEnds):
             closing.result(PATIENCE)
             assert peer.wait_closed().code == 1001
             assert not served.csms.stations
-            with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", served.port)):
-                pass
+            if server.owns_websocket:
+                with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", served.port)):
+                    pass
 
     def test_the_newest_connection_of_an_identity_wins_and_stays_f_33_f_35(
         self, client: Adapter, server: Adapter
@@ -277,6 +280,7 @@ class PairContract(PairOfEnds):
         assert "guess" not in caplog.text
 
     def test_tls_protects_and_a_stranger_is_not_believed_f_17(self, client: Adapter, server: Adapter) -> None:
+        server.skip_if_beyond("F-17")
         for_server, for_client = tls(trustme.CA())
         _, for_another = tls(trustme.CA())
         with server.serve(central_system(), ssl=for_server) as served:

@@ -9,7 +9,7 @@ import ssl
 import struct
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from .samples import PATIENCE
@@ -74,12 +74,14 @@ class RawPeer:
         return data.decode()
 
     def receive_code(self) -> int | None:
-        """The code in the close frame that comes; ``None``: the connection ends without one. Nothing follows it."""
+        """The code in the close frame that comes, which is answered; ``None``: the connection ends without one."""
         try:
             while (received := self.receive())[0] != 8:
                 pass
         except (EOFError, ConnectionError):
             return None
+        with suppress(ConnectionError):
+            self.send(received[1], 8)
         assert self.read_all() == b""
         return int.from_bytes(received[1][:2])
 
@@ -106,6 +108,13 @@ class RawPeer:
         while len(self.buffer) < int(fields["content-length"]):
             self._fill()
         return int(start.split(" ")[1]), fields, self.buffer
+
+    def read_some(self) -> bytes:
+        """What comes next; nothing if the connection ends, one way or the other."""
+        try:
+            return self.stream.recv(2**16)
+        except ConnectionError:
+            return b""
 
     def reset(self) -> None:
         """End the connection the hard way."""
