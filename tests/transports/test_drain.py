@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from ocpp_sansio import ConnectionClosed, ConnectionLost, Limits, v16
-from ocpp_transports._async import Server
+from ocpp_transports._adapter import Server
+from ocpp_transports._endings import Leave, spread
 from ocpp_transports._served import Service
-from ocpp_transports._shared import Leave, spread
 from ocpp_transports.sync import HandshakeFailed
 from ocpp_transports.testing.samples import accepted
 from tests.transports.asgi_servers import ASGI_SERVERS, AsgiServer

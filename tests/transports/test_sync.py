@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ocpp_sansio import CallRefused, CentralSystem, ChargePointHandlers, ErrorCode, Limits, v16
-from ocpp_transports import sync
+from ocpp_transports import _blocking_server, sync
 from ocpp_transports.sync import RemoteCentralSystem, connect, serve
 from tests.transports.contract import (
     BOOT,
@@ -183,7 +183,7 @@ def test_without_threads_the_server_waits_and_accepts_again_f_13(monkeypatch: py
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", fail_once)
-    monkeypatch.setattr(sync, "ACCEPT_PAUSE", 0.001)
+    monkeypatch.setattr(_blocking_server, "ACCEPT_PAUSE", 0.001)
     with serve(central_system(), port=0) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as turned_away:
             assert failed.wait(PATIENCE)
@@ -206,7 +206,7 @@ def test_without_descriptors_the_server_waits_and_accepts_again_f_13(
         welcome(server, stream)
 
     monkeypatch.setattr(sync.Server, "_welcome", fail_once)
-    monkeypatch.setattr(sync, "ACCEPT_PAUSE", 0.001)
+    monkeypatch.setattr(_blocking_server, "ACCEPT_PAUSE", 0.001)
     with serve(central_system(), port=0) as server:
         with socket.create_connection(("127.0.0.1", server.port)):
             assert failed.wait(PATIENCE)

@@ -30,7 +30,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.errors import CallRefused, ErrorCode
 from ocpp_sansio.messages import Integer
-from ocpp_transports._shared import MAX_COMPLAINTS
+from ocpp_transports._dispatcher import MAX_COMPLAINTS
 from tests.transports.contract import BOOT, PATIENCE, Adapter, booted, on_client, on_server, raw_client
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import anyio
 
-from ._async import AsyncFlag, AsyncStationsRunner
+from ._adapter import AsyncStationsRunner
+from ._async import AsyncFlag
 from ._structured import Library, StructuredRunner
 
 __all__ = ["ANYIO", "Flag", "Pace", "StationsRunner"]

@@ -23,6 +23,8 @@ from typing import Any, Final, Generic, TypeVar
 from ocpp_sansio import (
     CentralSystem,
     CentralSystemConnection,
+    ConnectionClosed,
+    ConnectionRefused,
     Limits,
     LocalProtocolError,
     PendingCall,
@@ -31,11 +33,13 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.application import Part
 
+from ._dispatcher import C, Dispatcher, H, Waiter
+from ._endings import Leave
 from ._roles import ChargePointRunner, Runner, StationsRunner
 from ._served import ServerDispatcher, socket_address, transport_facts
-from ._shared import C, Dispatcher, H, Leave, Waiter
+from ._shared import Peer
 
-__all__ = ["ChargePointThread", "Driver", "Selector", "ServerDriver", "StationsThread"]
+__all__ = ["BlockingPeer", "ChargePointThread", "Driver", "Selector", "ServerDriver", "StationsThread"]
 
 R = TypeVar("R", bound=Response)
 T = TypeVar("T")
@@ -406,3 +410,23 @@ def complete(work: Coroutine[Any, Any, None]) -> None:
     with suppress(StopIteration):
         work.send(None)
         work.throw(TypeError("there is no event loop here: what is given to ocpp_transports.sync is plain functions"))
+
+
+D = TypeVar("D", bound=Driver[Any, Any])
+
+
+class BlockingPeer(Peer[D]):
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, and wait until it is gone: a few times ``Limits.close_timeout`` at most."""
+        self.close_soon(code, reason)
+        self.wait_closed()
+
+    def wait_closed(self) -> ConnectionClosed | ConnectionRefused:
+        """Answer what the peer asks until the connection is gone, and tell how it ended."""
+        self._driver.run(self._driver.lost.is_set)
+        assert self.closed is not None
+        return self.closed
+
+    def run_for(self, seconds: float) -> None:
+        """Answer what the peer asks, for so long or until the connection is gone."""
+        self._driver.run(self._driver.lost.is_set, self._driver.now() + seconds)

@@ -27,7 +27,8 @@ from ocpp_sansio import (
 from ocpp_sansio.dialer import Cause
 from ocpp_sansio.handlers import Handlers
 
-from ._shared import NORMAL, Attendant
+from ._dispatcher import Attendant
+from ._endings import NORMAL
 from ._uplink import Keeper, UplinkState
 
 __all__ = ["LinkThread", "Uplink"]

@@ -20,8 +20,8 @@ from ocpp_sansio.hosted import Accept, Close, Refuse, Step
 
 from ._anyio import Flag
 from ._async import AsyncDispatcher
+from ._endings import GOING_AWAY
 from ._served import ServerDispatcher
-from ._shared import GOING_AWAY
 
 __all__ = ["DENIAL", "HostedDriver", "Message", "Receive", "Send", "respond"]
 

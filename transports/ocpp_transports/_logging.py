@@ -30,7 +30,7 @@ from ocpp_sansio import Direction, Version
 from ocpp_sansio.frames import Call, CallError, CallResult, CallResultError, Send, decode
 
 if TYPE_CHECKING:
-    from ._shared import Dispatcher
+    from ._dispatcher import Dispatcher
 
 __all__ = ["fields", "log_messages", "logger", "plain"]
 

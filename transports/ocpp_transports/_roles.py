@@ -40,7 +40,8 @@ from ocpp_sansio.machine import Link
 from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.store import Persist, Store
 
-from ._shared import Dispatcher, F, Waiter, logger
+from ._dispatcher import Dispatcher, F, Waiter
+from ._logging import logger
 
 __all__ = [
     "Act",

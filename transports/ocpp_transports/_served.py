@@ -34,8 +34,9 @@ from ocpp_sansio import (
 from ocpp_sansio.channel import CentralSystemChannel
 from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
 
+from ._dispatcher import Dispatcher, F
 from ._logging import logger
-from ._shared import Dispatcher, F, Socket, fresh_ids
+from ._shared import Socket, fresh_ids
 from .observing import Observer
 
 if TYPE_CHECKING:

@@ -27,9 +27,12 @@ from ocpp_sansio import (
 from ocpp_sansio.application import Part
 from ocpp_sansio.handlers import Handlers
 
-from ._async import AsyncAdapter, AsyncDispatcher, AsyncFlag, AsyncRunner, Event, RemoteCentralSystem, Server, Station
+from ._adapter import AsyncAdapter, AsyncRunner, Server
+from ._async import AsyncDispatcher, AsyncFlag, Event, RemoteCentralSystem, Station
+from ._dispatcher import Attendant, C, H
+from ._endings import GOING_AWAY, NORMAL
 from ._served import ServerDispatcher, Service, served
-from ._shared import GOING_AWAY, NORMAL, Attendant, C, H, HandshakeFailed, Socket
+from ._shared import HandshakeFailed, Socket
 from .observing import Observer
 
 __all__ = [

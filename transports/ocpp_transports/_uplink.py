@@ -38,8 +38,9 @@ from ocpp_sansio.dialer import Cause
 from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.security_reports import SecurityReports
 
-from ._logging import fields
-from ._shared import Dispatcher, F, HandshakeFailed, Waiter, fresh_ids, logger, tls_for
+from ._dispatcher import Dispatcher, F, Waiter
+from ._logging import fields, logger
+from ._shared import HandshakeFailed, fresh_ids, tls_for
 from .observing import Observer
 from .tls import security_event
 

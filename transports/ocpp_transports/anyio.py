@@ -27,11 +27,16 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions, TransportFacts
 
+from ._adapter import AsyncChargePointRunner, Server
 from ._anyio import ANYIO, Flag, StationsRunner
-from ._async import AsyncChargePointRunner, RemoteCentralSystem, Server, Station, Target, Uplink
+from ._async import RemoteCentralSystem, Station
+from ._async_uplink import Uplink
+from ._dispatcher import C, H
+from ._endings import GOING_AWAY
+from ._logging import logger
 from ._roles import CallExpired, Running
 from ._served import Service, StationTap, transport_facts, warn_if_open
-from ._shared import ACCEPT_PAUSE, EXHAUSTED, GOING_AWAY, C, H, HandshakeFailed, Socket, fresh_ids, logger
+from ._shared import ACCEPT_PAUSE, EXHAUSTED, HandshakeFailed, Socket, fresh_ids
 from ._structured import (
     ByteStream,
     Group,
@@ -40,6 +45,7 @@ from ._structured import (
     StructuredAdapter,
     StructuredRunner,
 )
+from ._uplink import Target
 from .observing import Observer
 
 __all__ = [

@@ -20,11 +20,13 @@ import anyio
 
 from ocpp_sansio import CentralSystem, CertificateFacts, HostedConnection, LocalProtocolError, TransportFacts
 
+from ._adapter import leave_over_time
 from ._anyio import Pace, StationsRunner
-from ._async import AsyncPlaying, Station, leave_over_time
+from ._async import AsyncPlaying, Station
+from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
 from ._hosted import DENIAL, HostedDriver, Receive, Send, respond
+from ._logging import logger
 from ._served import Service, StationTap, connection_options, warn_if_open
-from ._shared import GOING_AWAY, SERVICE_RESTART, Leave, logger
 from .asgi_servers import inflates_within_bounds
 from .observing import Observer
 

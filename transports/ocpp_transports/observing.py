@@ -26,7 +26,7 @@ from ocpp_sansio import (
 from ocpp_sansio.messages import Role
 
 if TYPE_CHECKING:
-    from ._shared import Dispatcher
+    from ._dispatcher import Dispatcher
 
 __all__ = ["ConnectionObserver", "Observer", "Watch"]
 

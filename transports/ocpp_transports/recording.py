@@ -42,7 +42,7 @@ import msgspec
 from ocpp_sansio import Direction, Version
 from ocpp_sansio.session import Tap
 
-from ._shared import logger
+from ._logging import logger
 
 __all__ = ["Flush", "Recorded", "Recorder", "read"]
 

@@ -21,20 +21,15 @@ import trio
 
 from ocpp_sansio import TransportFacts
 
-from ._async import (
-    AsyncChargePointRunner,
-    AsyncFlag,
-    AsyncStationsRunner,
-    RemoteCentralSystem,
-    Server,
-    Station,
-    Target,
-    Uplink,
-)
+from ._adapter import AsyncChargePointRunner, AsyncStationsRunner, Server
+from ._async import AsyncFlag, RemoteCentralSystem, Station
+from ._async_uplink import Uplink
+from ._dispatcher import C, H
 from ._roles import CallExpired, Running
 from ._served import socket_address, transport_facts
-from ._shared import C, H, HandshakeFailed
+from ._shared import HandshakeFailed
 from ._structured import ByteStream, Library, StreamDriver, StreamServerDriver, StructuredAdapter, StructuredRunner
+from ._uplink import Target
 
 __all__ = [
     "CallExpired",
