@@ -155,6 +155,7 @@ class CentralSystem(CentralSystemHandlers):
         self.incident_hooks: list[OnIncident] = []
         """Those of :meth:`on_incident`."""
         self._authenticate: Authenticate | None = None
+        self.takeover = takeover
         self._entrance = Entrance(self.limits, takeover)
         self._registry = self._entrance.registry
         self._accepted: dict[str, None] = {}

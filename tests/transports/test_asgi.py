@@ -35,6 +35,7 @@ from ocpp_sansio import (
     Limits,
     LocalProtocolError,
     NoMatch,
+    Takeover,
     Version,
     v16,
 )
@@ -366,6 +367,12 @@ async def test_compression_is_refused_where_it_is_not_known_to_be_bounded_unless
         assert host.sent[0]["status"] == 400
         async with hosting(asgi(open_system(), allow_compression=True), headers=headers) as host:
             assert (await host.heard(1))["type"] == "websocket.accept"
+
+
+@pytest.mark.parametrize("takeover", [Takeover.PROBE, Takeover.PROBE_UNPROVEN])
+def test_a_central_system_that_probes_is_not_served_where_nothing_can_be_probed_f_33(takeover: Takeover) -> None:
+    with pytest.raises(ValueError, match=f"no ping can be sent through ASGI, so there is no {takeover}"):
+        asgi(CentralSystem(takeover=takeover))
 
 
 # -- the other ends --

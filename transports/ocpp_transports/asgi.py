@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import anyio
 
-from ocpp_sansio import CentralSystem, CertificateFacts, HostedConnection, LocalProtocolError, TransportFacts
+from ocpp_sansio import CentralSystem, CertificateFacts, HostedConnection, LocalProtocolError, Takeover, TransportFacts
 
 from ._adapter import leave_over_time
 from ._anyio import Pace, StationsRunner
@@ -50,7 +50,13 @@ def asgi(
         observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
         allow_compression: Whether to serve stations that offer permessage-deflate where it is not known that the
             server bounds what it inflates. Otherwise they are refused there.
+
+    Raises:
+        ValueError: a station is to be probed when it asks for a second connection (``takeover``). No ping can be sent
+            through ASGI, and one that has nothing to say would be taken for dead.
     """
+    if csms.takeover in {Takeover.PROBE, Takeover.PROBE_UNPROVEN}:
+        raise ValueError(f"no ping can be sent through ASGI, so there is no {csms.takeover}")
     return Application(Service(csms, tap, observer), allow_compression=allow_compression)
 
 
