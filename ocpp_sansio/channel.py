@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from .closing import DISPLACED
 from .errors import ConnectionLost, ConnectionReplaced, ErrorCode, LocalProtocolError
 from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
-from .handshake import HeaderFields
+from .header_fields import HeaderFields
 from .limits import Limits
 from .messages import Actions, FromCentralSystem, Response
 from .session import CentralSystemSession, Session, Tap, VersionedActions, actions_by_version

@@ -21,7 +21,8 @@ from typing import TypedDict, TypeVar
 from .channel import CentralSystemChannel, Channel, opener, spoken
 from .events import PendingCall, Repair
 from .facts import TransportFacts
-from .handshake import Endpoint, HeaderFields, basic_authorization
+from .handshake import Endpoint, basic_authorization
+from .header_fields import HeaderFields
 from .limits import Limits
 from .messages import FromChargePoint, Response, SendFromChargePoint
 from .session import CentralSystemSession, ChargePointSession, Session, Tap, VersionedActions

@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from .events import ConnectionRequested
-from .handshake import HeaderFields, checked_fields
+from .header_fields import HeaderFields, checked_fields
 from .limits import Limits
 from .registry import Registry, Takeover
 from .throttle import Throttle

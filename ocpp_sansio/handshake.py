@@ -19,6 +19,7 @@ import attrs
 
 from .events import ConnectionRequested, Credentials
 from .facts import TransportFacts
+from .header_fields import HeaderFields, checked_fields, is_field
 from .limits import Limits
 from .version import NoMatch, Version
 
@@ -28,10 +29,8 @@ __all__ = [
     "Endpoint",
     "Head",
     "HeadReader",
-    "HeaderFields",
     "basic_authorization",
     "body_size",
-    "checked_fields",
     "identity_in",
     "read_credentials",
     "read_request_line",
@@ -52,14 +51,10 @@ _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE: Final = re.compile(r"([!-~]+) ([!-~]+) HTTP/([0-9]\.[0-9])")
 _TARGET: Final = re.compile(r"[!-~]+")
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
-_TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _BASIC: Final = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 
 Fields = Sequence[tuple[str, str]]
 """Header fields, in order."""
-HeaderFields = Iterable[tuple[str, str]]
-"""The same, as a caller may give them."""
 
 
 class BadHandshake(Exception):
@@ -132,7 +127,7 @@ class HeadReader:
         for line in lines:
             name, colon, value = line.partition(":")
             # Folded lines and blanks before the colon are not tokens: both are ways to smuggle a request (F-57).
-            if not (colon and _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+            if not (colon and is_field(name, value)):
                 raise BadHandshake(HTTPStatus.BAD_REQUEST, "malformed header field")
             fields.append((name, value.strip(" \t")))
         return Head(start_line, tuple(fields))
@@ -229,19 +224,6 @@ def refusal_fields(status: int, fields: HeaderFields) -> list[tuple[str, str]]:
     if status == HTTPStatus.UNAUTHORIZED and not any(name.lower() == "www-authenticate" for name, _ in checked):
         checked.append(("WWW-Authenticate", 'Basic realm="OCPP", charset="UTF-8"'))
     return checked
-
-
-def checked_fields(fields: HeaderFields) -> list[tuple[str, str]]:
-    """Header fields of the caller, fit to be written.
-
-    Raises:
-        ValueError: a name or a value has characters that would make another head of it.
-    """
-    items = list(fields)
-    for name, value in items:
-        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
-            raise ValueError(f"not fit for a header field: {name!r}")
-    return items
 
 
 # -- identities --

@@ -40,7 +40,8 @@ from .events import (
     Repair,
 )
 from .facts import TransportFacts
-from .handshake import NO_MATCH, Admission, BadHandshake, Head, HeaderFields, read_target, refusal_body, refusal_fields
+from .handshake import NO_MATCH, Admission, BadHandshake, Head, read_target, refusal_body, refusal_fields
+from .header_fields import HeaderFields
 from .limits import Limits
 from .session import CentralSystemSession, Tap, VersionedActions
 from .version import NoMatch, Version

@@ -53,15 +53,14 @@ from .handshake import (
     BadHandshake,
     Endpoint,
     Head,
-    HeaderFields,
     HeadReader,
     body_size,
-    checked_fields,
     read_request_line,
     read_status_line,
     refusal_fields,
     response,
 )
+from .header_fields import HeaderFields, checked_fields
 from .limits import Limits
 from .version import NoMatch, Version
 

@@ -20,13 +20,13 @@ from ocpp_sansio.handshake import (
     HeadReader,
     basic_authorization,
     body_size,
-    checked_fields,
     identity_in,
     read_credentials,
     read_request_line,
     read_status_line,
     response,
 )
+from ocpp_sansio.header_fields import checked_fields
 from ocpp_sansio.limits import Limits
 
 
