@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from .application import CentralSystem
 from .diagnosis import validate
-from .entrance import Authenticate, Decision, Incident, Refusal, SecurityIncident
 from .errors import (
     CallCancelled,
     CallExpired,
@@ -82,6 +81,7 @@ if TYPE_CHECKING:
     from .connection import CentralSystemConnection, ChargePointConnection, ConnectionOptions, LinkOptions
     from .data_transfer import DataTransfer, DataTransfers, TransferRefused, TransferStatus
     from .dialer import Dialer, DialFailure
+    from .entrance import Authenticate, Decision, Incident, Refusal, SecurityIncident
     from .hosted import HostedConnection
     from .security import Account, Authentication, PasswordHash, SecurityProfile
 else:
@@ -93,6 +93,7 @@ else:
         ),
         **dict.fromkeys(("DataTransfer", "DataTransfers", "TransferRefused", "TransferStatus"), ".data_transfer"),
         **dict.fromkeys(("DialFailure", "Dialer"), ".dialer"),
+        **dict.fromkeys(("Authenticate", "Decision", "Incident", "Refusal", "SecurityIncident"), ".entrance"),
         "HostedConnection": ".hosted",
         **dict.fromkeys(("Account", "Authentication", "PasswordHash", "SecurityProfile"), ".security"),
     }

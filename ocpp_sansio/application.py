@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from .entrance import Authenticate, Decision, Entrance, Entry, SecurityIncident
 from .errors import ErrorCode, Rejection
 from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, Repair, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
@@ -21,14 +20,14 @@ from .registry import Station, Takeover
 from .session import VersionedActions, actions_by_version
 from .version import NoMatch, Version
 
-if TYPE_CHECKING:  # who plays no role has no use for them
+if TYPE_CHECKING:  # who plays no role, or serves nobody, has no use for them
+    from .entrance import Authenticate, Decision, Entry, OnIncident
     from .machine import Link
     from .store import Store
 
 __all__ = [
     "CentralSystem",
     "CentralSystemRole",
-    "OnIncident",
     "Part",
     "RoleVerbs",
 ]
@@ -36,11 +35,8 @@ __all__ = [
 MAX_ACCEPTED: Final = 100_000
 """Accepted charge points that a central system remembers: those that booted last (F-129)."""
 
-OnIncident = Callable[[SecurityIncident], object]
-"""What is told of incidents."""
-
-A = TypeVar("A", bound=Authenticate)
-N = TypeVar("N", bound=OnIncident)
+A = TypeVar("A", bound="Authenticate")
+N = TypeVar("N", bound="OnIncident")
 
 
 class RoleVerbs(Protocol):
@@ -156,6 +152,8 @@ class CentralSystem(CentralSystemHandlers):
         """Those of :meth:`on_incident`."""
         self._authenticate: Authenticate | None = None
         self.takeover = takeover
+        from .entrance import Entrance  # noqa: PLC0415 - as above
+
         self._entrance = Entrance(self.limits, takeover)
         self._registry = self._entrance.registry
         self._accepted: dict[str, None] = {}
@@ -224,7 +222,7 @@ class CentralSystem(CentralSystemHandlers):
 
     def entry(self, request: ConnectionRequested) -> Entry:
         """The way in of a charge point that asks to connect."""
-        return Entry(self._entrance, request, is_authenticating=self.is_authenticating)
+        return self._entrance.entry(request, is_authenticating=self.is_authenticating)
 
     def admit(self, request: ConnectionRequested) -> Decision | Awaitable[Decision]:
         """Have the hook decide whether a charge point may connect."""

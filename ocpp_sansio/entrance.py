@@ -29,6 +29,7 @@ __all__ = [
     "Entrance",
     "Entry",
     "Incident",
+    "OnIncident",
     "Refusal",
     "SecurityIncident",
     "Verdict",
@@ -90,6 +91,10 @@ class SecurityIncident:
     """The address it has come from; empty: nobody knows."""
 
 
+OnIncident = Callable[[SecurityIncident], object]
+"""What is told of incidents."""
+
+
 @attrs.frozen
 class Admitted:
     """Let it in."""
@@ -123,6 +128,10 @@ class Entrance:
             max_keys=limits.max_throttled,
         )
         self._known: dict[str, str] = {}
+
+    def entry(self, request: ConnectionRequested, *, is_authenticating: bool) -> Entry:
+        """The way in of a request."""
+        return Entry(self, request, is_authenticating=is_authenticating)
 
     def is_known(self, identity: str, source: str) -> bool:
         """Whether this is where the station was authenticated the last time."""
