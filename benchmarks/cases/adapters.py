@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..arena import contest
 from ..clock import part
 from ..results import Series
-from ..servers import CONSTANT, OURS, OURS_SYNC, OURS_TRIO, WEBSOCKETS
+from ..servers import CONSTANT, OURS, OURS_ANYIO, OURS_SYNC, OURS_TRIO, WEBSOCKETS
 from ..workload import frames
 from . import Setup
 from .server import contenders
@@ -21,7 +21,7 @@ def measure(setup: Setup) -> Iterable[Series]:
         yield from contest(
             "adapters",
             f"{stations} station{'s' * (stations > 1)}",
-            contenders((CONSTANT, WEBSOCKETS, OURS, OURS_TRIO, OURS_SYNC), setup),
+            contenders((CONSTANT, WEBSOCKETS, OURS, OURS_TRIO, OURS_ANYIO, OURS_SYNC), setup),
             frames()["heartbeat_request"],
             stations=stations,
             rounds=rounds,

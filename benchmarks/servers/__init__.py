@@ -21,6 +21,7 @@ from .. import host, peers
 
 CONSTANT, WEBSOCKETS = "asyncio, constant answer", "websockets"
 OURS, OURS_TRIO, OURS_SYNC = peers.OURS, f"{peers.OURS}, trio", f"{peers.OURS}, sync"
+OURS_ANYIO = f"{peers.OURS}, anyio"
 OCPP, OCPP_IN_LINE = peers.OCPP, f"{peers.OCPP}, validating in line"
 
 SERVERS: Final[Mapping[str, str]] = {
@@ -28,11 +29,12 @@ SERVERS: Final[Mapping[str, str]] = {
     WEBSOCKETS: "floors:serve_websockets",
     OURS: "ours_asyncio:serve",
     OURS_TRIO: "ours_trio:serve",
+    OURS_ANYIO: "ours_anyio:serve",
     OURS_SYNC: "ours_sync:serve",
     OCPP: "ocpp_package:serve",
     OCPP_IN_LINE: "ocpp_package:serve_in_line",
 }
-NEEDS: Final = {OURS_TRIO: "trio", OCPP: "ocpp", OCPP_IN_LINE: "ocpp"}
+NEEDS: Final = {OURS_TRIO: "trio", OURS_ANYIO: "anyio", OCPP: "ocpp", OCPP_IN_LINE: "ocpp"}
 
 
 def is_available(name: str) -> bool:
