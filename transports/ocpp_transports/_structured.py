@@ -187,7 +187,8 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
         self._library = group.library
         self._scope: Scope = group.library.new_scope()
         self._alarm: Scope = group.library.new_scope()
-        self._turn = group.library.new_event()
+        self._rings_at = math.inf
+        self._turn = self.new_flag()
         """Set, and made anew, whenever the tasks should look again whether there is something to do."""
         self._unsent = bytearray()
         self._done = False
@@ -197,8 +198,7 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
         """After every mutation: act on all events, hand over what to send, wake the tasks, set the alarm."""
         self.react()
         self._unsent += self.connection.data_to_send()
-        self._turn.set()
-        self._turn = self._library.new_event()
+        self._wake()
         if self.connection.transport_done and not self._done:
             self._done = True
             self._alarm.cancel()
@@ -208,7 +208,13 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
                 self._scope.cancel()
         elif not self._done:
             deadline = self.connection.next_timeout()
-            self._alarm.deadline = math.inf if deadline is None else deadline
+            # One that has moved away is left to ring once for nothing: cheaper than a new timer for every message.
+            if deadline is not None and deadline < self._rings_at:
+                self._alarm.deadline = self._rings_at = deadline
+
+    def _wake(self) -> None:
+        turn, self._turn = self._turn, self.new_flag()
+        turn.set()
 
     async def run(self, stream: ByteStream) -> None:
         """Drive the connection over the stream until it is over."""
@@ -245,7 +251,7 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
                 if data := bytes(self._unsent):
                     await stream.send(data)
                     del self._unsent[: len(data)]
-                    self.drive()
+                    self._wake()
                 else:
                     await self._turn.wait()
             # Only our half: to close on what has not been read yet would take our last words back from the peer.
@@ -256,7 +262,8 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
     async def _keep_time(self) -> None:
         while not self.connection.transport_done:
             deadline = self.connection.next_timeout()
-            with self._library.new_scope(deadline=math.inf if deadline is None else deadline) as self._alarm:
+            self._rings_at = math.inf if deadline is None else deadline
+            with self._library.new_scope(deadline=self._rings_at) as self._alarm:
                 await self._library.sleep_forever()
             self.connection.handle_timeout(now=self.now())
             self.drive()
