@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
+import queue
 import signal
 import socket
 import threading
@@ -14,9 +16,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import trustme
 
-from ocpp_sansio import CallRefused, CentralSystem, ChargePointHandlers, ErrorCode, Limits, v16
+from ocpp_sansio import (
+    CallRefused,
+    CentralSystem,
+    ChargePointHandlers,
+    ErrorCode,
+    Limits,
+    LocalProtocolError,
+    v16,
+)
 from ocpp_transports import _blocking_server, sync
+from ocpp_transports._blocking import Driver
 from ocpp_transports.sync import RemoteCentralSystem, connect, serve
 from tests.transports.contract import (
     BOOT,
@@ -31,6 +43,7 @@ from tests.transports.contract import (
     heartbeat,
     raw_client,
     raw_server,
+    tls,
 )
 
 AUTHORIZE = v16.AuthorizeRequest(id_tag="TAG")
@@ -170,6 +183,74 @@ def test_a_handler_that_exits_does_not_take_its_thread_along_f_12() -> None:
             peer.call(AUTHORIZE)
         assert refused.value.code is ErrorCode.INTERNAL_ERROR
         assert peer.call(HEARTBEAT) == heartbeat()
+
+
+def test_a_thread_that_asks_for_what_cannot_be_sent_is_told_at_once_f_133(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected() as (peer, csms), ThreadPoolExecutor(1) as thread:
+        peer.call(HEARTBEAT)
+        driver = csms.stations["CP_1"]._driver
+        turn, waits = driver._turn, threading.Event()
+        wait = turn.wait
+
+        def wait_visibly(timeout: float) -> None:
+            waits.set()
+            wait(timeout)
+
+        def begin() -> Any:
+            assert waits.wait(PATIENCE)
+            with turn:  # by now it does wait
+                raise LocalProtocolError("not this")
+
+        monkeypatch.setattr(turn, "wait", wait_visibly)
+        with pytest.raises(LocalProtocolError, match="not this"):
+            thread.submit(driver.outcome, begin).result(PATIENCE)
+
+
+def test_what_a_client_has_to_answer_is_on_its_way_when_its_call_returns() -> None:
+    answers: queue.Queue[str] = queue.Queue()
+
+    def answer_and_ask(peer: RawPeer) -> None:
+        _, message_id, *_ = json.loads(peer.receive_text())
+        result = json.dumps([3, message_id, {"currentTime": "2026-01-01T12:00:00Z"}])
+        peer.stream.sendall(peer.frame(result) + peer.frame('[2,"1","Reset",{"type":"Soft"}]'))
+        answers.put(peer.receive_text())
+        peer.receive_code()
+
+    with raw_server(answer_and_ask) as url, connect(url, "CP_1", handlers=charge_point()) as peer:
+        peer.call(HEARTBEAT)
+        assert answers.get(timeout=PATIENCE) == '[3,"1",{"status":"Accepted"}]'
+
+
+def test_an_end_that_has_been_heard_is_not_heard_again_and_again_f_09(monkeypatch: pytest.MonkeyPatch) -> None:
+    csms = CentralSystem(accept_before_boot=True, limits=Limits(close_timeout=0.2, max_unsent=10**8))
+    ends: list[object] = []
+    hear_end = Driver._hear_end
+
+    def count(driver: Any) -> None:
+        ends.append(driver)
+        hear_end(driver)
+
+    @csms.on(v16.DataTransferRequest)
+    def transfer(*_: object) -> v16.DataTransferResponse:
+        return v16.DataTransferResponse(status=v16.DataTransferStatus.ACCEPTED, data="x" * 10**7)
+
+    monkeypatch.setattr(Driver, "_hear_end", count)
+    with serve(csms, port=0) as server, raw_client(server.port, receive_buffer=4096) as peer:
+        (thread,) = (each for each in threading.enumerate() if each.name == "ocpp-station")
+        peer.send('[2,"1","DataTransfer",{"vendorId":"V"}]')
+        peer.stream.shutdown(socket.SHUT_WR)  # and what it has asked for it does not read
+        thread.join(PATIENCE)
+        assert len(ends) == 2  # and the last one is our own
+
+
+def test_who_never_shakes_hands_for_tls_is_not_waited_for_once_it_is_given_up_f_01_f_19() -> None:
+    server_tls, _ = tls(trustme.CA())
+    limits = Limits(handshake_timeout=0.05, close_timeout=2 * PATIENCE)
+    with (
+        serve(central_system(limits=limits), port=0, ssl=server_tls) as server,
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as silent,
+    ):
+        assert silent.recv(1) == b""
 
 
 def test_without_threads_the_server_waits_and_accepts_again_f_13(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,7 @@ class Driver(Dispatcher[C, H, _Flag]):
             while not is_done() and not self.lost.is_set() and self.now() < until:
                 self._step(until)
                 self._obey()
+            self._send()  # nobody may run it for long, and the peer waits for its answers
         except Exception:
             # It is the end of this connection (F-14), and nobody else takes it over before that.
             self.abort()
@@ -162,6 +163,7 @@ class Driver(Dispatcher[C, H, _Flag]):
         """Wait until then or until something happens; whether that is something to read."""
         # Who does not read our answers asks no more (F-06), nor does who has asked too much already (F-98).
         listen = self.connection.transport_done or not (self.is_choked or self.connection.reading_paused)
+        listen &= not self._heard_all  # there the end would be, again and again
         if listen and isinstance(self._socket, SSLSocket) and self._socket.pending():
             return True
         interest = selectors.EVENT_READ * listen | selectors.EVENT_WRITE * bool(self._unsent)
@@ -195,11 +197,15 @@ class Driver(Dispatcher[C, H, _Flag]):
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]
-        except _WOULD_BLOCK:
-            pass
+        except _WOULD_BLOCK as error:
+            if isinstance(error, SSLWantReadError) and self.connection.transport_done:
+                self._fall_silent()  # the client has never shaken hands: there is no TLS to say last words in
         except OSError:
-            self._unsent.clear()
-            self._hear_end()
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self._unsent.clear()
+        self._hear_end()
 
     def _receive(self) -> None:
         try:
@@ -283,6 +289,7 @@ class Driver(Dispatcher[C, H, _Flag]):
                 errand.waiter = self.wait_for(begin(), context)
             except Exception as error:  # noqa: BLE001 - for the thread that asked
                 errand.error = error
+                self.drive()  # which wakes it
 
         def drop() -> None:
             if errand.waiter is not None:
@@ -310,7 +317,6 @@ class Driver(Dispatcher[C, H, _Flag]):
                 failures.append(error)
             done.set()
             self.drive()
-            self._send()
 
         self.post(start)
         self.run(done.is_set)
