@@ -82,7 +82,7 @@ class Limits:
     max_failures_per_identity: int | None = _count(10)
     """Attempts to connect as one station that may fail in a row, from where it is not known to be, before the next
     ones are refused with 429; and as many from where it was authenticated the last time, counted apart, so that
-    nobody's attempts can keep it out (F-29). ``None``: any number."""
+    nobody's attempts can keep it out (F-29). One that is not decided yet counts as failed. ``None``: any number."""
     max_failures_per_source: int | None = _count(100)
     """The same for the attempts from one address, whatever the station, stations known to be there left out. Behind a
     proxy, all have its address."""

@@ -19,6 +19,8 @@ class _Bucket:
     """When there were so many."""
     interval: float
     """Seconds until there is one more."""
+    interval_before: float
+    """The same, before it was emptied the last time."""
 
 
 @attrs.define(kw_only=True)
@@ -45,7 +47,7 @@ class Throttle(Generic[K]):
             return 0.0
         bucket = self._buckets.pop(key, None)
         if bucket is None or self._refill(bucket, self.burst, now):
-            bucket = _Bucket(self.burst, now, self.interval)
+            bucket = _Bucket(self.burst, now, self.interval, self.interval)
             if len(self._buckets) >= self.max_keys:
                 del self._buckets[next(iter(self._buckets))]
         self._buckets[key] = bucket
@@ -53,6 +55,7 @@ class Throttle(Generic[K]):
             return (1 - bucket.tokens) * bucket.interval
         bucket.tokens -= 1
         if bucket.tokens < 1:
+            bucket.interval_before = bucket.interval
             bucket.interval = min(2 * bucket.interval, self.max_interval)
         return 0.0
 
@@ -60,6 +63,8 @@ class Throttle(Generic[K]):
         """Put a token back that was taken for nothing."""
         bucket = self._buckets.get(key)
         if bucket is not None and self.burst is not None:
+            if bucket.tokens < 1:  # it has not been emptied after all
+                bucket.interval = bucket.interval_before
             bucket.tokens += 1
             if bucket.tokens >= self.burst:
                 del self._buckets[key]

@@ -169,6 +169,18 @@ def test_attempts_at_the_same_time_are_all_counted_f_29():
     assert [each.kind for entry in entries for each in entry.incidents] == [FAILED, FAILED, FAILED, LIMITED]
 
 
+def test_many_that_are_let_in_at_the_same_time_make_nobody_wait_longer_f_29():
+    """All stations behind one proxy come back at once, and one of them has the wrong password."""
+    door = Door(max_failures_per_source=3, failure_interval=5)
+    assert door.status("CP0", decision=False) == 401
+    for wave in range(10):
+        entries = [door.entry(f"CP{wave}-{number}") for number in range(4)]
+        screened = [entry.screen(now=0) for entry in entries]
+        assert screened[:2] == [None, None]
+        assert [retry_after(verdict) for verdict in screened if verdict] == [10, 10]
+        assert [entry.judge(True, now=0) for entry in entries[:2]] == [Admitted(), Admitted()]
+
+
 def test_a_station_is_not_locked_out_by_what_others_try_in_its_name_f_29():
     door = Door(max_failures_per_identity=3, max_failures_per_source=3)
     assert door.status("CP1", "192.0.2.1") == 101

@@ -57,6 +57,18 @@ def test_what_is_given_back_can_be_taken_and_a_full_bucket_is_not_kept():
     assert not bucket.is_empty("A")
 
 
+def test_a_bucket_whose_last_token_is_given_back_has_not_been_emptied_f_29():
+    bucket = throttle(burst=2, max_interval=1000.0)
+    assert bucket.take("A", now=0) == 0
+    for _ in range(10):
+        assert bucket.take("A", now=0) == 0
+        bucket.give_back("A")
+    assert [bucket.take("A", now=0) for _ in range(2)] == [0, 20]
+    bucket.give_back("A")
+    bucket.give_back("A")
+    assert len(bucket) == 0
+
+
 def test_without_a_bound_nobody_waits():
     bucket = throttle(burst=None)
     assert {bucket.take("A", now=0) for _ in range(1000)} == {0}
