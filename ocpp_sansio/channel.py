@@ -132,8 +132,8 @@ class Channel(Generic[S, W]):
     def reading_paused(self) -> bool:
         """Whether the peer sends more than is being dealt with: stop reading until this is false again (F-98)."""
         paused = self.busy or (self._session or self._websocket).reading_paused
-        # The sign of life that a probe waits for may be behind what is not being read.
-        return paused and not self._websocket.probing
+        # The sign of life that a probe waits for, or the answer to our close frame, may be behind what is not read.
+        return paused and not self._websocket.probing and (self._session is None or self.is_open)
 
     @property
     def transport_done(self) -> bool:

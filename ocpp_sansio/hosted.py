@@ -133,7 +133,7 @@ class _WebSocket:
         self.transport_done = False
         self._await(limits.handshake_timeout)
         try:
-            head = _head(headers, limits, compression=compression)
+            head = _head(target, headers, limits, compression=compression)
             requested = admission.examine(read_target(target), head, subprotocols, facts)
         except BadHandshake as bad:
             self._refuse(bad.status, bad.reason, bad.fields)
@@ -312,10 +312,12 @@ def _ignore(_: str) -> None:
     """What comes after the end is not looked at (F-55)."""
 
 
-def _head(headers: HeaderFields, limits: Limits, *, compression: bool) -> Head:
+def _head(target: str, headers: HeaderFields, limits: Limits, *, compression: bool) -> Head:
     """The header fields, within our limits as well as those of whoever has read them (F-03)."""
+    if len(target) > limits.max_handshake_size:
+        raise BadHandshake(HTTPStatus.REQUEST_URI_TOO_LONG, "the first line is too long")
     head = Head("", tuple(headers))
-    size = sum(len(name) + len(value) for name, value in head.fields)
+    size = len(target) + sum(len(name) + len(value) for name, value in head.fields)
     if len(head.fields) > limits.max_headers or size > limits.max_handshake_size:
         raise BadHandshake(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long")
     if not compression:

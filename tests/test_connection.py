@@ -372,7 +372,16 @@ def test_a_probe_listens_even_where_reading_is_paused_f_33_f_34(alive: bool):
     _, events = pair.wait(5.0)
     assert pair.server.is_open is alive
     assert [type(event) for event in events] == [ProbeAnswered if alive else ConnectionClosed]
-    assert pair.server.reading_paused
+    assert pair.server.reading_paused is alive
+
+
+def test_who_is_too_busy_to_read_hears_his_close_frame_answered_all_the_same_f_10_f_98():
+    pair = connect()
+    pair.server.busy = True
+    pair.server.close(1001, now=0.0)
+    assert not pair.server.reading_paused
+    _, events = pair.run()
+    assert events == [ConnectionClosed(1001, "", by_peer=False)]
 
 
 def test_a_call_may_be_left_unanswered():

@@ -183,6 +183,8 @@ def test_a_401_says_what_is_asked_for():
         ({"target": "/ocpp/CPä"}, 400),
         ({"target": "/ocpp/%2e%2e"}, 400),
         ({"target": "/ocpp/a%2Fb"}, 400),
+        ({"target": f"/{'x' * 8192}/CP1"}, 414),
+        ({"target": f"/{'x' * 4096}/CP1", "headers": [("X", "x" * 4096)]}, 431),
         ({"headers": [("Origin", "https://example.com")]}, 403),
         ({"headers": [("X", "")] * 65}, 431),
         ({"headers": [("X", "x" * 8192)]}, 431),
