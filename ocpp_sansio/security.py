@@ -2,21 +2,21 @@
 
 :class:`Authentication` is given the accounts of the stations and becomes the ``authenticate`` hook of a
 :class:`ocpp_sansio.CentralSystem`. It judges by the request and what the transport knows of it, by nothing else; how
-often somebody may try is the business of :mod:`ocpp_sansio.admission`.
+often somebody may try is the business of :mod:`ocpp_sansio.entrance`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import IntEnum, unique
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any, Final
 
 import attrs
-from attrs.validators import ge, instance_of, max_len, min_len
+from attrs.validators import deep_iterable, ge, max_len, min_len
 
 from .events import ConnectionRequested
 from .version import Version, identity_key
@@ -55,12 +55,27 @@ class SecurityProfile(IntEnum):
         return profile >= self or (step_down and allow_downgrade)
 
 
+def _is_a(kind: type[object]) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    """``instance_of``, but it quotes nothing (F-40)."""
+
+    def validate(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not isinstance(value, kind):
+            raise TypeError(f"{attribute.name}: expected {kind.__name__}, not {type(value).__name__}")
+
+    return validate
+
+
 @attrs.frozen
 class PasswordHash:
-    """What is kept of a password: enough to know it again, and nothing that tells it (RPC-146)."""
+    """What is kept of a password: enough to know it again, and nothing that tells it (RPC-146).
 
-    salt: bytes = attrs.field(repr=False, validator=min_len(8))
-    digest: bytes = attrs.field(repr=False, validator=instance_of(bytes))
+    Raises:
+        TypeError: salt or digest are not bytes.
+        ValueError: the salt is too short.
+    """
+
+    salt: bytes = attrs.field(repr=False, validator=[_is_a(bytes), min_len(8)])
+    digest: bytes = attrs.field(repr=False, validator=_is_a(bytes))
     rounds: int = attrs.field(default=ROUNDS, validator=ge(1))
 
     @classmethod
@@ -100,12 +115,15 @@ class Account:
     """What a central system expects of one station.
 
     Raises:
+        TypeError: a password is not a :class:`PasswordHash`.
         ValueError: the profile needs a password and there is none, there are more than two, or ``upgrade`` is none.
     """
 
     profile: SecurityProfile = attrs.field(converter=SecurityProfile)
     """The one profile it uses: it is refused if it uses another one, a higher one included (RPC-141, F-21)."""
-    passwords: tuple[PasswordHash, ...] = attrs.field(default=(), validator=max_len(MAX_PASSWORDS))
+    passwords: tuple[PasswordHash, ...] = attrs.field(
+        default=(), validator=[max_len(MAX_PASSWORDS), deep_iterable(_is_a(PasswordHash))]
+    )
     """The hashes of its password. While it is being changed, of the old one and the new one; once the station has
     accepted the new one, of that alone (RPC-146, F-24)."""
     common_name: str | None = None
@@ -127,7 +145,7 @@ Accounts = Mapping[str, Account] | Callable[[str], Account | Awaitable[Account |
 """The accounts by identity, or what looks one up; ``None``: there is no such station.
 
 The identities of OCPP 2.x are the same whatever the case of their letters (RPC-003): one that is not found as it came
-is looked for in lower case."""
+is looked for in lower case. Both are always asked for."""
 
 
 class Authentication:
@@ -177,25 +195,20 @@ class Authentication:
 
     def __call__(self, request: ConnectionRequested) -> bool | HTTPStatus | Awaitable[bool | HTTPStatus]:
         """Judge a request."""
+        # Each spelling is looked up, whatever the ones before have led to: how long it takes tells nothing (F-26).
         spellings = _spellings(request)
-        for spelling in spellings:
-            found = self._find(spelling)
-            if isawaitable(found):
-                return self._judge_later(request, found, spellings)
-            if found is not None:
-                return self._judge(request, found)
-        return self._judge(request, None)
+        found = self._find(next(spellings))
+        if isawaitable(found):
+            return self._judge_later(request, found, spellings)
+        return self._judge(request, [found, *map(self._find, spellings)])
 
     async def _judge_later(
         self, request: ConnectionRequested, found: Awaitable[Account | None], spellings: Iterator[str]
     ) -> bool | HTTPStatus:
-        account = await found
-        for spelling in spellings:
-            if account is None:
-                account = await self._find(spelling)
-        return self._judge(request, account)
+        return self._judge(request, [await found, *[await self._find(spelling) for spelling in spellings]])
 
-    def _judge(self, request: ConnectionRequested, account: Account | None) -> bool | HTTPStatus:
+    def _judge(self, request: ConnectionRequested, found: Iterable[Account | None]) -> bool | HTTPStatus:
+        account = next((each for each in found if each is not None), None)
         # Before anything else, and whatever comes of it: whoever sends a password is in for the same work (F-26).
         knows_password = self._knows_password(request, account)
         if account is None:

@@ -93,6 +93,18 @@ def test_neither_an_account_nor_a_request_shows_what_is_secret_f_40():
         assert repr(secret)[2:-1] not in shown
 
 
+def test_what_is_no_hash_is_refused_and_not_shown_f_40():
+    secret: Any = "a password in plain text"
+    for mistake in (
+        lambda: PasswordHash(secret, b"digest"),
+        lambda: PasswordHash(SALT, secret),
+        lambda: Account(BASIC, (secret,)),
+    ):
+        with pytest.raises(TypeError, match="expected") as refused:
+            mistake()
+        assert "plain" not in repr(refused.value)
+
+
 def test_an_account_makes_sense():
     for profile, upgrade in ((BASIC, None), (TLS_BASIC, None), (NONE, BASIC)):
         with pytest.raises(ValueError, match="needs a password"):
@@ -366,7 +378,21 @@ def test_accounts_may_have_to_be_waited_for():
     assert run(authenticate(request("CP1", PASSWORD, version=Version.V201))) is True
     assert run(authenticate(request("CP2", PASSWORD, version=Version.V201))) is True
     assert run(authenticate(request("CP3", PASSWORD, version=Version.V21))) is False
-    assert asked == ["CP1", "CP1", "cp1", "CP2", "CP3", "cp3"]
+    # Who exists is asked for as often as who does not (F-26).
+    assert asked == ["CP1", "CP1", "cp1", "CP2", "cp2", "CP3", "cp3"]
+
+
+def test_accounts_are_looked_up_as_often_whether_they_exist_or_not_f_26():
+    asked: list[str] = []
+
+    def find(identity: str) -> Account | None:
+        asked.append(identity)
+        return account(BASIC) if identity == "CP1" else None
+
+    authenticate = authentication(find)
+    assert authenticate(request("CP1", PASSWORD, version=Version.V201)) is True
+    assert authenticate(request("CP2", PASSWORD, version=Version.V201)) is False
+    assert asked == ["CP1", "cp1", "CP2", "cp2"]
 
 
 def test_accounts_may_be_looked_up_by_a_function():
