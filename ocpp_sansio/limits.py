@@ -8,30 +8,40 @@ them: ``messages.MAX_DEPTH``, ``tolerance.MAX_DEVIATIONS`` and ``tolerance.MAX_E
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
-from attrs.validators import ge, gt, optional
+from attrs.validators import ge, gt, instance_of, lt, optional
 
 from .messages import MAX_DEPTH
 
 __all__ = ["Limits"]
 
 
-def _positive(default: float) -> Any:
-    return attrs.field(default=default, validator=gt(0))
+def _positive(default: int) -> Any:
+    return attrs.field(default=default, validator=[instance_of(int), gt(0)])
 
 
 def _natural(default: int) -> Any:
-    return attrs.field(default=default, validator=ge(0))
+    return attrs.field(default=default, validator=[instance_of(int), ge(0)])
 
 
 def _count(default: int | None) -> Any:
-    return attrs.field(default=default, validator=optional(gt(0)))
+    return attrs.field(default=default, validator=optional([instance_of(int), gt(0)]))
+
+
+def _number(default: float) -> Any:
+    return attrs.field(default=default, validator=gt(0))
 
 
 def _seconds(default: float | None) -> Any:
     return attrs.field(default=default, validator=optional(gt(0)))
+
+
+def _finite(default: float) -> Any:
+    # They are told to a peer, in Retry-After.
+    return attrs.field(default=default, validator=[gt(0), lt(math.inf)])
 
 
 @attrs.frozen(kw_only=True)
@@ -40,6 +50,10 @@ class Limits:
 
     The defaults fit a central system with thousands of stations; the largest legitimate message of any version
     stays well below ``max_message_size``.
+
+    Raises:
+        TypeError: what is counted is not counted in whole numbers.
+        ValueError: a number is negative, or is 0 or infinite where that makes no sense.
     """
 
     # -- messages --
@@ -58,7 +72,7 @@ class Limits:
     awaited answer among them. More close the connection with 1008."""
 
     # -- calls --
-    call_timeout: float = _positive(30.0)
+    call_timeout: float = _number(30.0)
     """How long a CALL of ours may stay unanswered once sent, unless the call says otherwise (RPC-055)."""
     answer_timeout: float | None = _seconds(60.0)
     """How long a CALL of the peer may stay with the application before it is answered with InternalError (F-99). A
@@ -86,14 +100,14 @@ class Limits:
     max_failures_per_source: int | None = _count(100)
     """The same for the attempts from one address, whatever the station, stations known to be there left out. Behind a
     proxy, all have its address."""
-    failure_interval: float = _positive(5.0)
+    failure_interval: float = _finite(5.0)
     """Seconds until one more may fail. Each time the last one has, it is twice as long, until all are there again."""
-    max_failure_interval: float = _positive(300.0)
+    max_failure_interval: float = _finite(300.0)
     """To how many seconds that may grow."""
     max_takeovers: int | None = _count(10)
     """How many times in a row one station may take the place of a connection of its that is open, before the next ones
     are refused with 429 (F-36). ``None``: any number."""
-    takeover_interval: float = _positive(10.0)
+    takeover_interval: float = _finite(10.0)
     """Seconds until it may once more."""
     max_throttled: int = _positive(20_000)
     """Stations, and addresses, and so on, whose attempts are counted (F-129): those that tried last."""
@@ -109,13 +123,13 @@ class Limits:
     """Silence of the peer after which it is sent a ping (RPC-121)."""
     ping_timeout: float | None = _seconds(20.0)
     """Silence after that ping until the connection counts as lost (RPC-123, F-07)."""
-    probe_timeout: float = _positive(5.0)
+    probe_timeout: float = _number(5.0)
     """Silence after a ping that ``probe`` has sent until the connection counts as lost (F-34)."""
     close_timeout: float | None = _seconds(5.0)
     """How long the closing handshake may take (F-10)."""
     max_control_burst: int = _positive(50)
     """Control frames that may come at once. More, unless ``max_control_rate`` allows them, close with 1008 (F-53)."""
-    max_control_rate: float = _positive(10.0)
+    max_control_rate: float = _number(10.0)
     """Control frames per second in the long run."""
     max_unsent: int = _positive(2**20)
     """Bytes waiting for a slow reader before an adapter stops reading from it, and refuses to send it a SEND (F-06)."""
