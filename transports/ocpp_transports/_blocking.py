@@ -135,7 +135,8 @@ class Driver(Dispatcher[C, H, _Flag]):
             while not is_done() and not self.lost.is_set() and self.now() < until:
                 self._step(until)
                 self._obey()
-            self._send()  # nobody may run it for long, and the peer waits for its answers
+            if not self.lost.is_set():
+                self._send()  # nobody may run it for long, and the peer waits for its answers
         except Exception:
             # It is the end of this connection (F-14), and nobody else takes it over before that.
             self.abort()
