@@ -139,7 +139,7 @@ class CentralSystem(CentralSystemHandlers):
     ) -> None:
         super().__init__()
         self.versions = Version.parse_all(versions)
-        self.limits = limits or Limits()
+        self.limits: Final = limits or Limits()
         self.actions = actions_by_version(actions, self.role)
         self.tolerance = frozenset(map(Repair, tolerance))
         self.no_match = no_match
@@ -151,7 +151,7 @@ class CentralSystem(CentralSystemHandlers):
         self.incident_hooks: list[OnIncident] = []
         """Those of :meth:`on_incident`."""
         self._authenticate: Authenticate | None = None
-        self.takeover = takeover
+        self.takeover: Final = takeover
         from .entrance import Entrance  # noqa: PLC0415 - as above
 
         self._entrance = Entrance(self.limits, takeover)

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from .closing import DISPLACED
 from .errors import ConnectionLost, ConnectionReplaced, ErrorCode, LocalProtocolError
-from .events import CallReceived, ConnectionClosed, ConnectionOpened, Event, PendingCall, Repair
+from .events import CallReceived, ConnectionClosed, ConnectionOpened, ConnectionRefused, Event, PendingCall, Repair
 from .header_fields import HeaderFields
 from .limits import Limits
 from .messages import Actions, FromCentralSystem, Response
@@ -259,12 +259,14 @@ class Channel(Generic[S, W]):
         while (event := self._websocket.next_event()) is not None:
             if isinstance(event, ConnectionOpened):
                 self._session = self._open_session(event.version)
-                del self._open_session
                 for tap in self._taps:
                     self._session.add_tap(tap)
-                self._taps.clear()
             elif isinstance(event, ConnectionClosed):
                 self._opened().connection_lost(now=self._now)
+            if isinstance(event, ConnectionOpened | ConnectionRefused):
+                # A tap may know the connection: it would keep it from being freed (F-132).
+                del self._open_session
+                self._taps.clear()
             # What the session has to say about the texts so far, and about its end, comes first.
             if self._session is not None:
                 self._events.extend(iter(self._session.next_event, None))

@@ -227,8 +227,8 @@ class ConnectionRequested:
 
     identity: str
     """The last segment of the path, percent-decoded (RPC-002)."""
-    path: str
-    """The request target as it came, query included."""
+    path: str = attrs.field(repr=lambda path: repr(path.partition("?")[0]))
+    """The request target as it came, query included: that is not printed, for some put a token there (F-40)."""
     offered: tuple[str, ...]
     """The subprotocols offered, in the client's order of preference (RPC-010)."""
     version: Version | None

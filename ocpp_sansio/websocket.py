@@ -302,6 +302,7 @@ class WebSocket:
         self._phase = _Phase.OVER
         self._receive = WebSocket._ignore
         self._held = b""
+        self._fragments = None
         self._stop_waiting()
         self.events.append(event)
 

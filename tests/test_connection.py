@@ -585,14 +585,17 @@ def test_an_idle_connection_lives():
 
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_connection_that_is_over_is_freed_by_reference_counting(accepted: bool):
-    """F-132."""
+    """F-132: even if its taps know it, those it was made with and those that came later."""
     gc.disable()
     try:
-        pair = Pair(charge_point(), central_system())
-        for end in (pair.client, pair.server):
-            if accepted:
-                end.add_tap(lambda *_, end=end: end)
-        del end
+        known: list[list[Any]] = [[], []]
+        pair = Pair(
+            *(end(tap=lambda *_, of=of: of) for end, of in zip((charge_point, central_system), known, strict=True))
+        )
+        for end, of in zip((pair.client, pair.server), known, strict=True):
+            of.append(end)
+            end.add_tap(lambda *_, end=end: end)
+        del end, of, known
         pair.run()
         if accepted:
             pair.server.accept(now=0.0)

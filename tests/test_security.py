@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,9 +89,11 @@ def test_a_password_is_long_enough_and_so_is_the_salt():
 
 def test_neither_an_account_nor_a_request_shows_what_is_secret_f_40():
     kept = account(BASIC)
-    shown = repr(kept) + repr(request(password=PASSWORD)) + repr(authentication({"CP1": kept}))
-    for secret in (PASSWORD, SALT, kept.passwords[0].digest):
+    asked = attrs.evolve(request(password=PASSWORD), path="/CP1?token=top-secret")
+    shown = repr(kept) + repr(asked) + repr(authentication({"CP1": kept}))
+    for secret in (PASSWORD, SALT, kept.passwords[0].digest, b"top-secret"):
         assert repr(secret)[2:-1] not in shown
+    assert "path='/CP1'" in shown
 
 
 def test_what_is_no_hash_is_refused_and_not_shown_f_40():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import logging
 import math
+import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -728,6 +729,15 @@ def test_a_binary_message_is_not_ocpp(fin: bool):
     ws.receive_data(text(b"before") + frame(Opcode.BINARY, b"\xff[2,3,4]", fin=fin) + text(b"after"), now=0.0)
     assert ws.next_event() == "before"
     assert failed(ws, 1003, Misbehaviour.BINARY_MESSAGE).text == "\N{REPLACEMENT CHARACTER}[2,3"
+
+
+def test_what_has_come_of_a_message_is_let_go_with_the_connection_f_132():
+    ws = open_server()
+    ws.receive_data(text(b"half of it", fin=False), now=0.0)
+    fragments = weakref.ref(ws._fragments)
+    assert fragments() is not None
+    ws.receive_eof(now=0.0)
+    assert fragments() is None
 
 
 def test_a_message_in_too_many_fragments_closes_the_connection():
