@@ -10,12 +10,14 @@ import gc
 import logging
 import os
 import socket
+import ssl
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import anyio
 import granian.server.common
@@ -47,8 +49,17 @@ HOST = "127.0.0.1"
 for _name in ("uvicorn", "hypercorn", "_granian"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-Serve = Callable[[Any, Limits, socket.socket], AbstractAsyncContextManager[None]]
-"""Serves an ASGI application at a socket that listens already."""
+Serve = Callable[..., AbstractAsyncContextManager[None]]
+"""Serves an ASGI application with limits at a socket that listens already: with ``tls``, if need be."""
+
+
+class Tls(NamedTuple):
+    """What a server with TLS is given: files."""
+
+    chain: Path
+    key: Path
+    authorities: Path
+    """Whoever shows a certificate has it from one of these; nobody has to."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -79,8 +90,13 @@ async def _beside(serve: Callable[[], Awaitable[Any]], stop: Callable[[], Any]) 
 
 
 @asynccontextmanager
-async def on_uvicorn(app: Any, limits: Limits, listener: socket.socket, **options: Any) -> AsyncGenerator[None]:
+async def on_uvicorn(
+    app: Any, limits: Limits, listener: socket.socket, *, tls: Tls | None = None, **options: Any
+) -> AsyncGenerator[None]:
     settings = {**uvicorn_settings(limits), "log_config": None, "lifespan": "on", **options}
+    if tls is not None:
+        settings |= {"ssl_certfile": tls.chain, "ssl_keyfile": tls.key}
+        settings |= {"ssl_ca_certs": tls.authorities, "ssl_cert_reqs": ssl.CERT_OPTIONAL}
     server = _Uvicorn(uvicorn.Config(app, **settings))
     async with _beside(partial(server.serve, [listener]), server.stop.set):
         yield
@@ -88,7 +104,7 @@ async def on_uvicorn(app: Any, limits: Limits, listener: socket.socket, **option
 
 @asynccontextmanager
 async def on_hypercorn(
-    app: Any, limits: Limits, listener: socket.socket, *, serve: Any, **options: Any
+    app: Any, limits: Limits, listener: socket.socket, *, serve: Any, tls: Tls | None = None, **options: Any
 ) -> AsyncGenerator[None]:
     settings = {
         **hypercorn_settings(limits),
@@ -98,6 +114,9 @@ async def on_hypercorn(
         "websocket_ping_interval": None,  # it waits for the next ping, even when the connection has ended
         **options,
     }
+    if tls is not None:
+        settings |= {"certfile": tls.chain, "keyfile": tls.key}
+        settings |= {"ca_certs": tls.authorities, "verify_mode": ssl.CERT_OPTIONAL}
     config, stop = hypercorn.Config.from_mapping(settings), anyio.Event()
     async with _beside(partial(serve, app, config, shutdown_trigger=stop.wait, mode="asgi"), stop.set):
         yield
@@ -112,22 +131,30 @@ class _Granian(granian.server.embed.Server):
 
 
 @asynccontextmanager
-async def on_granian(app: Any, limits: Limits, listener: socket.socket, **options: Any) -> AsyncGenerator[None]:
+async def on_granian(
+    app: Any, limits: Limits, listener: socket.socket, *, tls: Tls | None = None, **options: Any
+) -> AsyncGenerator[None]:
     host, port = listener.getsockname()
     listener.close()  # it makes one of its own
-    server = _Granian(app, host, port, **{**granian_settings(limits), "log_enabled": False, **options})
+    settings = {**granian_settings(limits), "log_enabled": False, **options}
+    if tls is not None:
+        settings |= {"ssl_cert": tls.chain, "ssl_key": tls.key}
+    server = _Granian(app, host, port, **settings)
     async with _beside(server.serve, server.stop):
-        await _answers(host, port)
+        await _answers(host, port, tls)
         yield
     gc.collect()  # its threads end with its last object
 
 
-async def _answers(host: str, port: int) -> None:
+async def _answers(host: str, port: int, tls: Tls | None) -> None:
     """Wait until the server has started: it answers."""
+    context = None if tls is None else ssl.create_default_context(cafile=tls.authorities)
     with anyio.fail_after(PATIENCE):
         while True:
             with suppress(OSError, anyio.EndOfStream, anyio.BrokenResourceError):
-                async with await anyio.connect_tcp(host, port) as stream:
+                async with await anyio.connect_tcp(
+                    host, port, ssl_context=context, tls_standard_compatible=False
+                ) as stream:
                     await stream.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                     await stream.receive()
                     return
@@ -155,15 +182,17 @@ class AsgiServer(AsyncAdapter):
         """Whether every station is told before the server stops."""
 
     @contextmanager
-    def serve(self, csms: CentralSystem, **options: Any) -> Generator[ServerEnd]:
+    def serve(self, csms: CentralSystem, *, tls: Tls | None = None, **options: Any) -> Generator[ServerEnd]:
         listener = socket.create_server((HOST, 0))
+        # The loop takes a socket that is handed to it for none of TCP, and leaves it as it is.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listener.getsockname()[1]
         application: Any = asgi(csms, **options)
         application.port = port
         with quiet(), self.loop() as portal:
-            serving = self.serving(application, csms.limits, listener)
+            serving = self.serving(application, csms.limits, listener, tls=tls)
             with portal.wrap_async_context_manager(serving):
-                portal.call(_answers, HOST, port)
+                portal.call(_answers, HOST, port, tls)
                 yield ServerEnd(portal.start_task_soon, application, csms)
                 if self.is_gentle:
                     portal.call(application.close)

@@ -12,6 +12,7 @@ import itertools
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,10 @@ from cryptography.x509.oid import NameOID
 
 from ocpp_sansio import Account, Authentication, CentralSystem, Limits, PasswordHash, SecurityProfile
 from ocpp_transports.testing import knocking
-from tests.transports.certificates import FUTURE, PAST, Pair, key_pem, load, private_key, root
-from tests.transports.contract import ADAPTERS, Adapter, central_system
+from tests.transports.asgi_servers import AsgiServer, Tls
+from tests.transports.certificates import FUTURE, PAST, Pair, issued, key_pem, load, private_key, root
+from tests.transports.contract import ADAPTERS, Adapter, ServerEnd, central_system
+from tests.transports.hosted import ASGI_SERVERS
 
 OPERATOR = "Example CSO"
 PASSWORD = b"\x00the right one\xff\xff"
@@ -87,10 +90,18 @@ CERTIFICATES: dict[str, str] = {
 }
 """The certificate that is shown, and what that is (RPC-150, F-20)."""
 
+TRANSPORTS = {
+    "ws": "without TLS",
+    "wss": "with TLS, and whoever likes shows a certificate",
+    "proxy": "without TLS, to a server that has been told that TLS ends in front of it",
+}
+
 LET_IN = {
     (0, "ws", "none", "none"),
+    (0, "proxy", "none", "none"),
     (0, "wss", "none", "none"),
     (1, "ws", "right", "none"),
+    (2, "proxy", "right", "none"),
     (2, "wss", "right", "none"),
     (2, "wss", "right", "right"),  # profile 2 asks for no certificate, and looks at none
     (2, "wss", "right", "wrong"),
@@ -108,15 +119,16 @@ class Row(NamedTuple):
     credentials: str
     certificate: str
 
-    @property
-    def expected(self) -> int:
+    def expected(self, server: Adapter) -> int:
         """The status that it is to be answered with."""
-        certificate = CERTIFICATES[self.certificate]
+        certificate = CERTIFICATES[self.certificate] if "F-20: asking" not in server.beyond else "none"
         kind = SPELLINGS[self.spelling][1]
         if certificate == "untrusted":
             return UNHEARD
         if kind.isdigit():
             return int(kind)
+        if "F-20" in server.beyond:
+            certificate = "none"
         offered = (self.profile, self.transport, CREDENTIALS[self.credentials][2], certificate)
         return 101 if kind == "same" and offered in LET_IN else 401
 
@@ -124,7 +136,7 @@ class Row(NamedTuple):
 def rows(profile: int) -> Iterator[Row]:
     """Each dimension beside what is right for the profile in the others, and some of them beside each other."""
     password = "the right password" if profile in (1, 2) else "nothing"
-    transports = [("ws", "none"), ("wss", "none"), ("wss", "its own")]
+    transports = [("ws", "none"), ("proxy", "none"), ("wss", "none"), ("wss", "its own")]
     for spelling, (transport, certificate) in itertools.product(SPELLINGS, transports):
         yield Row(profile, transport, spelling, password, certificate)
     for credentials, (transport, certificate) in itertools.product(CREDENTIALS, [*transports, ("wss", "another's")]):
@@ -135,12 +147,14 @@ def rows(profile: int) -> Iterator[Row]:
         yield Row(profile, "wss", "as it is", credentials, certificate)
 
 
-ROWS = {profile: list(dict.fromkeys(rows(profile))) for profile in range(4)}
+ROWS = [row for profile in range(4) for row in dict.fromkeys(rows(profile))]
+
+SERVERS: list[Adapter] = [*ADAPTERS, *ASGI_SERVERS]
 
 # -- how a row is tried --
 
 
-def guarded() -> CentralSystem:
+def guarded(*, assume_tls: bool = False) -> CentralSystem:
     """A central system with a station of each profile, and one whose credentials others may have got hold of."""
 
     def kept(password: bytes) -> tuple[PasswordHash]:
@@ -150,7 +164,7 @@ def guarded() -> CentralSystem:
     csms = central_system(accept_before_boot=True, limits=limits)
     accounts = {f"CP_{profile}": Account(profile, kept(PASSWORD)) for profile in SecurityProfile}
     accounts["CP_7"] = Account(SecurityProfile.BASIC, kept(OTHERS))
-    csms.authenticate(Authentication(accounts, organisation=OPERATOR, rounds=1))
+    csms.authenticate(Authentication(accounts, organisation=OPERATOR, rounds=1, assume_tls=assume_tls))
     return csms
 
 
@@ -178,9 +192,9 @@ def authorization(row: Row) -> str:
     return f"Authorization: {scheme} {value}\r\n" * times
 
 
-def status_of(row: Row, ports: dict[str, int], contexts: dict[str, ssl.SSLContext]) -> int:
+def status_of(row: Row, ports: dict[str, int], contexts: dict[tuple[int, str], ssl.SSLContext]) -> int:
     """The status that it is answered with. Who gets in is served as well."""
-    context = contexts[row.certificate] if row.transport == "wss" else None
+    context = contexts[row.profile, row.certificate] if row.transport == "wss" else None
     try:
         with knocking(ports[row.transport], target(row), fields=authorization(row), context=context) as peer:
             status = int(peer.read_head().split(" ")[1])
@@ -242,7 +256,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def contexts(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, ssl.SSLContext]]:
+def contexts(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], ssl.SSLContext]:
     """Those of the stations, by profile and certificate."""
     folder: Path = tmp_path_factory.mktemp("certificates")
 
@@ -254,40 +268,58 @@ def contexts(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) ->
         return made
 
     return {
-        profile: {name: context(pair) for name, pair in [("none", None), *pairs(authority, profile).items()]}
-        for profile in ROWS
+        (profile, name): context(pair)
+        for profile in range(4)
+        for name, pair in [("none", None), *pairs(authority, profile).items()]
     }
+
+
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """That of the servers."""
+    folder: Path = tmp_path_factory.mktemp("server")
+    files = Tls(folder / "chain.pem", folder / "key.pem", folder / "authorities.pem")
+    for file, content in zip(files, [*issued(authority), root(authority)], strict=True):
+        file.write_bytes(content)
+    return files
 
 
 # -- the matrix --
 
 
-@pytest.mark.parametrize("profile", ROWS)
-@pytest.mark.parametrize("server", ADAPTERS, ids=str)
+def serve_with_tls(server: Adapter, csms: CentralSystem, tls: Tls) -> AbstractContextManager[ServerEnd]:
+    if isinstance(server, AsgiServer):
+        return server.serve(csms, tls=tls)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.authorities)
+    context.load_cert_chain(tls.chain, tls.key)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return server.serve(csms, ssl=context)
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=str)
 def test_nobody_is_wrongly_let_in_and_nobody_wrongly_refused_f_20_f_21_f_25_f_27_f_28_f_30(
-    server: Adapter, profile: int, authority: trustme.CA, contexts: dict[int, dict[str, ssl.SSLContext]]
+    server: Adapter, tls: Tls, contexts: dict[tuple[int, str], ssl.SSLContext]
 ) -> None:
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.configure_trust(tls)
-    tls.verify_mode = ssl.CERT_OPTIONAL
-    csms = guarded()
-    with server.serve(csms) as plain, server.serve(csms, ssl=tls) as secure:
-        ports = {"ws": plain.port, "wss": secure.port}
-        answers = {row: status_of(row, ports, contexts[profile]) for row in ROWS[profile]}
-    wrongly_let_in = [row for row, status in answers.items() if status == 101 != row.expected]
-    wrongly_refused = [row for row, status in answers.items() if status != 101 == row.expected]
+    with (
+        server.serve(guarded()) as plain,
+        serve_with_tls(server, guarded(), tls) as secure,
+        server.serve(guarded(assume_tls=True)) as proxied,
+    ):
+        ports = {"ws": plain.port, "wss": secure.port, "proxy": proxied.port}
+        answers = {row: (status_of(row, ports, contexts), row.expected(server)) for row in ROWS}
+    wrongly_let_in = [row for row, (status, expected) in answers.items() if status == 101 != expected]
+    wrongly_refused = [row for row, (status, expected) in answers.items() if status != 101 == expected]
     assert (wrongly_let_in, wrongly_refused) == ([], [])
-    assert {row: status for row, status in answers.items() if status != row.expected} == {}
+    assert {row: answer for row, answer in answers.items() if answer[0] != answer[1]} == {}
 
 
 def test_the_matrix_has_rows_enough_and_each_kind_of_answer() -> None:
-    every = [row for profile in ROWS for row in ROWS[profile]]
-    assert len(every) * len(ADAPTERS) >= 500
-    assert {row.expected for row in every} == {101, 400, 401, 404, UNHEARD}
+    assert len(ROWS) * len(SERVERS) >= 500
+    asyncio = ADAPTERS[0]
+    assert {row.expected(asyncio) for row in ROWS} == {101, 400, 401, 404, UNHEARD}
     let_in = {
         (row.profile, row.transport, CREDENTIALS[row.credentials][2], CERTIFICATES[row.certificate])
-        for row in every
-        if row.expected == 101
+        for row in ROWS
+        if row.expected(asyncio) == 101
     }
     assert let_in == LET_IN
