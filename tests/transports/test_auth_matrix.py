@@ -11,10 +11,11 @@ import datetime as dt
 import itertools
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 import trustme
@@ -24,7 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ocpp_sansio import Account, Authentication, CentralSystem, Limits, PasswordHash, SecurityProfile
+from ocpp_transports.asgi import asgi
 from ocpp_transports.testing import knocking
+from tests.transports.asgi_host import DENIAL, hosting, in_loops
 from tests.transports.asgi_servers import AsgiServer, Tls
 from tests.transports.certificates import FUTURE, PAST, Pair, issued, key_pem, load, private_key, root
 from tests.transports.contract import ADAPTERS, Adapter, ServerEnd, central_system
@@ -119,15 +122,15 @@ class Row(NamedTuple):
     credentials: str
     certificate: str
 
-    def expected(self, server: Adapter) -> int:
-        """The status that it is to be answered with."""
-        certificate = CERTIFICATES[self.certificate] if "F-20: asking" not in server.beyond else "none"
+    def expected(self, beyond: Container[str] = ()) -> int:
+        """The status that it is to be answered with, by a server that some of what is shown is beyond."""
+        certificate = CERTIFICATES[self.certificate] if "F-20: asking" not in beyond else "none"
         kind = SPELLINGS[self.spelling][1]
         if certificate == "untrusted":
             return UNHEARD
         if kind.isdigit():
             return int(kind)
-        if "F-20" in server.beyond:
+        if "F-20" in beyond:
             certificate = "none"
         offered = (self.profile, self.transport, CREDENTIALS[self.credentials][2], certificate)
         return 101 if kind == "same" and offered in LET_IN else 401
@@ -190,6 +193,12 @@ def authorization(row: Row) -> str:
     value = base64.b64encode(secret).decode() if row.credentials != "not base64" else "!"
     times = {"nothing": 0, "twice": 2}.get(row.credentials, 1)
     return f"Authorization: {scheme} {value}\r\n" * times
+
+
+def fields(row: Row) -> list[tuple[bytes, bytes]]:
+    """The same, and the version, as an ASGI server tells them."""
+    lines = f"Sec-WebSocket-Protocol: ocpp1.6\r\n{authorization(row)}".splitlines()
+    return [(name.lower().encode(), value.encode()) for name, value in (line.split(": ") for line in lines)]
 
 
 def status_of(row: Row, ports: dict[str, int], contexts: dict[tuple[int, str], ssl.SSLContext]) -> int:
@@ -306,20 +315,54 @@ def test_nobody_is_wrongly_let_in_and_nobody_wrongly_refused_f_20_f_21_f_25_f_27
         server.serve(guarded(assume_tls=True)) as proxied,
     ):
         ports = {"ws": plain.port, "wss": secure.port, "proxy": proxied.port}
-        answers = {row: (status_of(row, ports, contexts), row.expected(server)) for row in ROWS}
+        answers = {row: (status_of(row, ports, contexts), row.expected(server.beyond)) for row in ROWS}
     wrongly_let_in = [row for row, (status, expected) in answers.items() if status == 101 != expected]
     wrongly_refused = [row for row, (status, expected) in answers.items() if status != 101 == expected]
     assert (wrongly_let_in, wrongly_refused) == ([], [])
     assert {row: answer for row, answer in answers.items() if answer[0] != answer[1]} == {}
 
 
+@in_loops
+async def test_a_server_that_tells_whose_certificate_it_has_seen_lets_the_same_in_f_20_f_21(
+    authority: trustme.CA,
+) -> None:
+    open_to_all, proxied = asgi(guarded()), asgi(guarded(assume_tls=True))
+    shown = {
+        (profile, name): {
+            "client_cert_name": x509.load_pem_x509_certificate(chain).subject.rfc4514_string(),
+            "client_cert_error": "untrusted" if CERTIFICATES[name] == "untrusted" else None,
+        }
+        for profile in range(4)
+        for name, (chain, _) in pairs(authority, profile).items()
+    }
+    answers: dict[Row, tuple[int, int]] = {}
+    for row in ROWS:
+        path, _, query = f"/ocpp/{target(row)}".partition("?")
+        scope = {
+            "scheme": "wss" if row.transport == "wss" else "ws",
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": fields(row),
+            "extensions": {**DENIAL, "tls": shown.get((row.profile, row.certificate), {})},
+        }
+        async with hosting(proxied if row.transport == "proxy" else open_to_all, **scope) as host:
+            status = (await host.heard(1)).get("status", 101)
+            if status == 101:
+                host.say('[2,"1","Heartbeat",{}]')
+                assert (await host.answer(2))[:2] == [3, "1"]
+        # It can be told of a certificate that is not to be trusted: that is none.
+        is_trusted = CERTIFICATES[row.certificate] != "untrusted"
+        answers[row] = status, (row if is_trusted else row._replace(certificate="none")).expected()
+    assert {row: answer for row, answer in answers.items() if answer[0] != answer[1]} == {}
+
+
 def test_the_matrix_has_rows_enough_and_each_kind_of_answer() -> None:
     assert len(ROWS) * len(SERVERS) >= 500
-    asyncio = ADAPTERS[0]
-    assert {row.expected(asyncio) for row in ROWS} == {101, 400, 401, 404, UNHEARD}
+    assert {row.expected() for row in ROWS} == {101, 400, 401, 404, UNHEARD}
     let_in = {
         (row.profile, row.transport, CREDENTIALS[row.credentials][2], CERTIFICATES[row.certificate])
         for row in ROWS
-        if row.expected(asyncio) == 101
+        if row.expected() == 101
     }
     assert let_in == LET_IN
