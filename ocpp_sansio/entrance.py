@@ -184,14 +184,17 @@ class Entry:
             self._was_last |= throttle.is_empty(key)
         return None
 
-    def judge(self, decision: object, *, now: float) -> Verdict:
-        """What becomes of the request, once there is a :data:`Decision`. Whatever is none refuses with 500."""
+    def judge(self, decision: object, *, now: float, has_left: bool = False) -> Verdict:
+        """What becomes of the request, once there is a :data:`Decision`. Whatever is none refuses with 500.
+
+        Of a client that has left meanwhile it counts who it was, and it takes nobody's place (F-29, F-36).
+        """
         refusal = _refusal(decision)
         if refusal is None:
             self._give_back()
             if self._is_authenticating:
                 self._entrance.remember(self._identity, self._source)
-            return self._enter(now)
+            return Admitted() if has_left else self._enter(now)
         if refusal.status not in _FAILURES:
             self._give_back()
         else:

@@ -295,6 +295,23 @@ def test_a_station_whose_connection_has_ended_takes_nobody_s_place_f_36():
     assert door.reported == []
 
 
+@pytest.mark.parametrize("takeover", Takeover)
+def test_a_client_that_has_left_takes_nobody_s_place_and_is_judged_all_the_same_f_29_f_36(takeover: Takeover):
+    door = Door(takeover, max_takeovers=1, max_failures_per_identity=1)
+    door.attempt("CP1")
+    for _ in range(3):
+        entry = door.entry("CP1")
+        assert entry.screen(now=0) is None
+        assert entry.judge(True, has_left=True, now=0) == Admitted()
+        assert entry.incidents == []
+    assert len(door.entrance.takeovers) == 0
+    assert len(door.entrance.proven) == 0, "it had the right password"
+    entry = door.entry("CP1")
+    entry.screen(now=0)
+    assert entry.judge(False, has_left=True, now=0) == Refusal(401)
+    assert door.status("CP1") == 429
+
+
 def test_a_request_that_cannot_be_opened_takes_nobody_s_place():
     """RPC-012."""
     door = Door(Takeover.REFUSE_NEW)

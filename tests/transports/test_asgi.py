@@ -417,6 +417,34 @@ async def test_a_client_may_leave_at_any_moment_f_08(moment: str) -> None:
 
 
 @in_loops
+async def test_who_leaves_before_he_is_let_in_takes_nobody_s_place_f_33_f_36() -> None:
+    csms, asked, decided = open_system(limits=Limits(max_takeovers=1)), anyio.Event(), anyio.Event()
+    incidents: list[Any] = []
+    csms.on_incident(incidents.append)
+
+    @csms.authenticate
+    async def decide(_: object) -> bool:
+        if csms.stations:
+            asked.set()
+            await decided.wait()
+        return True
+
+    async with hosting(asgi(csms)) as old:
+        await old.heard(1)
+        station = csms.stations["CP_1"]
+        async with hosting(asgi(csms)) as other:
+            await asked.wait()
+            other.leave(1006)
+            await quiet()
+            decided.set()
+            await other.over.wait()
+        assert csms.stations["CP_1"] is station
+        assert incidents == []
+        old.say(QUESTION)
+        assert (await old.answer(2))[:2] == [3, "1"]
+
+
+@in_loops
 async def test_a_call_that_is_under_way_fails_when_the_client_leaves() -> None:
     """RPC-131, F-08."""
     csms = open_system()

@@ -180,7 +180,7 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     def _decide(self, decision: Decision | BaseException) -> None:
         if isinstance(decision, BaseException):
             self.log(logging.ERROR, "the authenticate hook failed", exc_info=decision)
-        self._settle(lambda entry: entry.judge(decision, now=self.now()))
+        self._settle(lambda entry: entry.judge(decision, has_left=self.end is not None, now=self.now()))
 
     def _settle(self, decide: Callable[[Entry], Verdict]) -> None:
         if self._entry is None:  # it is decided; this comes late
