@@ -183,12 +183,11 @@ class AsgiServer(AsyncAdapter):
 
     @contextmanager
     def serve(self, csms: CentralSystem, *, tls: Tls | None = None, **options: Any) -> Generator[ServerEnd]:
+        application: Any = asgi(csms, **options)
         listener = socket.create_server((HOST, 0))
         # The loop takes a socket that is handed to it for none of TCP, and leaves it as it is.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        port = listener.getsockname()[1]
-        application: Any = asgi(csms, **options)
-        application.port = port
+        application.port = port = listener.getsockname()[1]
         with quiet(), self.loop() as portal:
             serving = self.serving(application, csms.limits, listener, tls=tls)
             with portal.wrap_async_context_manager(serving):

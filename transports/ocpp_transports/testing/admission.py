@@ -37,6 +37,7 @@ from .samples import PATIENCE, RESET, central_system
 __all__ = ["AdmissionContract"]
 
 PASSWORD = b"a canary's password"
+PROBING = {Takeover.PROBE, Takeover.PROBE_UNPROVEN}
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
 
 
@@ -312,6 +313,8 @@ class AdmissionContract(Contract):
 
     @pytest.mark.parametrize("takeover", Takeover, ids=lambda each: each.name)
     def test_of_many_that_come_at_once_one_is_connected_f_33_f_37(self, server: Adapter, takeover: Takeover) -> None:
+        if takeover in PROBING:
+            server.skip_if_beyond("F-33: probing")
         csms = guarded(takeover=takeover, limits=Limits(max_takeovers=None, probe_timeout=0.05, close_timeout=3))
         with server.serve(csms) as served, ExitStack() as crowd:
             peers = [crowd.enter_context(knocking(served.port, password=PASSWORD)) for _ in range(12)]
@@ -325,6 +328,7 @@ class AdmissionContract(Contract):
         assert isinstance(asked.exception(PATIENCE), ConnectionLost)
 
     def test_a_connection_that_gives_a_sign_of_life_is_kept_where_it_is_probed_f_33(self, server: Adapter) -> None:
+        server.skip_if_beyond("F-33: probing")
         csms = guarded(takeover=Takeover.PROBE)
         with server.serve(csms) as served, raw_client(served.port, password=PASSWORD) as old:
             is_alive(old)
@@ -338,6 +342,7 @@ class AdmissionContract(Contract):
             assert csms.stations["CP_1"] is station
 
     def test_a_connection_that_gives_none_makes_room_where_it_is_probed_f_34(self, server: Adapter) -> None:
+        server.skip_if_beyond("F-33: probing")
         csms = guarded(takeover=Takeover.PROBE, limits=Limits(probe_timeout=0.1, close_timeout=0.2))
         with server.serve(csms) as served, asked(served, password=PASSWORD) as (_, calls):
             station = csms.stations["CP_1"]
@@ -348,6 +353,7 @@ class AdmissionContract(Contract):
                 assert all(isinstance(call.exception(PATIENCE), ConnectionLost | SessionClosed) for call in calls)
 
     def test_who_waits_for_a_probe_may_leave_f_33(self, server: Adapter) -> None:
+        server.skip_if_beyond("F-33: probing")
         csms = guarded(takeover=Takeover.PROBE, limits=Limits(probe_timeout=0.1, close_timeout=0.2))
         with server.serve(csms) as served, raw_client(served.port, password=PASSWORD) as old:
             is_alive(old)
