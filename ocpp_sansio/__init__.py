@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from .entrance import Authenticate, Decision, Incident, Refusal, SecurityIncident
     from .hosted import HostedConnection
     from .security import Account, Authentication, PasswordHash, SecurityProfile
+    from .security_events import SecurityEvent
+    from .security_reports import SecurityReports
 else:
     _ON_DEMAND = {
         "Backlog": ".backlog",
@@ -96,6 +98,8 @@ else:
         **dict.fromkeys(("Authenticate", "Decision", "Incident", "Refusal", "SecurityIncident"), ".entrance"),
         "HostedConnection": ".hosted",
         **dict.fromkeys(("Account", "Authentication", "PasswordHash", "SecurityProfile"), ".security"),
+        "SecurityEvent": ".security_events",
+        "SecurityReports": ".security_reports",
     }
 
     def __getattr__(name: str) -> Any:
@@ -179,8 +183,10 @@ __all__ = [
     "Response",
     "ResultRefused",
     "Role",
+    "SecurityEvent",
     "SecurityIncident",
     "SecurityProfile",
+    "SecurityReports",
     "Send",
     "SendFromChargePoint",
     "SendReceived",
