@@ -442,6 +442,21 @@ def test_an_observer_is_told_of_a_call_in_the_context_of_who_made_it_however_lon
         assert uplink.peer._contexts == {}
 
 
+@on_client
+def test_of_a_call_that_is_not_made_nothing_is_kept_f_124(client: Adapter) -> None:
+    with both(client, observer=Watcher(callers=[]), limits=Limits(max_queued_calls=1)) as (uplink, door, _):
+        uplink.wait_connected()
+        door.shut()
+        until(lambda: not uplink.peer.is_connected)
+        answer = ask_as("first", uplink, client)
+        waiting(uplink, 1)
+        with pytest.raises(QueueFull):
+            uplink.call(HEARTBEAT)
+        assert len(uplink.peer._contexts) == 1
+        door.open()
+        assert answer.result(PATIENCE).current_time == NOON
+
+
 def ask_as(name: str, uplink: Kept, client: Adapter) -> Any:
     """Make a call in a context of its own, and do not wait."""
 

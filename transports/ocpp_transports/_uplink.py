@@ -225,7 +225,11 @@ class UplinkState(Generic[F]):
         with self._lock:
             if self._keeper.observer is not None:
                 self._contexts[id(request)] = context
-            call = self._backlog.call(request, now=self.now(), timeout=timeout, expires_in=expires_in)
+            try:
+                call = self._backlog.call(request, now=self.now(), timeout=timeout, expires_in=expires_in)
+            except BaseException:
+                self._contexts.pop(id(request), None)
+                raise
             waiter = self._waiters[call] = Waiter[R, F](call, self.new_flag())
             self._settle()
         return waiter
