@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import ssl
 from pathlib import Path
@@ -14,9 +15,19 @@ from anyio.abc import ByteStream
 from anyio.streams.stapled import StapledObjectStream
 from anyio.streams.tls import TLSStream
 
-from ocpp_sansio import ConnectionClosed, Limits
-from ocpp_transports.anyio import connect, connect_over, serve, serve_over
-from tests.transports.contract import BOOT, HEARTBEAT, RESET, booted, central_system, charge_point, heartbeat, tls
+from ocpp_sansio import CallRefused, ConnectionClosed, ErrorCode, Limits, v16
+from ocpp_transports.anyio import _ADAPTER, connect, connect_over, serve, serve_over
+from tests.transports.contract import (
+    BOOT,
+    HEARTBEAT,
+    PATIENCE,
+    RESET,
+    booted,
+    central_system,
+    charge_point,
+    heartbeat,
+    tls,
+)
 
 URL = "ws://csms.example/ocpp"
 
@@ -52,6 +63,41 @@ async def talk(near: Any, far: Any) -> None:
         assert isinstance(peer.closed, ConnectionClosed)
         assert peer.closed.code == 1000
     assert not csms.stations
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_cancellation_that_nobody_asked_for_is_the_handlers_fault_f_12(is_async: bool) -> None:
+    csms = central_system(accept_before_boot=True)
+
+    def fail(*_: object) -> v16.AuthorizeResponse:
+        raise asyncio.CancelledError
+
+    async def fail_later(*_: object) -> v16.AuthorizeResponse:
+        never = asyncio.get_running_loop().create_future()
+        never.cancel()
+        await never
+        raise AssertionError
+
+    csms.on(v16.AuthorizeRequest)(fail_later if is_async else fail)
+    async with (
+        serve(csms, port=0) as server,
+        connect(f"ws://127.0.0.1:{server.port}", "CP_1") as peer,
+    ):
+        with pytest.raises(CallRefused) as refused:
+            await peer.call(v16.AuthorizeRequest(id_tag="TAG"))
+        assert refused.value.code is ErrorCode.INTERNAL_ERROR
+        assert await peer.call(HEARTBEAT) == heartbeat()
+
+
+async def test_work_beside_a_block_that_fails_ends_the_block() -> None:
+    async def fail() -> None:
+        raise LookupError
+
+    with anyio.fail_after(PATIENCE), pytest.raises(ExceptionGroup) as failed:
+        async with _ADAPTER.beside(fail):
+            await anyio.sleep_forever()
+    assert failed.value.subgroup(LookupError)
 
 
 async def test_a_connection_runs_over_a_stream_in_memory() -> None:

@@ -245,6 +245,12 @@ def test_a_second_signal_cuts_the_drain_short_f_138(server: Adapter) -> None:
         assert leave(second) == (8, b"\x03\xe9shutting down")
 
 
+@on_server
+def test_a_drain_that_makes_no_sense_is_refused_before_anybody_is_served_f_138(server: Adapter) -> None:
+    with pytest.raises(ValueError, match="over"):
+        server.module.run(central_system(), port=0, drain=-1.0)
+
+
 # -- the schedule, in virtual time --
 
 

@@ -662,7 +662,10 @@ def test_a_host_that_fails_is_in_the_log_and_is_told_the_next_effect(client: Ada
         assert [log.get(timeout=PATIENCE) for _ in range(2)] == ["the host failed to act on str"] * 2
 
 
-def test_a_host_that_is_cancelled_by_what_it_waits_for_is_told_the_next_effect_f_12(log: queue.Queue[str]) -> None:
+@pytest.mark.parametrize("client", [ADAPTERS[0], ADAPTERS[3]], ids=str)
+def test_a_host_that_is_cancelled_by_what_it_waits_for_is_told_the_next_effect_f_12(
+    client: Adapter, log: queue.Queue[str]
+) -> None:
     async def wait_for_what_was_cancelled(running: Any, effect: Any) -> None:
         task = asyncio.get_running_loop().create_task(asyncio.Event().wait())
         task.cancel()
@@ -670,7 +673,7 @@ def test_a_host_that_is_cancelled_by_what_it_waits_for_is_told_the_next_effect_f
         await task
 
     host = Host()
-    with alone(ADAPTERS[0], wait_for_what_was_cancelled) as station:
+    with alone(client, wait_for_what_was_cancelled) as station:
         log.get(timeout=PATIENCE)  # there is no connection
         station.tell(station.point.say, "one", "two")
         host.wait_for(str, 2)

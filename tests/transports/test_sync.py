@@ -253,6 +253,58 @@ def test_who_never_shakes_hands_for_tls_is_not_waited_for_once_it_is_given_up_f_
         assert silent.recv(1) == b""
 
 
+def test_all_addresses_of_a_name_share_the_time_there_is_to_connect_f_15(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+
+    class Stubborn(socket.socket):
+        def connect(self, address: Any) -> None:
+            given.append(self.gettimeout())
+            raise ConnectionRefusedError(address)
+
+    def look_up(host: str, port: int, **_: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (f"127.0.0.{number}", port)) for number in range(1, 4)]
+
+    monkeypatch.setattr(socket, "socket", Stubborn)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for timeout, shares in ((6000.0, [2000, 3000, 6000]), (None, [None] * 3)):
+        with (
+            pytest.raises(ConnectionRefusedError, match=r"127\.0\.0\.3"),
+            connect("ws://csms.example:1", "CP_1", limits=Limits(handshake_timeout=timeout)),
+        ):
+            pass
+        assert given == [share and pytest.approx(share, rel=0.01) for share in shares]
+        given.clear()
+    with (
+        pytest.raises(TimeoutError),
+        connect("ws://csms.example:1", "CP_1", limits=Limits(handshake_timeout=1e-9)),
+    ):
+        pass
+    assert not given
+
+
+def test_a_client_without_descriptors_leaves_no_socket_behind_f_13(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = census()
+    with raw_server(lambda peer: peer.read_all(), shake_hands=False) as url, monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", fail)
+        with pytest.raises(OSError, match="Too many"), connect(url, "CP_1"):
+            pass
+    assert census() == before
+
+
+def test_a_server_without_threads_leaves_nothing_behind_f_13(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = census()
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(RuntimeError, match="new thread"), serve(central_system(), port=0):
+        pass
+    assert census() == before
+
+
 def test_without_threads_the_server_waits_and_accepts_again_f_13(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = threading.Event()
     start = threading.Thread.start

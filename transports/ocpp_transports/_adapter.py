@@ -373,6 +373,9 @@ class AsyncAdapter(ABC):
 
         With ``drain`` that is spread over so many seconds, see :meth:`Server.drain`; a second signal cuts it short.
         For the rest see :meth:`serve`.
+
+        Raises:
+            ValueError: the seconds are negative.
         """
         self.run_until_done(partial(self.serve_until_signal, csms, host, port, ssl, drain))
 
@@ -380,6 +383,8 @@ class AsyncAdapter(ABC):
         self, csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None, drain: float | None
     ) -> None:
         """What ``run`` runs."""
+        if drain is not None:
+            Leave(drain)  # whatever is wrong with it is to be heard before the server is needed
         async with self.signals() as signalled, self.serve(csms, host, port, ssl=ssl) as server:
             await signalled()
             if drain is not None:

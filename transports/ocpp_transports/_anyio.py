@@ -12,10 +12,19 @@ from ._adapter import AsyncStationsRunner
 from ._async import AsyncFlag
 from ._structured import Library, StructuredRunner
 
-__all__ = ["ANYIO", "Flag", "Pace", "StationsRunner"]
+__all__ = ["ANYIO", "Flag", "Pace", "StationsRunner", "is_stop"]
+
+
+def is_stop(error: BaseException) -> bool:
+    """Whether the current task is being cancelled, and this is what it is told.
+
+    If nobody has asked for it, who raised it ran into the cancellation of something else that it waited for.
+    """
+    return isinstance(error, anyio.get_cancelled_exc_class()) and anyio.get_current_task().has_pending_cancellation()
+
 
 ANYIO: Final = Library(
-    cancelled=anyio.get_cancelled_exc_class,
+    is_stop=is_stop,
     new_event=anyio.Event,
     new_scope=anyio.CancelScope,
     open_nursery=anyio.create_task_group,

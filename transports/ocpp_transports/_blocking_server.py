@@ -52,7 +52,12 @@ class Server(Listening[StationsThread]):
         self._is_accepting = True
         self._wakeup, self._waker = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name="ocpp-accept", daemon=True)
-        self._acceptor.start()
+        try:
+            self._acceptor.start()
+        except BaseException:
+            self._wakeup.close()
+            self._waker.close()
+            raise
 
     def call(
         self,

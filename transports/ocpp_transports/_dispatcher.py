@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 from ._endings import TOO_MUCH, Leave
 
-__all__ = ["Attendant", "C", "Dispatcher", "F", "Flag", "H", "L", "Waiter"]
+__all__ = ["Attendant", "C", "Dispatcher", "F", "Flag", "H", "L", "Waiter", "is_fault"]
 
 MAX_COMPLAINTS: Final = 50
 """Lines about what a peer does wrong or in vain, for one connection."""
@@ -106,6 +106,11 @@ class Waiter(Generic[R, F]):
         if isinstance(self.outcome, OcppError):
             raise self.outcome
         return self.outcome
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether what came out of the application's code is its fault, and not somebody stopping it (F-12)."""
+    return isinstance(error, Exception) or not isinstance(error, _STOPS)
 
 
 class Attendant(Protocol):
@@ -197,7 +202,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
 
     def is_fault(self, error: BaseException) -> bool:
         """Whether what came out of a handler is its fault, and not somebody stopping it (F-12)."""
-        return isinstance(error, Exception) or not isinstance(error, _STOPS)
+        return is_fault(error)
 
     # -- commands --
 

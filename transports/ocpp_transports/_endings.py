@@ -32,7 +32,7 @@ class Leave:
 
     over: float = attrs.field(validator=attrs.validators.ge(0))
     """Seconds from the first to the last. So long is who still asks to be let in told to stay away."""
-    code: int = attrs.field(validator=attrs.validators.in_((1001, 1012, 1013)))
+    code: int = attrs.field(default=SERVICE_RESTART, validator=attrs.validators.in_((1001, 1012, 1013)))
     """The WebSocket close code (RPC-017)."""
     reason: str = "the server is going down"
 

@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from ocpp_sansio import CentralSystem, HostedConnection
 from ocpp_sansio.hosted import Accept, Close, Refuse, Step
 
-from ._anyio import Flag
+from ._anyio import Flag, is_stop
 from ._async import AsyncDispatcher
 from ._endings import GOING_AWAY
 from ._served import ServerDispatcher
@@ -196,10 +196,7 @@ class HostedDriver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[Hos
         self.drive()
 
     def is_fault(self, error: BaseException) -> bool:
-        if isinstance(error, anyio.get_cancelled_exc_class()):
-            # It is one if nobody has asked for it: who raised it ran into that of something it waited for.
-            return not anyio.get_current_task().has_pending_cancellation()
-        return super().is_fault(error)
+        return super().is_fault(error) and not is_stop(error)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         async def run() -> None:

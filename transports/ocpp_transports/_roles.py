@@ -40,7 +40,7 @@ from ocpp_sansio.machine import Link
 from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.store import Persist, Store
 
-from ._dispatcher import Dispatcher, F, Waiter
+from ._dispatcher import Dispatcher, F, Waiter, is_fault
 from ._logging import logger
 
 __all__ = [
@@ -135,7 +135,7 @@ class Runner(ABC):
 
     def is_fault(self, error: BaseException) -> bool:
         """Whether what came out of the host is its fault, and not somebody stopping it (F-12)."""
-        return isinstance(error, Exception)
+        return is_fault(error)
 
     # -- for the adapter to call --
 

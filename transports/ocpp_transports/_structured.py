@@ -69,8 +69,8 @@ class Nursery(Protocol):
 class Library:
     """trio, or anyio."""
 
-    cancelled: Callable[[], type[BaseException]]
-    """What is raised where something is cancelled."""
+    is_stop: Callable[[BaseException], bool]
+    """Whether the current task is being cancelled, and this is what it is told."""
     new_event: Callable[[], Event]
     new_scope: Callable[..., Any]
     """Makes a :class:`Scope` with a ``deadline``, or one that is a ``shield``."""
@@ -277,7 +277,7 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
         self.drive()
 
     def is_fault(self, error: BaseException) -> bool:
-        return super().is_fault(error) and not isinstance(error, self._library.cancelled())
+        return super().is_fault(error) and not self._library.is_stop(error)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         async def run() -> None:
@@ -333,6 +333,9 @@ class StructuredRunner(AsyncRunner):
 
         self._group.nursery.start_soon(run)
 
+    def is_fault(self, error: BaseException) -> bool:
+        return super().is_fault(error) and not self.library.is_stop(error)
+
     def stop(self) -> None:
         super().stop()
         self._scope.cancel()
@@ -364,9 +367,11 @@ class StructuredAdapter(AsyncAdapter):
         scope, gone = self.library.new_scope(), self.library.new_event()
 
         async def run() -> None:
-            with scope:
-                await work()
-            gone.set()
+            try:
+                with scope:
+                    await work()
+            finally:
+                gone.set()
 
         group = Group(self.library, Limits())
         async with group.opened(*NORMAL):

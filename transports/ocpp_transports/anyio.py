@@ -207,6 +207,9 @@ def run(
 
     With ``drain`` its connections are closed spread over so many seconds, see :meth:`Server.drain`; a second signal
     cuts that short.
+
+    Raises:
+        ValueError: the seconds are negative.
     """
     _ADAPTER.run_until_done(partial(_ADAPTER.serve_until_signal, csms, host, port, ssl, drain), backend)
 

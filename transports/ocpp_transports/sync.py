@@ -18,29 +18,24 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from ssl import SSLContext
-from typing import Final, TypeVar, Unpack
+from typing import Final, Unpack
 
 from ocpp_sansio import (
     CentralSystem,
     ChargePointConnection,
     ChargePointHandlers,
     ConnectionOptions,
-    ConnectionRefused,
-    FromChargePoint,
     LinkOptions,
-    Response,
-    SendFromChargePoint,
 )
 from ocpp_sansio.application import Part
 from ocpp_sansio.backoff import Backoff
-from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
-from ._blocking import BlockingPeer, ChargePointThread, Driver, StationsThread
+from ._blocking import ChargePointThread, StationsThread
+from ._blocking_client import RemoteCentralSystem, connected
 from ._blocking_server import Server, Station
 from ._blocking_uplink import LinkThread, Uplink
-from ._dispatcher import Attendant
-from ._endings import NORMAL
+from ._endings import Leave
 from ._logging import logger
 from ._roles import Act, CallExpired, ChargePointRole, Running
 from ._served import Service, StationTap, warn_if_open
@@ -63,38 +58,6 @@ __all__ = [
     "run",
     "serve",
 ]
-
-R = TypeVar("R", bound=Response)
-
-
-class RemoteCentralSystem(BlockingPeer[Driver[ChargePointConnection, Handlers]]):
-    """The central system, as a charge point that is connected to it sees it.
-
-    Nothing is read, and no ping answered, while no thread is in one of its methods: an idle charge point belongs
-    into ``run_for`` or ``wait_closed``.
-    """
-
-    def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
-        """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
-
-        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``.
-
-        Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
-        """
-        driver = self._driver
-        return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
-
-    def send(self, message: SendFromChargePoint) -> None:
-        """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
-
-        Raises:
-            QueueFull: the central system does not read: more than ``Limits.max_unsent`` is waiting for it.
-            LocalProtocolError: the message is not valid, or the connection is not open. Nothing was sent.
-        """
-        driver = self._driver
-        driver.tell(lambda: driver.connection.send(message, now=driver.now()))
 
 
 @contextmanager
@@ -119,46 +82,13 @@ def connect(
 
     Raises:
         HandshakeFailed: the central system refused, or is none.
-        OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
+        OSError: it could not be reached, or not in ``Limits.handshake_timeout``; to look up a name takes as long as
+            the system wants it to.
     """
     connection = ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
     handlers, tls = handlers or ChargePointHandlers(), tls_for(connection, ssl)
-    with _connected(connection, identity, handlers, tls, observer=observer) as peer:
+    with connected(connection, identity, handlers, tls, observer=observer) as peer:
         yield peer
-
-
-@contextmanager
-def _connected(
-    connection: ChargePointConnection,
-    identity: str,
-    handlers: Handlers,
-    tls: SSLContext | None,
-    runner: Attendant | None = None,
-    observer: Observer | None = None,
-) -> Generator[RemoteCentralSystem, None, None]:
-    limits = connection.limits
-    with ExitStack() as cleanup:
-        stream = socket.create_connection((connection.host, connection.port), limits.handshake_timeout)
-        cleanup.callback(stream.close)
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if tls is not None:
-            stream = tls.wrap_socket(stream, server_hostname=connection.host)
-        cleanup.pop_all()
-    driver = Driver[ChargePointConnection, Handlers](connection, handlers, stream, limits, identity)
-    driver.runner, driver.observer = runner, observer
-    central_system = RemoteCentralSystem(driver)
-    try:
-        driver.run(driver.decided.is_set)
-        if isinstance(driver.end, ConnectionRefused):
-            raise HandshakeFailed(driver.end)
-        yield central_system
-    finally:
-        try:
-            central_system.close(*NORMAL)
-        finally:
-            if not driver.lost.is_set():  # Ctrl-C has cut the closing handshake short
-                driver.post(driver.abort)
-                driver.run(driver.lost.is_set)
 
 
 @contextmanager
@@ -198,12 +128,11 @@ def keep_connected(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
     uplink = Uplink(keeper, options.get("limits"), reports=report_security_events)
-    thread = LinkThread(_connected, keeper, handlers or ChargePointHandlers(), uplink)
-    try:
+    thread = LinkThread(connected, keeper, handlers or ChargePointHandlers(), uplink)
+    with ExitStack() as cleanup:
+        cleanup.callback(uplink.close)
+        cleanup.callback(thread.stop)
         yield uplink
-    finally:
-        thread.stop()
-        uplink.close()
 
 
 @contextmanager
@@ -244,12 +173,11 @@ def operate(
     )
     runner = ChargePointThread(Part(point, store, act))
     keeper.report = runner.link_failed
-    thread = LinkThread(_connected, keeper, ChargePointHandlers(), runner)
-    try:
+    with ExitStack() as cleanup:
+        cleanup.callback(runner.stop)
+        thread = LinkThread(connected, keeper, ChargePointHandlers(), runner)
+        cleanup.callback(thread.stop)
         yield runner
-    finally:
-        thread.stop()
-        runner.stop()
 
 
 @contextmanager
@@ -279,16 +207,14 @@ def serve(
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
             listeners.append(cleanup.enter_context(socket.create_server(address, family=family)))
-        runner = None if csms.part is None else StationsThread(csms.part)
-        cleanup.pop_all()
-    server = Server(Service(csms, tap, observer, runner), listeners, ssl)
-    logger.info("listening on %s", server.addresses)
-    try:
+        runner: StationsThread | None = None
+        if csms.part is not None:
+            runner = StationsThread(csms.part)
+            cleanup.callback(runner.stop)
+        server = Server(Service(csms, tap, observer, runner), listeners, ssl)
+        cleanup.callback(server.close)
+        logger.info("listening on %s", server.addresses)
         yield server
-    finally:
-        server.close()
-        if runner is not None:
-            runner.stop()
 
 
 def run(
@@ -302,7 +228,12 @@ def run(
     """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`.
 
     With ``drain`` that is spread over so many seconds, see :meth:`Server.drain`; a second signal cuts it short.
+
+    Raises:
+        ValueError: the seconds are negative.
     """
+    if drain is not None:
+        Leave(drain)  # whatever is wrong with it is to be heard before the server is needed
     stop, signalled = socket.socketpair()
     numbers = (signal.SIGINT, signal.SIGTERM)
 

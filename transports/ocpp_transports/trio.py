@@ -49,7 +49,7 @@ __all__ = [
 
 
 _TRIO: Final = Library(
-    cancelled=lambda: trio.Cancelled,
+    is_stop=lambda error: isinstance(error, trio.Cancelled),
     new_event=trio.Event,
     new_scope=trio.CancelScope,
     open_nursery=trio.open_nursery,
