@@ -282,6 +282,14 @@ def test_a_tap_that_is_added_sees_every_message_from_then_on():
     assert late == [Direction.IN]
 
 
+def test_it_is_known_which_actions_there_are_once_it_is_known_which_version_is_spoken():
+    assert charge_point().actions is None
+    own = Version.V16.actions.extended()
+    pair = connect(client={"actions": {"1.6": own, "2.1": Version.V21.actions}})
+    assert pair.client.actions is own
+    assert pair.server.actions is Version.V16.actions
+
+
 def test_it_is_known_what_is_on_the_wire_and_whether_anything_is_under_way():
     unopened = charge_point()
     assert (unopened.on_wire, unopened.is_idle) == (None, True)
