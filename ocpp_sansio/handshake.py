@@ -262,8 +262,8 @@ def _flaw(identity: str) -> str | None:
         return "would be read as a path"
     if "%" in identity:
         return "would be percent-decoded again"
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in identity):
-        return "has control characters"
+    if not identity.isprintable():  # what cannot be seen makes two look like one
+        return "has characters that do not print"
     if not unicodedata.is_normalized("NFC", identity):
         return "is not in Unicode normal form C"
     return None

@@ -90,7 +90,8 @@ class PasswordHash:
             salt: At least 8 random bytes, others for each password: ``secrets.token_bytes(16)``.
             rounds: How much work each check is. The passwords of OCPP are random and long, which no amount of work
                 could find, so the default, about half a millisecond, is meant for ten thousand stations that
-                reconnect at once. Take a hundred times as many for passwords that people have thought up.
+                reconnect at once. Take a hundred times as many for passwords that people have thought up. Whoever
+                judges waits for it, an event loop with all its connections included.
             min_length: The fewest bytes that will do.
 
         Raises:

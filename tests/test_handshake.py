@@ -228,6 +228,9 @@ def test_the_identity_is_the_last_segment_decoded_once(target: str, identity: st
         ("/a%7F", 400),
         ("/a%C2%85", 400),
         ("/a%E2%80%A8", 400),
+        ("/a%E2%80%8B", 400),
+        ("/a%E2%80%AE", 400),
+        ("/a%C2%A0b", 400),
         ("/a%FF", 400),
         ("/%ED%A0%80", 400),
         ("/a%2541", 400),
@@ -369,7 +372,7 @@ def test_a_bad_url_is_refused(url: str):
         Endpoint.of(url, "CP1")
 
 
-@pytest.mark.parametrize("identity", ["", "a/b", "..", "a\0", "a%41", "A\u0308", "\ud800", "a" * 256])
+@pytest.mark.parametrize("identity", ["", "a/b", "..", "a\0", "a\u200b", "a%41", "A\u0308", "\ud800", "a" * 256])
 def test_a_bad_identity_is_refused(identity: str):
     """RPC-004, F-30."""
     with pytest.raises(ValueError, match="the identity"):
