@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import time
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ocpp_sansio import CallRefused, CentralSystem, ErrorCode, Limits, v16
+from ocpp_sansio import central_system as cs
+from ocpp_sansio.store import MemoryStore
 from ocpp_transports.asyncio import RemoteCentralSystem, Server, connect, serve
 from tests.transports.contract import BOOT, HEARTBEAT, PATIENCE, RESET, central_system, charge_point, heartbeat
 
@@ -184,14 +188,31 @@ async def test_a_station_is_called_from_anywhere_in_the_loop() -> None:
         assert (await csms.stations["CP_1"].call(RESET)).status is v16.ResetStatus.ACCEPTED
 
 
+class Observer:
+    """One that does not care."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: nullcontext() if name == "handling" else self
+
+
 @in_loop
 async def test_a_connection_that_is_lost_is_freed_by_reference_counting_f_132() -> None:
-    csms = central_system(accept_before_boot=True)
+    played = central_system()
+    store = MemoryStore()
+    role = cs.CentralSystem(
+        now=time.monotonic(), utc=datetime.now(UTC), transaction_ids=lambda: 1, records=store.load()
+    )
+    played.play(role, store=store, act=lambda *_: None)
+    for csms, observer in ((central_system(), None), (central_system(), Observer()), (played, None)):
+        await is_freed(csms, observer)
+
+
+async def is_freed(csms: CentralSystem, observer: Any) -> None:
     gc.disable()
     try:
-        async with serve(csms, port=0) as server:
-            async with connect(f"ws://127.0.0.1:{server.port}", "CP_1") as peer:
-                await peer.call(HEARTBEAT)
+        async with serve(csms, port=0, observer=observer, tap=lambda *_: None) as server:
+            async with connect(f"ws://127.0.0.1:{server.port}", "CP_1", observer=observer) as peer:
+                await peer.call(BOOT)
                 freed = [asyncio.Event(), asyncio.Event()]
                 weakref.finalize(csms.stations["CP_1"], freed[0].set)
                 weakref.finalize(peer._driver, freed[1].set)

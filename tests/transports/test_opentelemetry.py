@@ -17,12 +17,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from ocpp_sansio import (
+    CallFailed,
     CallReceived,
     CallRefused,
     CallSucceeded,
     CallTimedOut,
     ConnectionClosed,
     ConnectionLost,
+    ConnectionReplaced,
     ErrorCode,
     Limits,
     Misbehaviour,
@@ -349,12 +351,14 @@ class Broken:
             raise RuntimeError("it is broken")
 
     def __exit__(self, *_: object) -> None:
-        pass
+        if self.at == "exit":
+            self.told.append("exit")
+            raise RuntimeError("it is broken")
 
 
 @on_server
 @pytest.mark.parametrize(
-    "at", ["opened", "calling", "sent", "concluded", "handling", "enter", "answered", "misbehaved", "closed"]
+    "at", ["opened", "calling", "sent", "concluded", "handling", "enter", "exit", "answered", "misbehaved", "closed"]
 )
 def test_an_observer_that_fails_fails_alone_f_14(server: Adapter, at: str, caplog: pytest.LogCaptureFixture) -> None:
     broken = Broken(at)
@@ -440,6 +444,14 @@ def test_a_call_that_had_to_wait_is_timed_from_when_it_goes_out_rpc_054(
     clock[0] = 12.0
     connection.concluded(CallSucceeded(call, v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)))
     assert collected.seconds() == [2.0]
+
+
+def test_a_call_on_a_connection_that_is_displaced_is_lost_f_37(collected: Collected) -> None:
+    call = PendingCall("1", "Reset", RESET, 30.0)
+    connection = collected.telemetry.opened("CP_1", Version.V16, Role.CENTRAL_SYSTEM)
+    connection.calling(call)
+    connection.concluded(CallFailed(call, ConnectionReplaced(sent=True)))
+    assert collected.calls() == {("Reset", "out", "connection_lost"): 1}
 
 
 def test_a_call_that_is_left_unanswered_ends_as_that_cp16_013(collected: Collected) -> None:

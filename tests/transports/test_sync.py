@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import trustme
 
 from ocpp_sansio import (
     CallRefused,
@@ -43,7 +42,6 @@ from tests.transports.contract import (
     heartbeat,
     raw_client,
     raw_server,
-    tls,
 )
 
 AUTHORIZE = v16.AuthorizeRequest(id_tag="TAG")
@@ -241,16 +239,6 @@ def test_an_end_that_has_been_heard_is_not_heard_again_and_again_f_09(monkeypatc
         peer.stream.shutdown(socket.SHUT_WR)  # and what it has asked for it does not read
         thread.join(PATIENCE)
         assert len(ends) == 2  # and the last one is our own
-
-
-def test_who_never_shakes_hands_for_tls_is_not_waited_for_once_it_is_given_up_f_01_f_19() -> None:
-    server_tls, _ = tls(trustme.CA())
-    limits = Limits(handshake_timeout=0.05, close_timeout=2 * PATIENCE)
-    with (
-        serve(central_system(limits=limits), port=0, ssl=server_tls) as server,
-        socket.create_connection(("127.0.0.1", server.port), PATIENCE) as silent,
-    ):
-        assert silent.recv(1) == b""
 
 
 def test_all_addresses_of_a_name_share_the_time_there_is_to_connect_f_15(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ from tests.transports.contract import (
     on_client,
     on_server,
     raw_server,
+    tls,
 )
 
 HASTE = Limits(handshake_timeout=0.3, close_timeout=0.3)
@@ -647,3 +648,14 @@ def test_a_security_event_is_found_behind_what_an_adapter_makes_of_it_rpc_149() 
     wrapped = OSError("broken")
     wrapped.__cause__ = ssl.SSLCertVerificationError(1, "certificate verify failed")
     assert security_event(wrapped) is SecurityEvent.INVALID_CSMS_CERTIFICATE
+
+
+@on_server
+def test_who_never_shakes_hands_is_not_waited_for_once_it_is_given_up_f_01_f_19(server: Adapter) -> None:
+    limits = Limits(handshake_timeout=0.05, close_timeout=2 * PATIENCE)
+    context, _ = tls(trustme.CA())
+    with (
+        server.serve(central_system(limits=limits), ssl=context) as served,
+        socket.create_connection(("127.0.0.1", served.port), PATIENCE) as silent,
+    ):
+        assert silent.recv(1) == b""

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest.mock import MagicMock
 
 import pytest
@@ -47,6 +48,8 @@ from ocpp_sansio.charge_point.effects import RegistrationChanged
 from ocpp_sansio.store import MemoryStore
 from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import trio as on_trio
+from ocpp_transports._uplink import Keeper
+from ocpp_transports.sync import Uplink
 from ocpp_transports.testing import Course, Fault, Proxy
 from ocpp_transports.testing.samples import accepted
 from tests.transports.contract import (
@@ -455,6 +458,35 @@ def test_of_a_call_that_is_not_made_nothing_is_kept_f_124(client: Adapter) -> No
         assert len(uplink.peer._contexts) == 1
         door.open()
         assert answer.result(PATIENCE).current_time == NOON
+
+
+@pytest.mark.parametrize("at", ["is_connected", "version", "tell"])
+def test_a_connection_may_be_forgotten_while_a_thread_asks_about_it_f_133(at: str) -> None:
+    class Forgetful(Uplink):
+        """One whose connection is gone when it is looked at a second time."""
+
+        _lost: Any = None
+
+        @property
+        def _driver(self) -> Any:
+            driver, self._lost = self._lost, None
+            return driver
+
+        @_driver.setter
+        def _driver(self, driver: Any) -> None:
+            self._lost = driver
+
+    options: dict[str, Any] = {"backoff": None, "attempts": 1, "ssl": None, "observer": None}
+    uplink = Forgetful(Keeper("ws://127.0.0.1:1", "CP_1", time.monotonic, **options), None, reports=False)
+    sent: list[object] = []
+    uplink._driver = SimpleNamespace(
+        end=None, connection=SimpleNamespace(version=Version.V21), peer=SimpleNamespace(send=sent.append)
+    )
+    if at == "tell":
+        uplink.tell(cast(Any, "news"))
+        assert sent == ["news"]
+    else:
+        assert getattr(uplink, at) == {"is_connected": True, "version": Version.V21}[at]
 
 
 def ask_as(name: str, uplink: Kept, client: Adapter) -> Any:

@@ -253,7 +253,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
 
     def let_go(self) -> None:
         """The transport is gone. The last thing that happens: who waits for it expects everything else to be over."""
-        self.peer = None  # it refers back to this dispatcher (F-132)
+        self.peer = self._watch = self._wire = None  # they refer back to this dispatcher (F-132)
         self.lost.set()
 
     def perform(self, act: Callable[[], None]) -> None:

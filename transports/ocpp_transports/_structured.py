@@ -258,6 +258,7 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
             await stream.send_eof()
         except ConnectionError:
             self._hear_end()
+            self._scope.cancel()  # whatever else may come, nobody looks at it any more
 
     async def _keep_time(self) -> None:
         while not self.connection.transport_done:

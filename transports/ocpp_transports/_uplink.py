@@ -194,12 +194,14 @@ class UplinkState(Generic[F]):
     @property
     def is_connected(self) -> bool:
         """Whether there is a connection now."""
-        return self._driver is not None and self._driver.end is None
+        driver = self._driver  # which another thread may forget meanwhile, here and below
+        return driver is not None and driver.end is None
 
     @property
     def version(self) -> Version | None:
         """The version that is spoken; ``None``: there is no connection."""
-        return None if self._driver is None else self._driver.connection.version
+        driver = self._driver
+        return None if driver is None else driver.connection.version
 
     @property
     def last_failure(self) -> DialFailure[Target] | None:
@@ -213,7 +215,8 @@ class UplinkState(Generic[F]):
 
     def tell(self, message: SendFromChargePoint) -> None:
         """Send what has no outcome."""
-        peer = None if self._driver is None else self._driver.peer
+        driver = self._driver
+        peer = None if driver is None else driver.peer
         if peer is None:
             raise SessionClosed("there is no connection")
         peer.send(message)

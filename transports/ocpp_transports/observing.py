@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ocpp_sansio import (
@@ -112,9 +113,12 @@ class Watch:
     @contextmanager
     def handling(self, call: CallReceived[Any]) -> Generator[None]:
         """What is done about a CALL is done within this."""
-        with ExitStack() as stack:
-            self._tell(lambda observer: stack.enter_context(observer.handling(call)))
+        stack = ExitStack()
+        self._tell(lambda observer: stack.enter_context(observer.handling(call)))
+        try:
             yield
+        finally:
+            self._attempt(stack.close)
 
     def answered(self, call: CallReceived[Any], error: ErrorCode | None = None) -> None:
         """A CALL of the peer's has its answer."""
@@ -134,11 +138,14 @@ class Watch:
 
     def _tell(self, tell: Callable[[ConnectionObserver], object]) -> None:
         if self._observer is not None:
-            try:
-                tell(self._observer)
-            except Exception:  # noqa: BLE001 - whatever it is, it is not the connection's fault (F-14)
-                self._observer = None
-                self._driver.log(logging.ERROR, "the observer failed, and is told no more", exc_info=True)
+            self._attempt(partial(tell, self._observer))
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception:  # noqa: BLE001 - whatever it is, it is not the connection's fault (F-14)
+            self._observer = None
+            self._driver.log(logging.ERROR, "the observer failed, and is told no more", exc_info=True)
 
 
 def _run(function: Callable[..., object], *args: object) -> object:

@@ -43,6 +43,7 @@ from ocpp_sansio import (
     CallTimedOut,
     ConnectionClosed,
     ConnectionLost,
+    ConnectionReplaced,
     ErrorCode,
     InvalidResponse,
     PeerMisbehaved,
@@ -61,6 +62,7 @@ OUTCOMES: Final[Mapping[type[Exception], str]] = {
     CallRefused: CALL_ERROR,
     CallTimedOut: "timed_out",
     ConnectionLost: LOST,
+    ConnectionReplaced: LOST,
     InvalidResponse: "invalid_response",
     CallCancelled: "cancelled",
 }

@@ -61,16 +61,22 @@ _GONE: Final = trio.BrokenResourceError, trio.ClosedResourceError
 
 
 class _Stream(ByteStream):
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, *, shakes_hands: bool = False) -> None:
         self._stream = stream
+        self._shakes_hands = shakes_hands
+        """As a server with TLS: with the first byte, and within the deadline for the first byte."""
 
     async def receive(self) -> bytes:
         try:
-            return bytes(await self._stream.receive_some())
+            data = bytes(await self._stream.receive_some())
         except _GONE:
             return b""
+        self._shakes_hands = False
+        return data
 
     async def send(self, data: bytes) -> None:
+        if self._shakes_hands:
+            raise ConnectionError("there is no TLS yet, and who never comes to it is not waited for")
         try:
             await self._stream.send_all(data)
         except _GONE as error:
@@ -99,11 +105,11 @@ class _Listener:
 
     async def serve(self, converse: Callable[[ByteStream], Coroutine[Any, Any, None]], nursery: trio.Nursery) -> None:
         async def handle(tcp: trio.SocketStream) -> None:
-            stream: trio.abc.Stream = tcp
-            if self._tls is not None:
-                # The TLS handshake comes with the first byte, and within the deadline for the first byte.
-                stream = trio.SSLStream(tcp, self._tls, server_side=True, https_compatible=True)
-            await converse(_Stream(stream))
+            if self._tls is None:
+                await converse(_Stream(tcp))
+            else:
+                tls = trio.SSLStream(tcp, self._tls, server_side=True, https_compatible=True)
+                await converse(_Stream(tls, shakes_hands=True))
 
         await trio.serve_listeners(handle, self._listeners, handler_nursery=nursery)
 
