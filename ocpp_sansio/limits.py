@@ -2,8 +2,9 @@
 
 Bounds of what is read but never kept, and a few that nobody needs otherwise, are constants of the modules that use
 them: ``messages.MAX_DEPTH``, ``tolerance.MAX_DEVIATIONS`` and ``tolerance.MAX_ENUM_LENGTH``,
-``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``application.MAX_ACCEPTED``, ``entrance.MAX_PROVEN``,
-``data_transfer.MAX_QUOTED``.
+``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``diagnosis.MAX_REPORTED``, ``diagnosis.MAX_VIOLATIONS``,
+``frames.MAX_ECHOED_ID``, ``handshake.MAX_IDENTITY``, ``application.MAX_ACCEPTED``, ``entrance.MAX_PROVEN``,
+``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``.
 """
 
 from __future__ import annotations

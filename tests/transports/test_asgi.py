@@ -416,6 +416,24 @@ async def test_a_client_may_leave_at_any_moment_f_08(moment: str) -> None:
     assert len(host.sent) == (moment not in {"at once", "while deciding"})
 
 
+@pytest.mark.parametrize("decision", [None, 401])
+@in_loops
+async def test_a_hook_that_decides_nothing_lets_nobody_in_and_its_author_is_told_f_25(
+    decision: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A ``return`` that was forgotten, and a number where an ``HTTPStatus`` is due."""
+    csms = open_system()
+
+    @csms.authenticate
+    def decide(_: ConnectionRequested) -> Any:
+        return decision
+
+    async with hosting(asgi(csms)) as host:
+        await host.over.wait()
+    assert host.sent[0]["status"] == 500
+    assert f"returned {type(decision).__name__}, which decides nothing" in caplog.text
+
+
 @in_loops
 async def test_who_leaves_before_he_is_let_in_takes_nobody_s_place_f_33_f_36() -> None:
     csms, asked, decided = open_system(limits=Limits(max_takeovers=1)), anyio.Event(), anyio.Event()

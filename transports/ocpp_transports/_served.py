@@ -177,9 +177,11 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
             self._decide(decided)
         self.drive()
 
-    def _decide(self, decision: Decision | BaseException) -> None:
+    def _decide(self, decision: object) -> None:
         if isinstance(decision, BaseException):
             self.log(logging.ERROR, "the authenticate hook failed", exc_info=decision)
+        elif not isinstance(decision, Decision):
+            self.log(logging.ERROR, "the authenticate hook returned %s, which decides nothing", type(decision).__name__)
         self._settle(lambda entry: entry.judge(decision, has_left=self.end is not None, now=self.now()))
 
     def _settle(self, decide: Callable[[Entry], Verdict]) -> None:
