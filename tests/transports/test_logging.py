@@ -152,18 +152,18 @@ def test_while_debug_is_off_no_message_is_looked_at_f_130(
 def test_a_peer_writes_nothing_of_its_own_into_the_log_f_40_f_130(
     server: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG), raw_station(server, "CP%E2%80%8F1") as station:
+    with caplog.at_level(logging.DEBUG), raw_station(server, "S%C3%A4ule%201") as station:
         ask(station, '[2,"a\\nERROR","Evil\\u0085",{}]')
         station.send('[3,"Evil\\nid",{}]')
         station.send('[4,"x","Evil","Evil",{"Evil":"Evil"}]')
         station.send("Evil\nnonsense")
         ask(station, '[2,"d","Heartbeat",{}]')
-    records = [record for record in caplog.records if "'CP\\u200f1'" in record.getMessage()]
+    records = [record for record in caplog.records if "'Säule 1'" in record.getMessage()]
     assert len([record for record in records if record.name == "ocpp_transports.messages"]) == 7
     assert all(record.getMessage().isprintable() for record in records)
     assert all(str(value).isprintable() for record in records for value in extra(record).values())
     assert {extra(record).get("action") for record in records} == {None, "Heartbeat"}
-    assert {extra(record)["identity"] for record in records} == {"'CP\\u200f1'"}
+    assert {extra(record)["identity"] for record in records} == {"Säule 1"}
     assert {extra(record).get("message_id") for record in records} >= {"'a\\nERROR'", "'Evil\\nid'", "x", "d"}
     said = "".join(record.getMessage() for record in records)
     assert said.count("Evil") == said.count("'Evil\\nid'"), "only as the id that it is"
