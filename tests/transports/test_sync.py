@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from ocpp_sansio import (
     CallRefused,
     CentralSystem,
     ChargePointHandlers,
+    ConnectionClosed,
     ErrorCode,
     Limits,
     LocalProtocolError,
@@ -181,6 +182,41 @@ def test_a_handler_that_exits_does_not_take_its_thread_along_f_12() -> None:
             peer.call(AUTHORIZE)
         assert refused.value.code is ErrorCode.INTERNAL_ERROR
         assert peer.call(HEARTBEAT) == heartbeat()
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_handlers_that_call_each_others_stations_do_not_wait_for_each_other_f_133(watched: bool) -> None:
+    csms = central_system(accept_before_boot=True)
+    names = ["CP_1", "CP_2", "CP_3"]
+    all_at_once, begun = threading.Barrier(len(names), timeout=PATIENCE), set[str]()
+
+    @csms.on(v16.AuthorizeRequest)
+    def authorize(station: Any, _: object) -> v16.AuthorizeResponse:
+        if station.identity not in begun:
+            begun.add(station.identity)
+            all_at_once.wait()
+        for each in names:
+            assert csms.stations[each].call(RESET).status is v16.ResetStatus.ACCEPTED
+        return accepted()
+
+    def ask(url: str, identity: str) -> None:
+        with connect(url, identity, handlers=charge_point()) as peer:
+            if watched:
+                peer.call(HEARTBEAT)
+                watchers.append(threads.submit(csms.stations[identity].wait_closed))
+            answers.append([peer.call(AUTHORIZE) for _ in range(10)])
+            while len(answers) < len(names) and peer.closed is None:  # others still ask
+                peer.run_for(0.01)
+
+    answers: list[list[v16.AuthorizeResponse]] = []
+    watchers: list[Future[Any]] = []
+    with ThreadPoolExecutor(2 * len(names)) as threads, serve(csms, port=0) as server:
+        asked = [threads.submit(ask, f"ws://127.0.0.1:{server.port}", each) for each in names]
+        for each in asked:
+            each.result(PATIENCE)
+        for watcher in watchers:
+            assert isinstance(watcher.result(PATIENCE), ConnectionClosed)
+    assert answers == [[accepted()] * 10] * len(names)
 
 
 def test_a_thread_that_asks_for_what_cannot_be_sent_is_told_at_once_f_133(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """One connection over one socket, run by one thread at a time. The blocking adapter is built of these.
 
 Whichever thread wants something of the connection runs it until it has that; a thread that finds another one at it
-leaves its wish, and waits. Knows sockets and threads; who listens and who connects is :mod:`ocpp_transports.sync`'s.
+leaves its wish, and waits, and holds no other connection meanwhile. Knows sockets and threads; who listens and who
+connects is :mod:`ocpp_transports.sync`'s.
 """
 
 from __future__ import annotations
@@ -87,6 +88,16 @@ class _Errand(Generic[R]):
         return self.waiter.result()
 
 
+class _Thread(threading.local):
+    """What the current thread is doing."""
+
+    runs: Driver[Any, Any] | None = None
+    """The connection that it runs."""
+
+
+_THREAD: Final = _Thread()
+
+
 class Driver(Dispatcher[C, H, _Flag]):
     """A socket, a connection, and the one thread at a time that runs them."""
 
@@ -107,6 +118,8 @@ class Driver(Dispatcher[C, H, _Flag]):
         self._turn = threading.Condition()
         self._runner: int | None = None
         self._followers = 0
+        self._claims = 0
+        """Threads that have to go on with what they were doing about it."""
         self._commands: deque[Callable[[], None]] = deque()
         self._wakeup, self._waker = socket.socketpair()
         for each in (stream, self._wakeup, self._waker):
@@ -119,20 +132,67 @@ class Driver(Dispatcher[C, H, _Flag]):
 
     def run(self, is_done: Callable[[], bool], until: float = math.inf) -> None:
         """Run the connection until then, or wait while another thread does."""
-        me = threading.get_ident()
+        outer = _THREAD.runs
+        if outer is self:  # a handler calls, and so runs the connection one level deeper
+            self._run(is_done, until)
+            return
+        # A thread that holds a connection waits for no other one, or handlers that call each other's peers would wait
+        # for ever (F-133): what it has been running may be run by others meanwhile.
+        if outer is not None:
+            outer._pass_on()
+        try:
+            while self._take(is_done, until):
+                _THREAD.runs = self
+                try:
+                    self._run(is_done, until, yields=True)
+                finally:
+                    self._pass_on()
+                    _THREAD.runs = None
+                if is_done() or self.lost.is_set() or self.now() >= until:
+                    break
+        finally:
+            if outer is not None:
+                outer._take_back()
+                _THREAD.runs = outer
+
+    def _take(self, is_done: Callable[[], bool], until: float) -> bool:
+        """Wait until nobody runs the connection; false: another thread has done what this one waits for."""
         with self._turn:
             self._followers += 1
-            while self._runner not in (None, me) and not is_done() and (left := until - self.now()) > 0:
-                self._turn.wait(min(left, threading.TIMEOUT_MAX))
-            self._followers -= 1
-            if self._runner not in (None, me):
-                return
-            # A handler that calls is on the runner's thread: it runs the connection one level deeper.
-            outermost, self._runner = self._runner is None, me
+            try:
+                while (self._runner is not None or self._claims) and not is_done() and (left := until - self.now()) > 0:
+                    self._turn.wait(min(left, threading.TIMEOUT_MAX))
+            finally:
+                self._followers -= 1
+            if self._runner is not None or self._claims:
+                return False
+            self._runner = threading.get_ident()
+            return True
+
+    def _pass_on(self) -> None:
+        with self._turn:
+            if self.is_run_here:
+                self._runner = None
+                self._turn.notify_all()
+
+    def _take_back(self) -> None:
+        """Go on with what is being done about the connection, before anybody begins with something else."""
+        with self._turn:
+            self._claims += 1
+            try:
+                self._wake()
+                while self._runner is not None:
+                    self._turn.wait()
+                self._runner = threading.get_ident()
+            finally:
+                self._claims -= 1
+                self._turn.notify_all()
+
+    def _run(self, is_done: Callable[[], bool], until: float, *, yields: bool = False) -> None:
         try:
             self._obey()
             self.drive()
-            while not is_done() and not self.lost.is_set() and self.now() < until:
+            while not is_done() and not self.lost.is_set() and self.now() < until and not (yields and self._claims):
                 self._step(until)
                 self._obey()
             if not self.lost.is_set():
@@ -141,11 +201,6 @@ class Driver(Dispatcher[C, H, _Flag]):
             # It is the end of this connection (F-14), and nobody else takes it over before that.
             self.abort()
             raise
-        finally:
-            if outermost:
-                with self._turn:
-                    self._runner = None
-                    self._turn.notify_all()
 
     def _step(self, until: float) -> None:
         """Send; wait for the socket, the clock or another thread; tell the connection. Each time, ``drive`` follows."""
@@ -262,9 +317,12 @@ class Driver(Dispatcher[C, H, _Flag]):
     def post(self, command: Callable[[], None]) -> None:
         """Have something done by the thread that runs the connection, or by the next one that does."""
         self._commands.append(command)
-        if self._runner not in (None, threading.get_ident()):
-            with suppress(OSError):
-                self._waker.send(b"\0")
+        if not self.is_run_here:
+            self._wake()
+
+    def _wake(self) -> None:
+        with suppress(OSError):
+            self._waker.send(b"\0")
 
     def _obey(self) -> None:
         while self._commands:

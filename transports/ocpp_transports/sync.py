@@ -6,7 +6,8 @@ functions. A central system has a thread for each charge point, and handlers run
 thread: ``call`` runs the connection until the response is there, and meanwhile answers what the central system asks;
 ``run_for`` and ``wait_closed`` do the same without a call of one's own. ``keep_connected`` and ``operate`` do.
 
-Any thread may call, also out of a handler: one thread at a time runs the connection, the others wait for it.
+Any thread may call, also out of a handler: one thread at a time runs the connection, the others wait for it. While a
+handler waits for another connection than its own, its own is run by whoever waits for that, and handlers with it.
 """
 
 from __future__ import annotations
