@@ -26,11 +26,12 @@ from ._async import AsyncPlaying, Station
 from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
 from ._hosted import DENIAL, HostedDriver, Receive, Send, respond
 from ._logging import logger
+from ._roles import CallExpired
 from ._served import Service, StationTap, connection_options, warn_if_open
 from .asgi_servers import inflates_within_bounds
 from .observing import Observer
 
-__all__ = ["Application", "Station", "asgi"]
+__all__ = ["Application", "CallExpired", "Station", "asgi"]
 
 Scope = MutableMapping[str, Any]
 
