@@ -184,6 +184,7 @@ class Driver(Dispatcher[C, H, _Flag]):
                 while self._runner is not None:
                     self._turn.wait()
                 self._runner = threading.get_ident()
+                self._wake()  # nobody may have been there to see what has been left to do
             finally:
                 self._claims -= 1
                 self._turn.notify_all()
@@ -317,7 +318,7 @@ class Driver(Dispatcher[C, H, _Flag]):
     def post(self, command: Callable[[], None]) -> None:
         """Have something done by the thread that runs the connection, or by the next one that does."""
         self._commands.append(command)
-        if not self.is_run_here:
+        if self._runner not in (None, threading.get_ident()):
             self._wake()
 
     def _wake(self) -> None:
