@@ -25,6 +25,8 @@ WORLD = set(
     selectors shutil signal socket socketserver ssl subprocess tempfile threading time trio urllib.request
     """.split()
 )
+
+pytestmark = pytest.mark.once
 """What lets a module reach out: sockets, loops, threads, clocks, randomness, files, processes."""
 
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__", "breakpoint"}

@@ -41,8 +41,10 @@ from ocpp_sansio.charge_point.effects import (
     UnlockConnector,
 )
 from ocpp_transports.store import SqliteStore
-from tests.transports.contract import ADAPTERS, BOOT, PATIENCE, Adapter, ServerEnd, census
+from tests.transports.contract import ADAPTERS, BOOT, PATIENCE, Adapter, ServerEnd, nothing_left_over
 from tests.transports.test_roles import Host, operated, playing
+
+pytestmark = pytest.mark.once
 
 on_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=repr)
 
@@ -52,9 +54,8 @@ SUBPROTOCOL = websockets.Subprotocol("ocpp1.6")
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
-    before = census()
-    yield
-    assert census() == before
+    with nothing_left_over():
+        yield
 
 
 class Watched:

@@ -44,7 +44,7 @@ from ocpp_sansio.store import MemoryStore
 from ocpp_transports import asgi_servers as settings
 from ocpp_transports.asgi import Station, asgi
 from ocpp_transports.sync import HandshakeFailed
-from ocpp_transports.testing import RawPeer, SyncAdapter, census, connected, raw_client
+from ocpp_transports.testing import RawPeer, SyncAdapter, connected, nothing_left_over, raw_client
 from ocpp_transports.testing.samples import HEARTBEAT, RESET, central_system, heartbeat, reset
 from tests.transports.asgi_host import DENIAL, Host, hosting, in_loops, quiet, served
 from tests.transports.asgi_servers import ASGI_SERVERS, AsgiServer, Serve, on_granian, on_hypercorn, on_uvicorn
@@ -55,9 +55,8 @@ AUTHORIZE = '[2,"2","Authorize",{"idTag":"TAG"}]'
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Generator[None]:
-    before = census()
-    yield
-    assert census() == before
+    with nothing_left_over():
+        yield
 
 
 def open_system(**options: Any) -> CentralSystem:

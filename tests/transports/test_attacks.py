@@ -10,7 +10,10 @@ import pytest
 from benchmarks import attacks
 from benchmarks.victims import OURS, Victim, available
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
+]
 
 
 @pytest.fixture(scope="module", params=available(OURS))

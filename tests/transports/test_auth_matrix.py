@@ -33,6 +33,8 @@ from tests.transports.certificates import FUTURE, PAST, Pair, issued, key_pem, l
 from tests.transports.contract import ADAPTERS, Adapter, ServerEnd, central_system
 from tests.transports.hosted import ASGI_SERVERS
 
+pytestmark = pytest.mark.once
+
 OPERATOR = "Example CSO"
 PASSWORD = b"\x00the right one\xff\xff"
 OTHERS = b"that of another station"

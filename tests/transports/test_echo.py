@@ -20,6 +20,8 @@ from ocpp_transports.testing.attacks import ATTACKS, Attack
 from ocpp_transports.testing.echo import LIMITS, echo_system, echoing, main
 from tests.transports.contract import PATIENCE, Adapter, on_adapter
 
+pytestmark = pytest.mark.once
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 Say = Callable[[RawPeer], bytes]

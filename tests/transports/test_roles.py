@@ -69,7 +69,7 @@ from tests.transports.contract import (
     End,
     ServerEnd,
     SyncAdapter,
-    census,
+    nothing_left_over,
     on_client,
     on_server,
     raw_client,
@@ -82,9 +82,8 @@ TRIGGER = v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.BOOT_NO
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
-    before = census()  # threads of earlier tests, idle ones of a pool's, may go meanwhile
-    yield
-    assert all(now <= then for now, then in zip(census(), before, strict=True))
+    with nothing_left_over():
+        yield
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ocpp_sansio.security import Account, Authentication, PasswordHash, Security
 from ocpp_sansio.store import MemoryStore
 from ocpp_transports.tls import client_context, server_context
 from tests.transports.certificates import issued, root, station
-from tests.transports.contract import BOOT, PATIENCE, Adapter, census, central_system, on_client, on_server
+from tests.transports.contract import BOOT, PATIENCE, Adapter, central_system, nothing_left_over, on_client, on_server
 from tests.transports.test_roles import Host, operated
 
 OLD, NEW = bytes(range(20)), bytes(range(1, 21))
@@ -28,9 +28,8 @@ CHANGE = v16.ChangeConfigurationRequest(key="AuthorizationKey", value=NEW.hex())
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
-    before = census()
-    yield
-    assert census() == before
+    with nothing_left_over():
+        yield
 
 
 class Vault:

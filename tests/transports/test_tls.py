@@ -44,9 +44,9 @@ from tests.transports.contract import (
     RawPeer,
     ServerEnd,
     booted,
-    census,
     central_system,
     heartbeat,
+    nothing_left_over,
     on_client,
     on_server,
     raw_server,
@@ -75,9 +75,8 @@ upgrade = (
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
-    before = census()
-    yield
-    assert census() == before
+    with nothing_left_over():
+        yield
 
 
 class Door:

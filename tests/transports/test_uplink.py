@@ -65,9 +65,9 @@ from tests.transports.contract import (
     Gate,
     ServerEnd,
     SyncAdapter,
-    census,
     central_system,
     charge_point,
+    nothing_left_over,
     on_client,
     tls,
 )
@@ -80,9 +80,8 @@ EVENT_LOOPS = [adapter for adapter in ADAPTERS if isinstance(adapter, AsyncAdapt
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
-    before = census()  # threads of earlier tests, idle ones of a pool's, may go meanwhile
-    yield
-    assert all(now <= then for now, then in zip(census(), before, strict=True))
+    with nothing_left_over():
+        yield
 
 
 @pytest.fixture

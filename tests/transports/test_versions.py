@@ -38,8 +38,8 @@ from tests.transports.contract import (
     Gate,
     RawPeer,
     ServerEnd,
-    census,
     central_system,
+    nothing_left_over,
     on_client,
     on_server,
     raw_client,
@@ -93,9 +93,8 @@ def connected(
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
-    before = census()
-    yield
-    assert census() == before
+    with nothing_left_over():
+        yield
 
 
 # -- several versions on one port --

@@ -22,7 +22,7 @@ for _module in ("adapters", "admission", "attacks", "client", "contract", "fault
 from .adapters import Adapter, AsyncAdapter, ClientEnd, End, Gate, ServerEnd, SyncAdapter  # noqa: E402
 from .admission import AdmissionContract  # noqa: E402
 from .client import ClientContract  # noqa: E402
-from .contract import Contract, census, connected  # noqa: E402
+from .contract import Contract, connected, nothing_left_over  # noqa: E402
 from .faults import CutContract, FaultContract  # noqa: E402
 from .pair import PairContract  # noqa: E402
 from .peers import RawPeer, knocking, raw_client, raw_server, tls  # noqa: E402
@@ -48,9 +48,9 @@ __all__ = [
     "ServerContract",
     "ServerEnd",
     "SyncAdapter",
-    "census",
     "connected",
     "knocking",
+    "nothing_left_over",
     "raw_client",
     "raw_server",
     "tls",
