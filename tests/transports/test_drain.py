@@ -42,6 +42,11 @@ on_every = pytest.mark.parametrize("server", [*ADAPTERS, *ASGI_SERVERS], ids=lam
 
 LEFT = b"\x03\xf4the server is going down"
 """What a close frame with 1012 says."""
+OPENING = (
+    b"GET /CP_2 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+)
 
 
 def drain(server: Adapter, served: ServerEnd, **options: Any) -> Any:
@@ -135,16 +140,31 @@ def test_who_is_not_let_in_yet_is_told_when_to_come_back_f_120(server: Adapter) 
             station.send(f'[3,"{message_id}",{{"status":"Accepted"}}]')
             waiting.result(PATIENCE)
             assert leave(station) == (8, LEFT)
-            stream.sendall(
-                b"GET /CP_2 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-                b"Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
-            )
+            stream.sendall(OPENING)
             head = RawPeer(stream, is_client=True).read_head()
             assert head.startswith("HTTP/1.1 503 ")
             assert "\r\nRetry-After: 30\r\n" in head + "\r\n"
             stream.close()
         drained.result(PATIENCE)
+
+
+@pytest.mark.parametrize("server", [each for each in ADAPTERS if isinstance(each, AsyncAdapter)], ids=str)
+def test_who_is_still_judged_when_the_server_goes_down_is_told_when_to_come_back_f_120(server: AsyncAdapter) -> None:
+    csms, gate = central_system(), Gate()
+    judge = server.gated(gate, lambda *_: True)
+    csms.authenticate(lambda request: request.identity == "CP_1" or judge(None, request))
+    with server.serve(csms) as served, socket.create_connection(("127.0.0.1", served.port)) as stream:
+        with raw_client(served.port) as station:
+            stream.settimeout(PATIENCE)
+            stream.sendall(OPENING)
+            gate.arrived.get(timeout=PATIENCE)
+            drained = drain(server, served, over=0.0, patience=PATIENCE)
+            assert leave(station) == (8, LEFT)  # which comes after those that are not let in yet
+        gate.open()
+        assert RawPeer(stream, is_client=True).read_head().startswith("HTTP/1.1 503 ")
+        stream.close()
+        drained.result(PATIENCE)
+    assert not csms.stations
 
 
 @pytest.mark.parametrize("server", ASGI_SERVERS, ids=str)

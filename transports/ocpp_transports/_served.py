@@ -35,6 +35,7 @@ from ocpp_sansio.channel import CentralSystemChannel
 from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
 
 from ._dispatcher import Dispatcher, F
+from ._endings import Leave
 from ._logging import logger
 from ._shared import Socket, fresh_ids
 from .observing import Observer
@@ -145,8 +146,7 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     def _on_requested(self, event: ConnectionRequested) -> None:
         self.identity = event.identity
         if self._leave is not None:
-            later = [("Retry-After", str(math.ceil(self._leave.over)))]
-            self.connection.reject_connection(503, self._leave.reason, later, now=self.now())
+            self._turn_away(self._leave)
             return
         self._entry = self.handlers.entry(event)
         with self.shared:
@@ -184,8 +184,16 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
             self.log(logging.ERROR, "the authenticate hook returned %s, which decides nothing", type(decision).__name__)
         self._settle(lambda entry: entry.judge(decision, has_left=self.end is not None, now=self.now()))
 
+    def _turn_away(self, leave: Leave) -> None:
+        later = [("Retry-After", str(math.ceil(leave.over)))]
+        self.connection.reject_connection(503, leave.reason, later, now=self.now())
+
     def _settle(self, decide: Callable[[Entry], Verdict]) -> None:
         if self._entry is None:  # it is decided; this comes late
+            return
+        if self._leave is not None:  # the server has begun to go down while the hook was at work
+            self._entry = None
+            self._turn_away(self._leave)
             return
         with self.shared:
             verdict = decide(self._entry)
