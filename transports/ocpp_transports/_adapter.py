@@ -110,8 +110,8 @@ class Server(Listening[StationsRunner[Any]], AsyncPlaying):
         back all at once (F-120, F-138); then :meth:`close`.
 
         The listening sockets are closed, so that a load balancer, or the next process, has the new connections. Who has
-        connected but not asked to be let in yet is refused with 503, and ``Retry-After`` so many seconds. A connection
-        is closed as soon as no CALL is under way on it, and no handler.
+        connected but is not let in yet is refused with 503, and ``Retry-After`` so many seconds. A connection is closed
+        as soon as no CALL is under way on it, and no handler.
 
         ``code`` is 1012, 1001 or 1013 (RPC-017). ``patience`` is how many seconds after the last one's turn calls may
         still be under way; ``None`` stands for ``Limits.close_timeout``.
