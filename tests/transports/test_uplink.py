@@ -63,12 +63,14 @@ from tests.transports.contract import (
     AsyncAdapter,
     ClientEnd,
     Gate,
+    RawPeer,
     ServerEnd,
     SyncAdapter,
     central_system,
     charge_point,
     nothing_left_over,
     on_client,
+    raw_server,
     tls,
 )
 
@@ -598,6 +600,24 @@ def test_after_a_loss_the_first_endpoint_is_tried_first_rpc_129(client: Adapter)
             until(lambda: not uplink.peer.is_connected)
             uplink.wait_connected()
             assert (one.knocks.qsize(), two.knocks.qsize()) == (2, 1)
+
+
+@on_client
+def test_who_waits_once_a_connection_has_ended_waits_for_the_next_one_rpc_131(client: Adapter) -> None:
+    go = threading.Event()
+
+    def say_goodbye(peer: RawPeer) -> None:
+        assert go.wait(PATIENCE)
+        peer.send(b"\x03\xe8", opcode=8)
+        peer.read_all()  # the transport stays until the client gives it up
+
+    with raw_server(say_goodbye) as url, kept(client, url, limits=Limits(close_timeout=0.2)) as uplink:
+        uplink.wait_connected()
+        go.set()
+        until(lambda: not uplink.peer.is_connected)
+        waiting = uplink.start_work(uplink.peer.wait_connected)
+    with pytest.raises(SessionClosed):
+        waiting.result(PATIENCE)
 
 
 @on_client

@@ -114,10 +114,14 @@ def is_fault(error: BaseException) -> bool:
 
 
 class Attendant(Protocol):
-    """Who waits for a connection to open."""
+    """Who waits for a connection to open, and to end."""
 
     def wire(self, driver: Dispatcher[Any, Any, Any], version: Version) -> Wire | None:
         """It has. What this returns is told everything, and answers every CALL; ``None``: that is for the handlers."""
+        ...
+
+    def unwire(self) -> None:
+        """It has ended, though its transport may still be there for a while."""
         ...
 
 
@@ -522,6 +526,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
 
     def _on_closed(self, event: ConnectionClosed) -> None:
         self.log(logging.INFO, "disconnected: %s %r", event.code, event.reason)
+        if self.runner is not None:
+            self.runner.unwire()
         self.end = event
         self.decided.set()
         self._tell_askers(False)

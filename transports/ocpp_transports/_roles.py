@@ -232,6 +232,9 @@ class Runner(ABC):
         """The role's end of a new connection; ``None``: it does not speak this version."""
         return Wire(driver, self) if version is Version.V16 else None
 
+    def unwire(self) -> None:  # noqa: B027 - there is nothing to do
+        """A connection has ended. Its :class:`Wire` tells."""
+
     @abstractmethod
     def link_up(self, wire: Wire) -> None:
         """Tell the role that there is this link."""

@@ -264,12 +264,16 @@ class UplinkState(Generic[F]):
             self._settle()
         self._up.set()
 
+    def unwire(self) -> None:
+        """The connection has ended: who waits for one from now on waits for the next."""
+        with self._lock:
+            if not self._is_over and self._up.is_set():
+                self._up = self.new_flag()
+
     def link_down(self) -> None:
         """There is no connection."""
         with self._lock:
-            if self._driver is not None:
-                self._driver = None
-                self._up = self.new_flag()
+            self._driver = None
             self._backlog.link_down(now=self.now())
             if self._reports is not None:
                 self._reports.link_down()
