@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.transports.asgi_servers import AsgiServer
+
 
 @pytest.fixture(autouse=True)
 def _log_is_on() -> Iterator[None]:
@@ -15,3 +17,15 @@ def _log_is_on() -> Iterator[None]:
     logger.setLevel(logging.NOTSET)
     yield
     logger.setLevel(before)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under one interpreter every adapter meets every other, and every ASGI server runs; under the others of the build
+    each adapter meets only itself, and how a server comes to its end there is its own business.
+    """
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        pair = {str(params[end]) for end in ("client", "server") if end in params}
+        if len(pair) == 2 or any(isinstance(value, AsgiServer) for value in params.values()):
+            item.add_marker("once")

@@ -28,6 +28,8 @@ from ocpp_transports.cli._story import reports
 from ocpp_transports.cli._v2x import token
 from ocpp_transports.store import SqliteStore
 
+pytestmark = pytest.mark.once
+
 HOST = "127.0.0.1"
 PATIENCE = 20.0
 COMMAND = "from ocpp_transports.cli import main; main()"
