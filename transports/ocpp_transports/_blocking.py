@@ -212,6 +212,9 @@ class Driver(Dispatcher[C, H, _Flag]):
             return
         deadline = self.connection.next_timeout()
         if self._wait(min(until, self._patience, math.inf if deadline is None else deadline)):
+            self._obey()  # what was wanted first is done first: who is to leave asks in vain to be let in
+            if self.lost.is_set():
+                return
             self._receive()
         self.connection.handle_timeout(now=self.now())
         self.drive()
