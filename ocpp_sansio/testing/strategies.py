@@ -3,15 +3,19 @@
 * :func:`messages`: valid instances.
 * :func:`payloads`: the JSON objects of valid instances, bounds and odd but legal values included.
 * :func:`mutations`: such an object with exactly one thing wrong, and what that is.
+* :func:`frames`: whole messages as text, of every type.
+* :func:`hostile_texts`, :func:`hostile_bytes`: what a broken or malicious peer could send instead of one.
 
 The values are those of JSON (``json.dumps`` takes them), the names those on the wire. No I/O, no state, any version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -19,10 +23,15 @@ import msgspec
 from hypothesis import strategies as st
 
 from ocpp_sansio.codec import codec_of
+from ocpp_sansio.errors import ErrorCode
+from ocpp_sansio.frames import MAX_DESCRIPTION, MAX_MESSAGE_ID
 from ocpp_sansio.messages import CustomData, Datatype, Json
 from ocpp_sansio.schema import Kind, kind_of, properties
+from ocpp_sansio.version import MessageType, Version
 
-__all__ = ["Mutation", "messages", "mutations", "payloads"]
+from .hostile import HOSTILE_BYTES, HOSTILE_TEXTS, SIZE, Hostility, spoil, spoil_bytes
+
+__all__ = ["Mutation", "frames", "hostile_bytes", "hostile_texts", "messages", "mutations", "payloads"]
 
 M = TypeVar("M", bound=Datatype)
 
@@ -48,7 +57,7 @@ def payloads(cls: type[Datatype | CustomData], *, inside: Inside | None = None) 
     required = {prop.wire_name: _values(prop.kind, inside) for prop in properties(cls) if prop.required}
     optional = {prop.wire_name: _values(prop.kind, inside) for prop in properties(cls) if not prop.required}
     known = st.fixed_dictionaries(required, optional=optional)
-    return st.tuples(_OTHERS, known).map(lambda both: both[0] | both[1]) if cls is CustomData else known
+    return st.tuples(_OBJECTS, known).map(lambda both: both[0] | both[1]) if cls is CustomData else known
 
 
 @attrs.frozen
@@ -96,7 +105,7 @@ _ANYTHING: Final = st.recursive(
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(_TEXT, max_size=5), inside, max_size=3),
     max_leaves=5,
 )
-_OTHERS: Final = st.dictionaries(st.text(_TEXT, max_size=10), _ANYTHING, max_size=2)
+_OBJECTS: Final = st.dictionaries(st.text(_TEXT, max_size=10), _ANYTHING, max_size=2)
 
 # -- valid values --
 
@@ -178,6 +187,71 @@ _STRATEGIES: Final[dict[Any, Callable[[Kind], st.SearchStrategy[Any]]]] = {
     datetime: _timestamps,
     Json: _anything,
 }
+
+# -- whole messages, good and hostile --
+
+
+@st.composite
+def frames(draw: st.DrawFn, version: Version | str | None = None) -> str:
+    """Valid messages of OCPP-J as text: ``[2,"id","Heartbeat",{}]``, of every type and with every payload there is.
+
+    Args:
+        draw: given by hypothesis.
+        version: of which version; of any, if not given.
+    """
+    spoken = draw(st.sampled_from(Version)) if version is None else Version(version)
+    message_type = draw(st.sampled_from(sorted(spoken.dialect.message_types)))
+    head = [message_type, draw(_MESSAGE_IDS)]
+    if message_type in (MessageType.CALLERROR, MessageType.CALLRESULTERROR):
+        code = draw(st.sampled_from(ErrorCode)).spelling(spoken)
+        tail = [code, draw(st.text(_TEXT, max_size=MAX_DESCRIPTION)), draw(_OBJECTS)]
+    else:
+        name, cls = draw(st.sampled_from(_classes(spoken, message_type)))
+        tail = [*([] if message_type == MessageType.CALLRESULT else [name]), draw(payloads(cls))]
+    return json.dumps(head + tail, ensure_ascii=draw(st.booleans()), separators=draw(_SEPARATORS))
+
+
+def hostile_texts(
+    version: Version | str | None = None, *, size: int = SIZE, among: Sequence[Hostility[str]] = HOSTILE_TEXTS
+) -> st.SearchStrategy[str]:
+    """What a broken or malicious peer could send instead of a message. Some of it is a message nevertheless.
+
+    Args:
+        version: of the messages that it is made of; any, if not given.
+        size: how many characters are added at most, about.
+        among: the rows of :data:`ocpp_sansio.testing.hostile.HOSTILE_TEXTS` to choose from.
+    """
+    return st.builds(partial(spoil, size=size, among=among), frames(version), _CHOICES)
+
+
+def hostile_bytes(
+    version: Version | str | None = None,
+    *,
+    size: int = SIZE,
+    among: Sequence[Hostility[str] | Hostility[bytes]] = (*HOSTILE_TEXTS, *HOSTILE_BYTES),
+) -> st.SearchStrategy[bytes]:
+    """The same as bytes: in UTF-8, or by :data:`ocpp_sansio.testing.hostile.HOSTILE_BYTES` in what is not.
+
+    Args:
+        version: as of :func:`hostile_texts`.
+        size: as of :func:`hostile_texts`.
+        among: the rows of both tables to choose from.
+    """
+    return st.builds(partial(spoil_bytes, size=size, among=among), frames(version), _CHOICES)
+
+
+@cache
+def _classes(version: Version, message_type: int) -> list[tuple[str, type[Datatype]]]:
+    """The payloads that messages of a type have, by their actions."""
+    if message_type == MessageType.CALLRESULT:
+        return [(name, action.response) for name, action in version.actions.items() if action.response is not None]
+    answered = message_type == MessageType.CALL
+    return [(name, each.request) for name, each in version.actions.items() if (each.response is not None) == answered]
+
+
+_MESSAGE_IDS: Final = st.one_of(st.uuids().map(str), st.text(_TEXT, min_size=1, max_size=MAX_MESSAGE_ID))
+_SEPARATORS: Final = st.sampled_from([(",", ":"), (", ", ": "), (" ,\r\n", "\t: ")])
+_CHOICES: Final = st.randoms(use_true_random=False)
 
 # -- one thing wrong --
 
