@@ -7,41 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum, unique
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import attrs
 
+from ocpp_sansio.testing.chance import Dice
+
 __all__ = ["Chaos", "Dice", "Plan", "Point", "Strike", "Trouble", "Troubles"]
-
-T = TypeVar("T")
-_MASK: Final = 2**64 - 1
-
-
-class Dice:
-    """Numbers that look random and are the same for a seed, under any interpreter. This is splitmix64."""
-
-    def __init__(self, seed: int) -> None:
-        self._state = seed & _MASK
-
-    def number(self) -> int:
-        """One of 2**64."""
-        self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
-        mixed = self._state
-        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _MASK
-        return mixed ^ (mixed >> 31)
-
-    def between(self, least: float, most: float) -> float:
-        """A number of seconds, to the millisecond."""
-        return round(least + (most - least) * self.number() / _MASK, 3)
-
-    def choice(self, choices: Sequence[T]) -> T:
-        """One of them."""
-        return choices[self.number() % len(choices)]
-
-    def happens(self, probability: float) -> bool:
-        """Whether something of this probability happens."""
-        return self.number() < probability * _MASK
 
 
 @unique

@@ -1,0 +1,334 @@
+"""The two sides of a pair: who answers what, and who may connect. They outlive connections."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+
+from ocpp_sansio.application import CentralSystem
+from ocpp_sansio.entrance import Contested, Entry, Refusal, Verdict
+from ocpp_sansio.errors import ErrorCode, LocalProtocolError, Rejection
+from ocpp_sansio.events import (
+    CallFailed,
+    CallReceived,
+    CallSucceeded,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    ConnectionRequested,
+    Event,
+    PendingCall,
+    ProbeAnswered,
+    ResultRefused,
+    SendReceived,
+)
+from ocpp_sansio.handlers import CentralSystemHandlers, ChargePointHandlers, HandlerOf, Handlers
+from ocpp_sansio.messages import (
+    AnyFromCentralSystem,
+    AnyFromChargePoint,
+    FromCentralSystem,
+    FromChargePoint,
+    Request,
+    Response,
+    Role,
+    SendFromChargePoint,
+)
+
+from .peer import Peer
+from .waiting import run
+
+if TYPE_CHECKING:
+    from .pair import AnyPair
+
+__all__ = ["CentralSystemSide", "ChargePointSide", "Side"]
+
+H = TypeVar("H", bound=Handlers)
+Q = TypeVar("Q")
+R = TypeVar("R", bound=Response)
+
+MAX_EVENTS: Final = 1000
+"""Events that a side keeps: the last ones."""
+
+
+class Side(Generic[H]):
+    """One of the two sides of a pair: its handlers, and what it has heard. It outlives connections.
+
+    Whatever a handler raises is answered as under every adapter, and kept in :attr:`faults` unless it is a
+    :class:`ocpp_sansio.Rejection`; but a failed ``assert`` is meant for the test, and reaches it.
+    """
+
+    role: ClassVar[Role]
+
+    def __init__(self, pair: AnyPair[Any], handlers: H, identity: str) -> None:
+        self.pair: Final = pair
+        self.handlers: Final = handlers
+        self.identity: Final = identity
+        self.events: Final = deque[Event](maxlen=MAX_EVENTS)
+        """What the machine has told, the last of it."""
+        self.faults: Final[list[Exception]] = []
+        """What handlers have raised that they should not."""
+        self.by_hand = False
+        """Whether CALLs are left to the test: see :attr:`open`."""
+        self.open: Final[list[CallReceived[Any]]] = []
+        """Those that it has yet to ``respond`` to or ``reject``."""
+        self.behind = 0.0
+        """Seconds that its monotonic clock is behind that of the world. Who changes it has it jump (F-136)."""
+        self.suspended_until = 0.0
+        """When its process goes on, as the clock counts it."""
+        self._peer: Peer[Any] | None = None
+        self._reactions: Final[dict[type[Any], Callable[[Peer[Any], Any], None]]] = {
+            CallReceived: self._on_call,
+            SendReceived: self._on_send,
+            ResultRefused: self._on_result_refused,
+            CallSucceeded: self._on_outcome,
+            CallFailed: self._on_outcome,
+            ConnectionOpened: self._on_opened,
+            ConnectionRefused: self._on_over,
+            ConnectionClosed: self._on_over,
+        }
+
+    # -- for tests --
+
+    @property
+    def now(self) -> float:
+        """The time, as this side counts it."""
+        return self.pair.clock.now - self.behind
+
+    @property
+    def other(self) -> Side[Any]:
+        """The other side."""
+        sides = self.pair.charge_point, self.pair.central_system
+        return sides[self is sides[0]]
+
+    @property
+    def peer(self) -> Peer[Any]:
+        """Its end of the newest connection."""
+        assert self._peer is not None
+        return self._peer
+
+    @property
+    def machine(self) -> Any:
+        """The session or connection that it has now."""
+        return self.peer.machine
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes the connection for open."""
+        return self._peer is not None and self._peer.is_open
+
+    def reply(self, request: type[Request[R]], response: R | Exception) -> None:
+        """Answer each request of a class with this response, or as if a handler raised this."""
+
+        def handler(_peer: object, _request: object) -> R:
+            if isinstance(response, Exception):
+                raise response
+            return response
+
+        handlers: Any = self.handlers
+        handlers.on(request)(handler)
+
+    def respond(self, call: CallReceived[R], response: R) -> None:
+        """Answer a CALL that was left to the test.
+
+        Raises:
+            LocalProtocolError: see :meth:`ocpp_sansio.CentralSystemSession.respond`.
+        """
+        self.machine.respond(call, response, now=self.now)
+        self.open.remove(call)
+        self.handlers.answered(self.peer, call, response)
+        self.peer.drive()
+
+    def reject(self, call: CallReceived[Any], code: ErrorCode, description: str = "") -> None:
+        """Answer it with an error."""
+        self.machine.reject(call, code, description, now=self.now)
+        self.open.remove(call)
+        self.peer.drive()
+
+    def suspend(self, seconds: float) -> None:
+        """Have its process do nothing for a while, whatever comes and whatever is due (F-136, F-137)."""
+        self.suspended_until = self.pair.clock.now + seconds
+        self.pair.clock.at(self.suspended_until, self.peer.wake)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it does nothing now."""
+        return self.suspended_until > self.pair.clock.now
+
+    # -- for the pair and the machine --
+
+    def take(self, peer: Peer[Any]) -> None:
+        """Have this end of a new connection."""
+        self._peer = peer
+        peer.drive()
+
+    def let_go(self) -> None:
+        """Have the connection no more that it has, if it has one."""
+        if self._peer is not None and self._peer.closed is None:
+            self._peer.lose()
+
+    def opened(self, peer: Peer[Any]) -> None:
+        """A connection is open. There is nothing to do."""
+
+    def hear(self, peer: Peer[Any], event: Event) -> None:
+        """Act on what the machine tells."""
+        self.events.append(event)
+        react = self._reactions.get(type(event))
+        if react is not None:
+            react(peer, event)
+
+    def _on_call(self, peer: Peer[Any], call: CallReceived[Any]) -> None:
+        if self.by_hand:
+            self.open.append(call)
+        else:
+            run(
+                lambda: self.handlers.handler(peer, call)(peer, call.request),
+                lambda response: self._answer(peer, call, response),
+                lambda error: self._refuse(peer, call, error),
+            )
+
+    def _answer(self, peer: Peer[Any], call: CallReceived[Any], response: Any) -> None:
+        try:
+            if peer.machine.respond(call, response, now=self.now):
+                self.handlers.answered(peer, call, response)
+        except LocalProtocolError as error:  # it is not the response to this request, or not a valid one
+            self._refuse(peer, call, error)
+        peer.drive()
+
+    def _refuse(self, peer: Peer[Any], call: CallReceived[Any], error: Exception) -> None:
+        answer: tuple[Any, ...] = (ErrorCode.INTERNAL_ERROR,)
+        if isinstance(error, Rejection):
+            answer = error.code, error.description, error.details
+        else:
+            self._blame(error)
+        with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place (F-99)
+            peer.machine.reject(call, *answer, now=self.now)
+        peer.drive()
+
+    def _blame(self, error: Exception) -> None:
+        if isinstance(error, AssertionError):
+            raise error
+        self.faults.append(error)
+        self.pair.trace.note(str(self.role), f"fails: {error!r}")
+
+    def _on_send(self, peer: Peer[Any], event: SendReceived) -> None:
+        self._tell(lambda: self.handlers.send_handler(peer, event)(peer, event.message))
+
+    def _on_result_refused(self, peer: Peer[Any], event: ResultRefused) -> None:
+        handler = self.handlers.refusal_handler(event)
+        if handler is not None:
+            self._tell(partial(handler, peer, event.call.request, event.error))
+
+    def _tell(self, work: Callable[[], object]) -> None:
+        """Call a handler whose result nobody waits for."""
+        run(work, lambda _: None, lambda error: None if isinstance(error, Rejection) else self._blame(error))
+
+    def _on_outcome(self, peer: Peer[Any], outcome: CallSucceeded[Any] | CallFailed) -> None:
+        if isinstance(outcome, CallSucceeded):
+            self.handlers.succeeded(peer, outcome)
+        peer.settle(outcome)
+
+    def _on_opened(self, peer: Peer[Any], _: ConnectionOpened) -> None:
+        self.opened(peer)
+
+    def _on_over(self, peer: Peer[Any], end: ConnectionClosed | ConnectionRefused) -> None:
+        peer.closed = end
+        if peer is self._peer:
+            self.open.clear()
+
+
+class ChargePointSide(Side[ChargePointHandlers]):
+    """The charge point's."""
+
+    role = Role.CHARGE_POINT
+
+    def on(self, request: type[AnyFromCentralSystem[Q, R]]) -> Callable[[HandlerOf[Q, R]], HandlerOf[Q, R]]:
+        """Decorate the handler of a request class."""
+        return self.handlers.on(request)
+
+    def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
+        """Ask the central system, see :meth:`Peer.call`."""
+        return self.peer.call(request, timeout=timeout)
+
+    def ask(self, request: FromChargePoint[R], *, timeout: float | None = None) -> PendingCall[R]:
+        """Ask it, and do not wait, see :meth:`Peer.ask`."""
+        return self.peer.ask(request, timeout=timeout)
+
+    def send(self, message: SendFromChargePoint) -> None:
+        """Send a SEND (2.1)."""
+        self.peer.send(message)
+
+
+class CentralSystemSide(Side[CentralSystemHandlers]):
+    """The central system's."""
+
+    role = Role.CENTRAL_SYSTEM
+
+    def __init__(self, pair: AnyPair[Any], handlers: CentralSystemHandlers, identity: str) -> None:
+        super().__init__(pair, handlers, identity)
+        self._current: Peer[Any] | None = None
+        """The connection that was opened last."""
+        self._reactions[ConnectionRequested] = self._on_requested
+        self._reactions[ProbeAnswered] = self._on_probe_answered
+
+    def on(self, request: type[AnyFromChargePoint[Q, R]]) -> Callable[[HandlerOf[Q, R]], HandlerOf[Q, R]]:
+        """Decorate the handler of a request class."""
+        return self.handlers.on(request)
+
+    def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
+        """Ask the charge point, see :meth:`Peer.call`."""
+        return self.peer.call(request, timeout=timeout)
+
+    def ask(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> PendingCall[R]:
+        """Ask it, and do not wait, see :meth:`Peer.ask`."""
+        return self.peer.ask(request, timeout=timeout)
+
+    def opened(self, peer: Peer[Any]) -> None:
+        """A connection is open: it takes the place of one that there was (RPC-019)."""
+        before, self._current = self._current, peer
+        displaced = self.handlers.opened(peer) if isinstance(self.handlers, CentralSystem) else (before,)
+        for each in displaced:
+            if each is not None and each.closed is None:
+                each.give_way()
+
+    def _on_requested(self, peer: Peer[Any], request: ConnectionRequested) -> None:
+        """Whether it may connect is for the application to say, if there is one."""
+        application = self.handlers
+        if not isinstance(application, CentralSystem):
+            peer.machine.accept(now=self.now)
+            return
+        entry = application.entry(request)
+        refusal = entry.screen(now=self.now)
+        if refusal is not None:
+            self._decide(peer, entry, refusal)
+        else:
+            run(
+                lambda: application.admit(request),
+                lambda decision: self._decide(peer, entry, entry.judge(decision, now=self.now)),
+                lambda error: self._refuse_entry(peer, entry, error),
+            )
+
+    def _refuse_entry(self, peer: Peer[Any], entry: Entry, error: Exception) -> None:
+        self._blame(error)
+        self._decide(peer, entry, entry.judge(False, now=self.now))
+
+    def _decide(self, peer: Peer[Any], entry: Entry, verdict: Verdict) -> None:
+        if isinstance(verdict, Contested):
+            rival: Peer[Any] = verdict.rivals[0]
+            rival.probe(lambda is_alive: self._decide(peer, entry, entry.probed(is_alive=is_alive, now=self.now)))
+        elif isinstance(verdict, Refusal):
+            peer.machine.reject_connection(verdict.status, headers=verdict.headers, now=self.now)
+        else:
+            peer.machine.accept(now=self.now)
+        peer.drive()
+
+    def _on_over(self, peer: Peer[Any], end: ConnectionClosed | ConnectionRefused) -> None:
+        super()._on_over(peer, end)
+        peer.tell_askers(is_alive=False)
+        if isinstance(self.handlers, CentralSystem):
+            self.handlers.closed(peer)
+
+    def _on_probe_answered(self, peer: Peer[Any], _: ProbeAnswered) -> None:
+        peer.tell_askers(is_alive=True)
