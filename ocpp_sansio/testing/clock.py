@@ -22,20 +22,16 @@ class VirtualClock:
     """
 
     def __init__(self, utc: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self._now = 0.0
+        self.now = 0.0
+        """Seconds since the beginning, the ``now`` of every machine. They are for the clock alone to count."""
         self._order: Final = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self.set_utc(utc)
 
     @property
-    def now(self) -> float:
-        """Seconds since the beginning: the ``now`` of every machine."""
-        return self._now
-
-    @property
     def utc(self) -> datetime:
         """The time of day, for what is written into messages."""
-        return self._midnight + timedelta(seconds=self._now)
+        return self._midnight + timedelta(seconds=self.now)
 
     def set_utc(self, utc: datetime) -> None:
         """Set the time of day, to any other. :attr:`now` does not notice.
@@ -45,7 +41,7 @@ class VirtualClock:
         """
         if utc.tzinfo is None:
             raise ValueError("the time of day needs a zone")
-        self._midnight = utc - timedelta(seconds=self._now)
+        self._midnight = utc - timedelta(seconds=self.now)
 
     # -- what is to happen --
 
@@ -55,7 +51,7 @@ class VirtualClock:
 
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         """Have something happen in so many seconds."""
-        self.at(self._now + seconds, act)
+        self.at(self.now + seconds, act)
 
     @property
     def next_due(self) -> float:
@@ -69,7 +65,7 @@ class VirtualClock:
         if not self._agenda:
             return False
         when, _, act = heapq.heappop(self._agenda)
-        self._now = max(self._now, when)
+        self.now = max(self.now, when)
         act()
         return True
 
@@ -81,10 +77,10 @@ class VirtualClock:
         """
         if not seconds >= 0:
             raise ValueError(f"time passes by 0 seconds or more, not by {seconds}")
-        self.advance_to(self._now + seconds)
+        self.advance_to(self.now + seconds)
 
     def advance_to(self, when: float) -> None:
         """The same, up to a time. If that is past, nothing happens."""
         while self.next_due <= when:
             self.step()
-        self._now = max(self._now, when)
+        self.now = max(self.now, when)

@@ -203,8 +203,7 @@ class ConnectionPair(AnyPair[bytes]):
     def connect(self) -> None:
         """Have the charge point connect, and go on until the handshake is over, one way or the other."""
         super().connect()
-        sides = (self.charge_point, self.central_system)
-        while not (self.is_open or any(side.peer.closed for side in sides)) and self.clock.step():
+        while not (self.is_open or self.charge_point.peer.closed) and self.clock.step():
             pass
 
     def _peers(self, number: int) -> tuple[Peer[bytes], Peer[bytes]]:

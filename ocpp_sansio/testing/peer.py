@@ -149,9 +149,13 @@ class Peer(ABC, Generic[D]):
         return self.closed is not None or (self.machine.is_idle and not self._unread)
 
     def drive(self) -> None:
-        """Act on events, send, set the alarm: what is owed to the machine after every mutation."""
-        if self._is_driving:  # it will be, once the handler has returned that has led to this
-            return
+        """Do what is owed to the machine after every mutation, and take in what it can take again."""
+        if not self._is_driving:  # else it will be done once the handler has returned that has led to this
+            self._drive()
+            self._read()
+
+    def _drive(self) -> None:
+        """Act on events, send, set the alarm."""
         self._is_driving = True
         try:
             while True:
@@ -187,8 +191,8 @@ class Peer(ABC, Generic[D]):
                 now = max(now, due)  # which need not be the same after it went through the clock's count
             self.machine.handle_timeout(now=now)
             self.drive()
-            self._read()
-        self._arm()
+        else:
+            self._arm()
 
     def settle(self, outcome: CallSucceeded[Any] | CallFailed) -> None:
         """A call has had its outcome: tell who waits for it."""
@@ -202,10 +206,10 @@ class Peer(ABC, Generic[D]):
 
     def _read(self) -> None:
         """Take in what has come, unless the process is suspended or the machine wants no more for now (F-98)."""
-        side = self._side
-        while self._unread and not (self._is_lost or side.is_suspended or self.machine.reading_paused):
-            self.machine.receive_data(self._unread.popleft(), now=side.now)
-            self.drive()
+        side, unread = self._side, self._unread
+        while unread and not (self._is_lost or side.is_suspended or self.machine.reading_paused):
+            self.machine.receive_data(unread.popleft(), now=side.now)
+            self._drive()
 
     def _on_lost(self) -> None:
         side = self._side

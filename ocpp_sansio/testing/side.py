@@ -326,9 +326,9 @@ class CentralSystemSide(Side[CentralSystemHandlers]):
 
     def _on_over(self, peer: Peer[Any], end: ConnectionClosed | ConnectionRefused) -> None:
         super()._on_over(peer, end)
-        peer.tell_askers(is_alive=False)
         if isinstance(self.handlers, CentralSystem):
             self.handlers.closed(peer)
+        peer.tell_askers(is_alive=False)
 
     def _on_probe_answered(self, peer: Peer[Any], _: ProbeAnswered) -> None:
         peer.tell_askers(is_alive=True)

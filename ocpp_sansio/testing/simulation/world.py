@@ -6,7 +6,6 @@ it dies. Texts travel through real sessions. Nothing here knows what a role is a
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 from abc import ABC, abstractmethod
@@ -18,38 +17,15 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from ocpp_sansio.events import Event
 from ocpp_sansio.session import CentralSystemSession, ChargePointSession
 from ocpp_sansio.store import Persist, Put, Store, StoreError
+from ocpp_sansio.testing.clock import VirtualClock
 
 from .trouble import Dice, Point, Strike, Trouble, Troubles
 
-__all__ = ["Agenda", "AnySession", "End", "Process", "Role", "Side", "World"]
+__all__ = ["AnySession", "End", "Process", "Role", "Side", "World"]
 
 
 R = TypeVar("R", bound="Role")
 AnySession = ChargePointSession | CentralSystemSession
-
-
-class Agenda:
-    """What is to happen when, in virtual time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._order: Final = itertools.count()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-
-    @property
-    def next(self) -> float:
-        """When something is to happen next."""
-        return self._due[0][0] if self._due else math.inf
-
-    def after(self, seconds: float, act: Callable[[], None]) -> None:
-        """Have something happen, behind what is to happen at the same time."""
-        heapq.heappush(self._due, (self.now + seconds, next(self._order), act))
-
-    def pop(self) -> Callable[[], None]:
-        """What is to happen next: now is then."""
-        at, _, act = heapq.heappop(self._due)
-        self.now = max(self.now, at)
-        return act
 
 
 class Role(Protocol):
@@ -274,7 +250,7 @@ class World:
 
     def __init__(self, dice: Dice, troubles: Troubles) -> None:
         self.dice: Final = dice
-        self.agenda: Final = Agenda()
+        self.clock: Final = VirtualClock()
         self.figures: Final = Counter[str]()
         self.struck: Final[list[Strike]] = []
         self.findings: Final[list[str]] = []
@@ -291,23 +267,23 @@ class World:
     @property
     def now(self) -> float:
         """Seconds since the beginning."""
-        return self.agenda.now
+        return self.clock.now
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         """Have something happen."""
-        self.agenda.after(seconds, act)
+        self.clock.after(seconds, act)
 
     def run(self, until: float) -> None:
         """Let time pass."""
         while True:
             due, process = min((side.due for side in self.sides), key=_first)
-            if min(due, self.agenda.next) > until:
-                self.agenda.now = until
+            if min(due, self.clock.next_due) > until:
+                self.clock.advance_to(until)
                 return
-            if self.agenda.next <= due or process is None:
-                self.agenda.pop()()
+            if self.clock.next_due <= due or process is None:
+                self.clock.step()
             else:
-                self.agenda.now = max(self.now, due)
+                self.clock.advance_to(due)
                 process.wake()
 
     # -- trouble --
