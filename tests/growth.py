@@ -1,8 +1,8 @@
 """Whether work takes time in proportion to its input: how the time grows is asserted, never how long it takes.
 
 Linear work takes twice as long for twice the input, quadratic work four times. Between them, on a machine that does
-other things as well, the processor time of this thread is compared, the least of several runs; and what looks too slow
-is measured again before it counts.
+other things as well, the processor time of this thread is compared: of each size the least there was, over several
+doublings, as some input is the first that a cache does not hold. What looks too slow is run again before it counts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 import timeit
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,33 +17,30 @@ T = TypeVar("T")
 MIB = 2**20
 FACTOR = 2.5
 """How many times as long twice the input may take."""
-RUNS, ATTEMPTS = 3, 5
+ROUNDS = 20
+"""That both sizes are run before the work counts as too slow. The first is enough where nothing else goes on."""
 LEAST = 0.0005
 """Seconds that one measurement lasts at least, so that the clock can tell."""
 
 
-def cost(work: Callable[[T], Any], given: T, *, number: int) -> float:
-    """Seconds of processor time that so many runs take."""
-    return min(timeit.repeat(lambda: work(given), timer=time.thread_time, number=number, repeat=RUNS))
+def measure(work: Callable[[T], Any], given: T, number: int) -> float:
+    """Seconds of processor time, without a collection of garbage in between."""
+    return timeit.timeit(lambda: work(given), timer=time.thread_time, number=number)
 
 
-def growth(work: Callable[[T], Any], given: list[T]) -> list[float]:
-    """How many times as long the work takes for each input as for the one before."""
-    work(given[0])  # whatever is done once, for whoever comes first
-    number = 1 + int(LEAST / max(cost(work, given[0], number=1), 1e-9))
-    return [more / less for less, more in pairwise([cost(work, each, number=number) for each in given])]
-
-
-def assert_linear(work: Callable[[T], Any], make: Callable[[int], T], *, up_to: int = MIB, doublings: int = 2) -> None:
+def assert_linear(work: Callable[[T], Any], make: Callable[[int], T], *, up_to: int = MIB, doublings: int = 3) -> None:
     """The time of ``work(make(size))`` at most grows with the size, over so many doublings up to this one.
 
     Raises:
-        AssertionError: it grew faster, each time it was measured.
+        AssertionError: it grows faster.
     """
-    given = [make(up_to >> step) for step in range(doublings, -1, -1)]
-    seen = []
-    for _ in range(ATTEMPTS):
-        seen.append(growth(work, given))
-        if max(seen[-1]) <= FACTOR:
+    small, large = make(up_to >> doublings), make(up_to)
+    measure(work, small, 1)  # whatever is done once, for whoever comes first
+    number = 1 + int(LEAST / max(measure(work, small, 1), 1e-9))
+    less = more = growth = float("inf")
+    for _ in range(ROUNDS):
+        less, more = min(less, measure(work, small, number)), min(more, measure(work, large, number))
+        growth = (more / less) ** (1 / doublings)
+        if growth <= FACTOR:
             return
-    raise AssertionError(f"for each doubling of the input, the time grew by {seen}")
+    raise AssertionError(f"for each doubling of the input, the time grew by {growth:.2f}")
