@@ -8,18 +8,16 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import hypothesis
 import pytest
 
-# A slow or busy machine is no reason to fail: no deadline per example, no complaint about slow generation.
-hypothesis.settings.register_profile(
-    "local", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
-)
-# The build gives the same verdict each time; new examples are looked for where they can be mended: at a desk.
-hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("local"), derandomize=True, database=None)
-# For the second and third interpreter of the build (`pytest --hypothesis-profile=few`).
-hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("ci"), max_examples=15)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+from tests.examples import ExampleCount, register_profiles
+
+register_profiles()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ExampleCount())
+
 
 # The checkers' verdict does not depend on whether a newer one is out, and asking needs the network.
 os.environ["PYRIGHT_PYTHON_IGNORE_WARNINGS"] = "1"

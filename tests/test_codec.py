@@ -21,6 +21,7 @@ from ocpp_sansio.codec import Codec, PayloadError, codec_of, has_decimals, prelo
 from ocpp_sansio.diagnosis import diagnose
 from ocpp_sansio.messages import Datatype, Integer, Tenths, Timestamp
 from ocpp_sansio.testing.strategies import messages, payloads
+from tests.examples import examples
 from tests.growth import assert_linear
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -560,7 +561,7 @@ def truncated(value: Any) -> Any:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_f72_what_is_written_is_read_back_the_same(cls):
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     @given(messages(cls))
     def check(message):
         assert codec_of(cls).decode(codec_of(cls).encode(message)) == truncated(message)
@@ -584,7 +585,7 @@ def canonical(value: Any) -> Any:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_f72_what_is_read_is_written_with_the_same_meaning(cls):
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     @given(payloads(cls))
     def check(payload):
         written = json.loads(codec_of(cls).encode(codec_of(cls).decode(json.dumps(payload))))

@@ -21,6 +21,7 @@ from ocpp_sansio.diagnosis import CODES, MAX_NAME, MAX_REPORTED, diagnose, diagn
 from ocpp_sansio.errors import ErrorCode, InvalidMessage, Violation
 from ocpp_sansio.messages import Datatype, Integer, Tenths, Timestamp
 from ocpp_sansio.testing.strategies import messages, mutations, payloads
+from tests.examples import examples
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 CLASSES = [cls for action in v16.ACTIONS.values() for cls in (action.request, action.response)]
@@ -60,7 +61,7 @@ def accepted(cls: type[Datatype], text: str | bytes) -> bool:
 
 @pytest.mark.parametrize("cls", [Sample, *CLASSES], ids=lambda cls: cls.__name__)
 def test_nothing_is_wrong_with_what_the_codec_reads(cls):
-    @settings(max_examples=20)
+    @settings(max_examples=examples(20))
     @given(payloads(cls))
     def check(payload):
         assert diagnose(cls, json.dumps(payload)) == ()
@@ -72,7 +73,7 @@ def test_nothing_is_wrong_with_what_the_codec_reads(cls):
 def test_of_a_payload_with_one_thing_wrong_exactly_that_is_found(cls):
     """F-109: place and rule; :mod:`tests.test_oracle` compares the verdict with the official schemas."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(mutations(cls))
     def check(mutation):
         text = json.dumps(mutation.payload)
@@ -356,7 +357,7 @@ def test_no_object_at_all_is_worse_than_anything_in_one():
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_a_valid_message_is_returned_as_it_is(cls):
-    @settings(max_examples=10)
+    @settings(max_examples=examples(10))
     @given(messages(cls))
     def check(message):
         assert validate(message) is message

@@ -15,6 +15,7 @@ from ocpp_sansio import v16, v21, v201
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.messages import Datatype, Integer, Tenths
 from ocpp_sansio.testing.strategies import messages, mutations, payloads
+from tests.examples import examples
 
 SEARCH = settings(
     max_examples=3000, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
@@ -52,7 +53,7 @@ def exists(strategy: Any, condition: Any) -> bool:
     ],
 )
 def test_messages_are_instances_that_can_be_sent(cls):
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     @given(messages(cls))
     def check(message):
         assert type(message) is cls
@@ -63,7 +64,7 @@ def test_messages_are_instances_that_can_be_sent(cls):
 
 @pytest.mark.parametrize("cls", [Bounded, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest])
 def test_payloads_are_valid_json(cls):
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     @given(payloads(cls))
     def check(payload):
         text = json.dumps(payload, allow_nan=False)
@@ -104,7 +105,7 @@ def test_payloads_reach_the_edges(cls, condition):
 
 @pytest.mark.parametrize("cls", [Bounded, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest])
 def test_mutations_break_something(cls):
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(mutations(cls))
     def check(mutation):
         with pytest.raises(PayloadError):
@@ -187,7 +188,7 @@ def test_a_text_that_is_too_long_is_so_by_one():
 def test_a_mutation_leaves_no_trace_in_the_payload_it_was_made_from():
     """Copies are made along the path: what is broken in one example is whole in the next."""
 
-    @settings(max_examples=50)
+    @settings(max_examples=examples(50))
     @given(mutations(v16.AuthorizeRequest))
     def check(mutation):
         if mutation.rule == "required":
@@ -201,7 +202,7 @@ def test_a_mutation_leaves_no_trace_in_the_payload_it_was_made_from():
 def test_the_objects_inside_can_be_drawn_from_elsewhere():
     evse = {"id": 7}
 
-    @settings(max_examples=20)
+    @settings(max_examples=examples(20))
     @given(payloads(v21.TriggerMessageRequest, inside=lambda _: st.just(evse)))
     def check(payload):
         assert payload.get("evse", evse) is evse
@@ -210,7 +211,7 @@ def test_the_objects_inside_can_be_drawn_from_elsewhere():
 
 
 def test_what_is_broken_can_be_given():
-    @settings(max_examples=20)
+    @settings(max_examples=examples(20))
     @given(mutations(v16.AuthorizeRequest, valid=st.just({"idTag": "given"})))
     def check(mutation):
         assert mutation.rule != "additionalProperties" or mutation.payload["idTag"] == "given"

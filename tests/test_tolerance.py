@@ -38,6 +38,7 @@ from ocpp_sansio.schema import Kind, kind_of, properties
 from ocpp_sansio.testing.strategies import mutations, payloads
 from ocpp_sansio.tolerance import MAX_DEVIATIONS, MAX_ENUM_LENGTH, decode_tolerantly
 from ocpp_sansio.version import Version
+from tests.examples import examples
 
 UNKNOWN_ENUM = {Repair.UNKNOWN_ENUM}
 CLASSES = [
@@ -161,7 +162,7 @@ def places(kind: Kind, value: Any) -> Iterator[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_whichever_enums_are_strange_they_are_kept_and_nothing_else_changes(cls):
-    @settings(max_examples=20)
+    @settings(max_examples=examples(20))
     @given(payloads(cls), st.data())
     def check(payload, data):
         right = json.dumps(payload)
@@ -192,7 +193,7 @@ def test_whichever_enums_are_strange_they_are_kept_and_nothing_else_changes(cls)
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_of_all_that_can_be_wrong_with_a_payload_only_that_is_put_up_with(cls):
-    @settings(max_examples=20)
+    @settings(max_examples=examples(20))
     @given(mutations(cls))
     def check(mutation):
         try:

@@ -20,6 +20,7 @@ from ocpp_sansio.messages import Action, Actions, Datatype, Integer, Request, Re
 from ocpp_sansio.schema import Kind, kind_of, properties
 from ocpp_sansio.testing.strategies import messages
 from ocpp_sansio.writer import compile_writer
+from tests.examples import examples
 
 CLASSES = [cls for action in v16.ACTIONS.values() for cls in (action.request, action.response)]
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -200,7 +201,7 @@ def check_odd_message(cls: type[Datatype], message: Any, head: tuple[Any, ...]) 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_f71_whatever_is_put_where_a_writer_does_what_reading_back_does(cls):
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
     @given(odd_messages(cls), FRAMES)
     def check(message, head):
         check_odd_message(cls, message, head)
@@ -229,7 +230,7 @@ FLOATS = st.one_of(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(FLOATS)
 def test_f70_a_number_is_only_taken_for_tenths_if_its_text_shows_tenths(number):
     """RPC-105: also of numbers so large that floats are further apart than tenths, where not all are recognised."""
@@ -265,7 +266,7 @@ def test_a_text_that_ends_like_a_timestamp_is_left_alone(text, microsecond):
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_what_was_read_is_written_without_asking_the_judge(cls):
-    @settings(max_examples=10)
+    @settings(max_examples=examples(10))
     @given(messages(cls))
     def check(message):
         read = codec_of(cls).decode(codec_of(cls).encode(message))

@@ -917,4 +917,4 @@ def number_of_row(record: Put) -> int:
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestAnyHistory.settings = settings(stateful_step_count=40)
