@@ -73,6 +73,7 @@ from .messages import (
 from .registry import Takeover
 from .schema import in_force
 from .session import CentralSystemSession, ChargePointSession, Direction, Session, Tap, numbered_ids
+from .tolerance import FIELD, STRICT, WARN_ONLY, Tolerance
 from .version import NoMatch, Version
 
 if TYPE_CHECKING:
@@ -112,6 +113,9 @@ else:
 
 
 __all__ = [
+    "FIELD",
+    "STRICT",
+    "WARN_ONLY",
     "Account",
     "Action",
     "Actions",
@@ -194,6 +198,7 @@ __all__ = [
     "SessionClosed",
     "Takeover",
     "Tap",
+    "Tolerance",
     "TransferRefused",
     "TransferStatus",
     "TransportFacts",

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import attrs
 
 from .errors import ErrorCode, Rejection
-from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, Repair, SendReceived
+from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
 from .messages import FromCentralSystem, Response
 from .registry import Station, Takeover
 from .session import VersionedActions, actions_by_version
+from .tolerance import STRICT, StationTolerance, per_station
 from .version import NoMatch, Version
 
 if TYPE_CHECKING:  # who plays no role, or serves nobody, has no use for them
@@ -130,7 +131,7 @@ class CentralSystem(CentralSystemHandlers):
         *,
         limits: Limits | None = None,
         actions: VersionedActions | None = None,
-        tolerance: Iterable[Repair | str] = (),
+        tolerance: StationTolerance = STRICT,
         no_match: NoMatch = NoMatch.ACCEPT_THEN_CLOSE,
         compression: bool = False,
         allow_origin: bool = False,
@@ -141,7 +142,7 @@ class CentralSystem(CentralSystemHandlers):
         self.versions = Version.parse_all(versions)
         self.limits: Final = limits or Limits()
         self.actions = actions_by_version(actions, self.role)
-        self.tolerance = frozenset(map(Repair, tolerance))
+        self.tolerance = per_station(tolerance)
         self.no_match = no_match
         self.compression = compression
         self.allow_origin = allow_origin

@@ -15,14 +15,23 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from .closing import DISPLACED
 from .errors import ConnectionLost, ConnectionReplaced, ErrorCode, LocalProtocolError
-from .events import CallReceived, ConnectionClosed, ConnectionOpened, ConnectionRefused, Event, PendingCall, Repair
+from .events import (
+    CallReceived,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    ConnectionRequested,
+    Event,
+    PendingCall,
+)
 from .header_fields import HeaderFields
 from .limits import Limits
 from .messages import Actions, FromCentralSystem, Response
 from .session import CentralSystemSession, Session, Tap, VersionedActions, actions_by_version
+from .tolerance import StationTolerance, Tolerance, per_station
 from .version import Version
 
-__all__ = ["CentralSystemChannel", "Channel", "opener", "spoken"]
+__all__ = ["CentralSystemChannel", "Channel", "Opener", "spoken"]
 
 R = TypeVar("R", bound=Response)
 S = TypeVar("S", bound=Session)
@@ -72,7 +81,7 @@ class Channel(Generic[S, W]):
     def __init__(
         self,
         open_websocket: Callable[[Callable[[str], None]], W],
-        open_session: Callable[[Version], S],
+        opener: Opener[S],
         limits: Limits,
         now: float,
     ) -> None:
@@ -81,7 +90,7 @@ class Channel(Generic[S, W]):
         """For the driver to set while its application has more to do than it should: reading is paused (F-98)."""
         self._now = now
         self._websocket = open_websocket(self._on_text)
-        self._open_session = open_session
+        self._opener: Opener[S] | None = opener
         self._session: S | None = None
         self._taps: list[Tap] = []
         """Those that the session is to have as well."""
@@ -258,14 +267,18 @@ class Channel(Generic[S, W]):
         """Act on the events of the WebSocket, and pass them on."""
         while (event := self._websocket.next_event()) is not None:
             if isinstance(event, ConnectionOpened):
-                self._session = self._open_session(event.version)
+                assert self._opener is not None
+                self._session = self._opener.open(event.version)
                 for tap in self._taps:
                     self._session.add_tap(tap)
             elif isinstance(event, ConnectionClosed):
                 self._opened().connection_lost(now=self._now)
+            elif isinstance(event, ConnectionRequested):
+                assert self._opener is not None
+                self._opener.request = event
             if isinstance(event, ConnectionOpened | ConnectionRefused):
                 # A tap may know the connection: it would keep it from being freed (F-132).
-                del self._open_session
+                self._opener = None
                 self._taps.clear()
             # What the session has to say about the texts so far, and about its end, comes first.
             if self._session is not None:
@@ -291,8 +304,11 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
 
         Raises:
             LocalProtocolError: there is no request to decide on.
+            Exception: what was to tell the tolerance has raised it, or told none: there is still a decision to make.
         """
         self._now = now
+        if self._opener is not None:
+            self._opener.choose_tolerance()
         self._websocket.accept(now=now)
         self._heed()
 
@@ -336,12 +352,33 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
         return call
 
 
-def opener(
-    session: type[S], actions: VersionedActions | None, tolerance: Iterable[Repair | str], **options: Any
-) -> Callable[[Version], S]:
-    """What opens the session once the version is known. Whatever is wrong with the options is found out now."""
-    by_version, repairs = actions_by_version(actions, session.role), frozenset(map(Repair, tolerance))
-    return lambda version: session(version, actions=by_version.get(version), tolerance=repairs, **options)
+class Opener(Generic[S]):
+    """What opens the session once the version is known. Whatever is wrong with the options is found out now.
+
+    Raises:
+        ValueError: a version or repair is unknown.
+        TypeError: a payload is declared with types that JSON Schema cannot tell.
+    """
+
+    def __init__(
+        self, session: type[S], actions: VersionedActions | None, tolerance: StationTolerance, **options: Any
+    ) -> None:
+        self._session = session
+        self._actions = actions_by_version(actions, session.role)
+        self._options = options
+        self._tolerance = per_station(tolerance)
+        self.request: ConnectionRequested | None = None
+        """What is to be decided on, if anything is."""
+
+    def choose_tolerance(self) -> None:
+        """Have it told what to put up with in the messages of the station that asks to connect."""
+        if self.request is not None and not isinstance(self._tolerance, Tolerance):
+            self._tolerance = Tolerance.of(self._tolerance(self.request))
+
+    def open(self, version: Version) -> S:
+        """The session that this version is spoken in."""
+        assert isinstance(self._tolerance, Tolerance), "a charge point has none that differs by station"
+        return self._session(version, actions=self._actions.get(version), tolerance=self._tolerance, **self._options)
 
 
 def spoken(versions: Iterable[Version | str]) -> tuple[Version, ...]:

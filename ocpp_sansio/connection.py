@@ -18,14 +18,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypedDict, TypeVar
 
-from .channel import CentralSystemChannel, Channel, opener, spoken
-from .events import PendingCall, Repair
+from .channel import CentralSystemChannel, Channel, Opener, spoken
+from .events import PendingCall
 from .facts import TransportFacts
 from .handshake import Endpoint, basic_authorization
 from .header_fields import HeaderFields
 from .limits import Limits
 from .messages import FromChargePoint, Response, SendFromChargePoint
 from .session import CentralSystemSession, ChargePointSession, Session, Tap, VersionedActions
+from .tolerance import STRICT, StationTolerance, Tolerated
 from .version import NoMatch, Version
 from .websocket import ClientWebSocket, ServerWebSocket, WebSocket
 
@@ -51,8 +52,8 @@ class LinkOptions(TypedDict, total=False):
     """Bounds on what the central system can make us hold or do."""
     tap: Tap | None
     """Shown every OCPP message that comes or goes."""
-    tolerance: Iterable[Repair | str]
-    """What to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be."""
+    tolerance: Tolerated
+    """What to put up with in messages, see :class:`ocpp_sansio.Tolerance`. Each event says where it had to be."""
 
 
 class ConnectionOptions(LinkOptions, total=False):
@@ -116,7 +117,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: VersionedActions | None = None,
-        tolerance: Iterable[Repair | str] = (),
+        tolerance: Tolerated = STRICT,
     ) -> None:
         limits = limits or Limits()
         self._endpoint = Endpoint.of(url, identity)
@@ -133,7 +134,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
                 limits=limits,
                 now=now,
             ),
-            opener(ChargePointSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
+            Opener(ChargePointSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
             limits,
             now,
         )
@@ -188,7 +189,8 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket],
         limits: bounds on what the charge point can make us hold or do.
         tap: is shown every OCPP message that comes or goes.
         actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
-        tolerance: what to put up with in payloads, see :class:`ocpp_sansio.Repair`. Each event says where it had to be.
+        tolerance: what to put up with in messages, see :class:`ocpp_sansio.Tolerance`, or what tells it by the
+            ConnectionRequested when that is accepted. Each event says where it had to be.
         allow_origin: whether to admit requests with an Origin, which browsers send and charge points do not (F-32).
         facts: tells what the transport knows of the client. It is asked once, when the head of the request is complete.
 
@@ -207,7 +209,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket],
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: VersionedActions | None = None,
-        tolerance: Iterable[Repair | str] = (),
+        tolerance: StationTolerance = STRICT,
         allow_origin: bool = False,
         facts: Callable[[], TransportFacts] = TransportFacts,
     ) -> None:
@@ -223,7 +225,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket],
                 limits=limits,
                 now=now,
             ),
-            opener(CentralSystemSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
+            Opener(CentralSystemSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
             limits,
             now,
         )

@@ -36,7 +36,16 @@ from .errors import ErrorCode, InvalidMessage, Violation
 from .messages import MAX_DEPTH, CustomData, Datatype, Json, Timestamp, VendorData, is_shallow
 from .schema import Kind, kind_of, properties, without_none
 
-__all__ = ["diagnose", "diagnose_message", "encode", "enum_values", "validate", "worst"]
+__all__ = [
+    "broken_rule",
+    "diagnose",
+    "diagnose_message",
+    "encode",
+    "enum_values",
+    "path_step",
+    "validate",
+    "worst",
+]
 
 M = TypeVar("M", bound=Datatype)
 
@@ -115,6 +124,15 @@ def encode(codec: Codec[Any], value: Datatype | tuple[Any, ...]) -> bytes:
         raise InvalidMessage(codec.cls.__name__, diagnose_message(message)) from None
 
 
+def broken_rule(kind: Kind, value: Any) -> str | None:
+    """The first rule that a value breaks which is neither an object nor an array of a declared kind; ``None``: none."""
+    try:
+        _leaf_hook(kind)(value, kind.type)
+    except _Broken as error:
+        return error.rule
+    return None
+
+
 def worst(violations: Iterable[Violation]) -> ErrorCode:
     """The one code that a CALLERROR about all these violations carries, by the order of RPC-092."""
     return min(violations, key=lambda violation: _RANK[violation.rule]).code
@@ -146,6 +164,11 @@ def _hook_for(declared: Any) -> _Hook:
         return _object_hook(kind.type)
     if kind.type is list:
         return _list_hook(kind, _item_type(declared))
+    return _leaf_hook(kind)
+
+
+@cache
+def _leaf_hook(kind: Kind) -> _Hook:
     if issubclass(kind.type, StrEnum):  # with a default: cattrs knows it no more
         return lambda value, _: _enum_hook(value, kind.type)
     return _HOOKS[kind.type](kind)
@@ -460,7 +483,7 @@ def _violations(error: Exception, path: str) -> Iterator[Violation]:
     elif isinstance(error, ForbiddenExtraKeysError):
         for name in sorted(error.extra_fields)[:MAX_REPORTED]:
             text = f"{error.cl.__name__} has no property of this name"
-            yield _violation(path + _step(name), "additionalProperties", text)
+            yield _violation(path + path_step(name), "additionalProperties", text)
     elif isinstance(error, KeyError):
         yield _violation(path, "required", "is required")
     else:
@@ -475,7 +498,7 @@ def _violation(path: str, rule: str, message: str) -> Violation:
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 
-def _step(name: str) -> str:
+def path_step(name: str) -> str:
     """The last step of a path to an unknown property, whose name may be anything the peer likes."""
     if len(name) > MAX_NAME:
         name = name[:MAX_NAME] + "…"

@@ -63,22 +63,108 @@ def _same_failure(error: CallFailure) -> object:
 
 @unique
 class Repair(Enum):
-    """What a session may be told to put up with, one member per way of breaking the rules."""
+    """One way of breaking the rules that an end may be told to put up with, see :class:`ocpp_sansio.Tolerance`.
+
+    Some mend: what is delivered is what the value obviously stands for. Some keep: the value is delivered as it is,
+    though the schema has no room for it. Each is made only where the strict reader has refused.
+    """
+
+    # -- of the text --
+
+    CONTROL_CHARACTERS = "control-characters"
+    """Raw control characters: those in a string are kept, any elsewhere are left out."""
+    LEADING_COMMA = "leading-comma"
+    """A comma before the first item of an array, or the first property of an object: left out."""
+    TRAILING_COMMA = "trailing-comma"
+    """A comma behind the last one: left out."""
+    UNCLOSED_JSON = "unclosed-json"
+    """Brackets that are missing at the end, behind a value that is complete: added. A text that breaks off inside of a
+    value, or behind a number, which might have had more digits, stays refused."""
+
+    # -- of the message around the payload --
+
+    NUMBER_AS_ID = "number-as-id"
+    """An integer for a message id: its digits as a string, which is what the answer has as its id."""
+    LONG_ID = "long-id"
+    """A message id of more than 36 characters, up to 64: kept, and repeated in the answer (F-92)."""
+    MISSING_PAYLOAD = "missing-payload"
+    """A message that ends before its payload: ``{}``."""
+    SHORT_CALLERROR = "short-callerror"
+    """A CALLERROR without details, or without a description as well: ``{}`` and ``""`` (F-105)."""
+    ACTION_CASE = "action-case"
+    """An action that is known, but for the case of its letters: that action."""
+
+    # -- of the payload: mended --
+
+    EMPTY_AS_ABSENT = "empty-as-absent"
+    """``""``, ``[]`` or ``{}`` for an optional property that cannot be empty: absent."""
+    NULL_AS_ABSENT = "null-as-absent"
+    """``null`` for an optional property: absent; for the payload: ``{}`` (F-106)."""
+    EMPTY_LIST_AS_OBJECT = "empty-list-as-object"
+    """``[]`` for an object: ``{}``."""
+    OBJECT_AS_LIST = "object-as-list"
+    """One item in the place of an array of them: an array of one."""
+    MISSING_LIST = "missing-list"
+    """A required array that is missing: an empty one."""
+    NUMBER_AS_STRING = "number-as-string"
+    """A number for a string: its text, digit for digit."""
+    BOOL_AS_STRING = "bool-as-string"
+    """``true`` or ``false`` for a string: that word."""
+    STRING_AS_NUMBER = "string-as-number"
+    """A JSON number in quotes: that number."""
+    STRING_AS_BOOL = "string-as-bool"
+    """``"true"`` or ``"false"``, in any case of letters, for a boolean: that."""
+    NUMBER_AS_BOOL = "number-as-bool"
+    """``1`` or ``0`` for a boolean: ``true`` or ``false``."""
+    INTEGRAL_FLOAT = "integral-float"
+    """An integer written with a fraction or an exponent, such as ``2.0``: that integer (RPC-106)."""
+    NAIVE_TIME_IS_UTC = "naive-time-is-utc"
+    """A date and time without a zone: UTC (RPC-101, F-111)."""
+    HOUR_ONLY_OFFSET = "hour-only-offset"
+    """A date and time with an offset of hours alone, such as ``+03``: that many hours."""
+    TIME_WITHOUT_SECONDS = "time-without-seconds"
+    """A date and time to the minute: with zero seconds."""
+    ENUM_ALIAS = "enum-alias"
+    """An enum value in other letters or with other separators, or of another spelling in use (``Hz`` for ``Hertz``):
+    the member, if there is exactly one."""
+    PROPERTY_CASE = "property-case"
+    """A property whose name is known, but for the case of its letters, and that is not there besides: that property."""
+
+    # -- of the payload: kept, or kept in the event alone --
 
     UNKNOWN_ENUM = "unknown-enum"
     """A value that the enum of our version does not have, from a newer peer perhaps. It is delivered as the ``str``
     that it is, in the place of a member (F-110)."""
+    OVERLONG_STRING = "overlong-string"
+    """A string of more characters than allowed: all of them."""
+    OUT_OF_RANGE = "out-of-range"
+    """A number below the least or above the greatest allowed, of 64 bits at most: as it is (F-112)."""
+    EXCESS_DECIMALS = "excess-decimals"
+    """A number with more fraction digits than allowed: as it is (RPC-105)."""
+    ITEM_COUNT = "item-count"
+    """An array with fewer or more items than allowed: as it is."""
+    UNKNOWN_FIELD = "unknown-field"
+    """A property that the schema does not have: left out. The deviation has what it said (F-109)."""
+
+    # -- of the payload: what makes a message other than its class declares it --
+
+    MISSING_PROPERTY = "missing-property"
+    """A required property that is missing: ``None``."""
+    WRONG_TYPE = "wrong-type"
+    """A value that is not of its type, or a string that is no date and time: as it came. A number out of all bounds is
+    delivered as its text."""
 
 
 @attrs.frozen
 class Deviation:
-    """Where a payload broke the rules and was put up with."""
+    """Where a message broke the rules and was put up with."""
 
     path: str
-    """Where, as in :class:`ocpp_sansio.Violation`: ``$.meterValue[0].sampledValue[2].unit``."""
+    """In the payload as in :class:`ocpp_sansio.Violation`: ``$.meterValue[0].sampledValue[2].unit``. Around it, the
+    element of the message: ``[1]`` for its id. In a text that was not JSON, the character, from 0: ``@57``."""
     repair: Repair
     original: Any
-    """What the peer had put there."""
+    """What the peer had put there; ``None``: nothing, or ``null``."""
 
 
 @attrs.frozen(eq=False)
@@ -114,6 +200,8 @@ class ResultRefused:
     call: CallReceived[Any]
     error: CallRefused = attrs.field(eq=_same_failure)
     """What the peer says about it."""
+    deviations: tuple[Deviation, ...] = ()
+    """As in :class:`CallReceived`."""
 
 
 @attrs.frozen
@@ -143,6 +231,8 @@ class CallFailed:
 
     call: PendingCall[Any]
     error: CallFailure = attrs.field(eq=_same_failure)
+    deviations: tuple[Deviation, ...] = ()
+    """As in :class:`CallReceived`: of a CALLERROR that tells the error."""
 
 
 @attrs.frozen

@@ -26,7 +26,7 @@ from typing import Final
 
 import attrs
 
-from .channel import CentralSystemChannel, opener, spoken
+from .channel import CentralSystemChannel, Opener, spoken
 from .closing import close_frame
 from .errors import LocalProtocolError
 from .events import (
@@ -37,13 +37,13 @@ from .events import (
     Misbehaviour,
     PeerMisbehaved,
     ProbeAnswered,
-    Repair,
 )
 from .facts import TransportFacts
 from .handshake import NO_MATCH, Admission, BadHandshake, Head, read_target, refusal_body, refusal_fields
 from .header_fields import HeaderFields
 from .limits import Limits
 from .session import CentralSystemSession, Tap, VersionedActions
+from .tolerance import STRICT, StationTolerance
 from .version import NoMatch, Version
 
 __all__ = ["Accept", "Close", "HostedConnection", "Refuse", "Step"]
@@ -370,7 +370,7 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: VersionedActions | None = None,
-        tolerance: Iterable[Repair | str] = (),
+        tolerance: StationTolerance = STRICT,
         allow_origin: bool = False,
     ) -> None:
         limits = limits or Limits()
@@ -386,7 +386,7 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
                 limits=limits,
                 now=now,
             ),
-            opener(CentralSystemSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
+            Opener(CentralSystemSession, actions, tolerance, message_ids=message_ids, limits=limits, tap=tap),
             limits,
             now,
         )

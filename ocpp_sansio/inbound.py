@@ -13,7 +13,7 @@ import msgspec
 
 from .codec import Codec
 from .errors import LocalProtocolError
-from .events import CallReceived
+from .events import CallReceived, Deviation
 from .frames import Call
 from .limits import Limits
 from .messages import Response
@@ -47,6 +47,10 @@ class AnsweredCall(msgspec.Struct, eq=False):
     """``None`` if the peer has no way of refusing the answer, has done so, or if the CALL was too large to keep."""
 
 
+HeldCall = tuple[Call, str | bytes, tuple[Deviation, ...]]
+"""The frame, its text, and what has been put up with so far."""
+
+
 class InboundCalls:
     """All of them. Each is with the application at most once, and every table is bounded (F-93, F-98)."""
 
@@ -56,7 +60,7 @@ class InboundCalls:
         """Those that are with the application, by message id."""
         self._overdue: dict[str, CallReceived[Any]] = {}
         self._answered: dict[str, AnsweredCall] = {}
-        self.held: list[tuple[Call, str | bytes]] = []
+        self.held: list[HeldCall] = []
         """Those that wait until others have been answered."""
         self._held_size = 0
 
@@ -121,21 +125,21 @@ class InboundCalls:
             del self._overdue[next(iter(self._overdue))]
         return inbound
 
-    def hold(self, frame: Call, text: str | bytes) -> bool:
+    def hold(self, frame: Call, text: str | bytes, deviations: tuple[Deviation, ...] = ()) -> bool:
         """Keep a CALL until others have been answered. Bounded: what was read is read, but a peer may go on."""
         if len(self.held) >= self._limits.max_held_calls or self._held_size + len(text) > self._limits.max_message_size:
             return False
         self._held_size += len(text)
-        self.held.append((frame, text))
+        self.held.append((frame, text, deviations))
         return True
 
-    def release(self) -> tuple[Call, str | bytes] | None:
+    def release(self) -> HeldCall | None:
         """The next CALL for the application, if that may have another one."""
         if not self.held or len(self.in_progress) >= self._limits.max_inbound_calls:
             return None
-        frame, text = self.held.pop(0)
-        self._held_size -= len(text)
-        return frame, text
+        held = self.held.pop(0)
+        self._held_size -= len(held[1])
+        return held
 
     def lose(self) -> None:
         """The connection has ended: nobody waits for an answer."""

@@ -55,6 +55,11 @@ class OutboundCalls:
         known = (call.message_id == message_id for call in self._queue)
         return self._is_on_wire(message_id) or message_id in self._expired or any(known)
 
+    def asked(self, message_id: str) -> str | None:
+        """The action of the one that an answer with this id would belong to; ``None``: there is none."""
+        outbound = self.on_wire if self._is_on_wire(message_id) else self._expired.get(message_id)
+        return None if outbound is None else outbound.call.action
+
     @property
     def deadline(self) -> float:
         """When the one on the wire times out."""
@@ -94,7 +99,7 @@ class OutboundCalls:
         if outbound.settled:
             self._report(LateResponse(outbound.call, answer, deviations))
         elif isinstance(answer, CallFailure):
-            self._fail(outbound, answer)
+            self._fail(outbound, answer, deviations)
         else:
             outbound.settled = True
             self._report(CallSucceeded(outbound.call, answer, deviations))
@@ -132,10 +137,10 @@ class OutboundCalls:
             outbound.deadline = now + outbound.call.timeout
             self._send(outbound.text)
 
-    def _fail(self, outbound: OutboundCall, error: CallFailure) -> None:
+    def _fail(self, outbound: OutboundCall, error: CallFailure, deviations: tuple[Deviation, ...] = ()) -> None:
         if not outbound.settled:
             outbound.settled = True
-            self._report(CallFailed(outbound.call, error))
+            self._report(CallFailed(outbound.call, error, deviations))
 
 
 def _discard(_: bytes) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, unique
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -50,7 +50,6 @@ from .events import (
     Misbehaviour,
     PeerMisbehaved,
     PendingCall,
-    Repair,
     ResultRefused,
     SendReceived,
 )
@@ -71,7 +70,7 @@ from .messages import (
     SendFromChargePoint,
 )
 from .outbound import OutboundCall, OutboundCalls
-from .tolerance import decode_tolerantly
+from .tolerance import STRICT, Tolerance, Tolerated, mend_action, read_frame, read_payload
 from .version import MessageType, Version
 
 __all__ = [
@@ -97,6 +96,8 @@ MAX_ERROR_HEAD: Final = 4096
 POLICY_VIOLATION: Final = 1008
 """The WebSocket close code for a peer that exceeds a limit (RPC-017)."""
 
+
+Deviations = tuple[Deviation, ...]
 
 VersionedActions = Mapping[Version, Actions] | Mapping[str, Actions]
 """The actions of each version that is not to be spoken as it is, see :meth:`Actions.extended`."""
@@ -135,7 +136,10 @@ class Session:
         limits: bounds on what the peer can make us hold or do.
         tap: is shown every message that comes or goes.
         actions: those of the version with a vendor's own, see :meth:`Actions.extended`.
-        tolerance: what to put up with in the payloads of the peer. Each event says where that had to be done.
+        tolerance: what to put up with in the messages of the peer. Each event says where that had to be done.
+
+    Raises:
+        ValueError: there is no repair of a name.
     """
 
     role: ClassVar[Role]
@@ -148,7 +152,7 @@ class Session:
         limits: Limits | None = None,
         tap: Tap | None = None,
         actions: Actions | None = None,
-        tolerance: Iterable[Repair | str] = (),
+        tolerance: Tolerated = STRICT,
     ) -> None:
         self.version: Final = Version(version)
         self.limits: Final = limits or Limits()
@@ -159,7 +163,7 @@ class Session:
         self._results_are_refused = MessageType.CALLRESULTERROR in self._dialect.message_types
         self._message_ids = message_ids
         self._tap = tap
-        self._tolerance: Final = frozenset(map(Repair, tolerance))
+        self._tolerance: Final = Tolerance.of(tolerance)
         self._now = -math.inf
         self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
         self.outbox: list[bytes] = []
@@ -243,9 +247,18 @@ class Session:
         try:
             frame = self._decode(text)
         except (ValueError, RecursionError):
-            self._malformed(frames.examine(text, self._dialect.message_types), text)
+            self._on_odd_text(text)
         else:
             self._RECEIVE[type(frame)](self, frame, text)
+
+    def _on_odd_text(self, text: str | bytes) -> None:
+        """The text is not plainly a message."""
+        try:
+            frame, deviations = read_frame(text, self._tolerance, self._dialect.message_types, asked=self._ours.asked)
+        except ValueError:
+            self._malformed(frames.examine(text, self._dialect.message_types), text)
+        else:
+            self._RECEIVE[type(frame)](self, frame, text, deviations)
 
     def _receive_large(self, text: str | bytes) -> bool:
         """Read a CALL in one pass, if everything about it is in order. If not, nothing has happened yet."""
@@ -323,23 +336,23 @@ class Session:
             raise LocalProtocolError("the message id has been used before (RPC-041)")
         return message_id
 
-    def _on_call_result(self, frame: CallResult, text: str | bytes) -> None:
+    def _on_call_result(self, frame: CallResult, text: str | bytes, deviations: Deviations = ()) -> None:
         outbound = self._answered_call(frame.message_id, text)
         if outbound is not None:
             try:
                 response = outbound.codec.read(frame.payload)
             except UNREADABLE:
-                self._on_odd_result(outbound, frame.payload, text)
+                self._on_odd_result(outbound, frame.payload, text, deviations)
             else:
-                self._ours.conclude(outbound, response, self._now)
+                self._ours.conclude(outbound, response, self._now, deviations)
 
-    def _on_call_error(self, frame: CallError, text: str | bytes) -> None:
+    def _on_call_error(self, frame: CallError, text: str | bytes, deviations: Deviations = ()) -> None:
         error = self._read_error(frame, MessageType.CALLERROR, text)
         if error is None:
             return
         outbound = self._answered_call(frame.message_id, text)
         if outbound is not None:
-            self._ours.conclude(outbound, error, self._now)
+            self._ours.conclude(outbound, error, self._now, deviations)
 
     def _read_error(self, frame: CallError, message_type: MessageType, text: str | bytes) -> CallRefused | None:
         """What the peer says went wrong; ``None`` when that is no proper message."""
@@ -359,15 +372,17 @@ class Session:
             self._bad_messages = 0
         return outbound
 
-    def _on_odd_result(self, outbound: OutboundCall, payload: msgspec.Raw, text: str | bytes) -> None:
+    def _on_odd_result(
+        self, outbound: OutboundCall, payload: msgspec.Raw, text: str | bytes, deviations: Deviations
+    ) -> None:
         """The payload is not plainly right."""
         payload = self._or_empty(payload)
         try:
-            response, deviations = self._read_odd(outbound.codec, payload)
+            response, more = read_payload(outbound.codec, payload, self._tolerance, action=outbound.call.action)
         except PayloadError:
             self._refuse_result(outbound, diagnose(outbound.codec.cls, payload), text)
         else:
-            self._ours.conclude(outbound, response, self._now, deviations)
+            self._ours.conclude(outbound, response, self._now, deviations + more)
 
     def _refuse_result(self, outbound: OutboundCall, violations: Sequence[Violation], text: str | bytes) -> None:
         """A CALLRESULT is of no use: the caller is told, and the peer where it can be (RPC-072)."""
@@ -380,17 +395,6 @@ class Session:
     def _or_empty(self, payload: msgspec.Raw) -> msgspec.Raw:
         """RPC-037, RPC-038."""
         return _EMPTY if payload == _NULL and self._dialect.null_payload_is_empty else payload
-
-    def _read_odd(self, codec: Codec[M], payload: msgspec.Raw) -> tuple[M, tuple[Deviation, ...]]:
-        """The message of a payload that is not plainly right, and what has to be put up with in it.
-
-        Raises:
-            PayloadError: more than that is wrong.
-        """
-        try:
-            return codec.decode(payload), ()
-        except PayloadError:
-            return decode_tolerantly(codec, payload, self._tolerance)
 
     # -- the peer's CALLs --
 
@@ -458,14 +462,14 @@ class Session:
         while self._theirs.held and (held := self._theirs.release()) is not None:
             self._on_call(*held)
 
-    def _on_call(self, frame: Call, text: str | bytes) -> None:
+    def _on_call(self, frame: Call, text: str | bytes, deviations: Deviations = ()) -> None:
         if frame.action in self._answerable and self._theirs.has_room_for(frame.message_id):
             try:
                 request = self._answerable[frame.action].read(frame.payload)
             except UNREADABLE:
-                self._on_odd_call(frame, text)
+                self._on_odd_call(frame, text, deviations)
             else:
-                self._begin(frame, request, text)
+                self._begin(frame, request, text, deviations)
         elif frame.message_id in self._theirs.in_progress:
             # The first run answers both (RPC-067, F-94): the peer could not tell whose answer another one is.
             self._events.append(DuplicateCall(frame.message_id, frame.action, replayed=False))
@@ -473,24 +477,22 @@ class Session:
         elif (answered := self._theirs.answered(frame.message_id)) is not None:
             self._repeat(frame, text, answered)
         elif frame.action not in self._answerable:
-            self._refuse_action(frame, text)
+            self._on_odd_action(frame, text, deviations)
         else:
-            self._hold(frame, text)
+            self._hold(frame, text, deviations)
 
-    def _on_odd_call(self, frame: Call, text: str | bytes) -> None:
+    def _on_odd_call(self, frame: Call, text: str | bytes, deviations: Deviations) -> None:
         """The payload is not plainly right."""
         codec = self._answerable[frame.action].codec
         payload = self._or_empty(frame.payload)
         try:
-            request, deviations = self._read_odd(codec, payload)
+            request, more = read_payload(codec, payload, self._tolerance, action=frame.action)
         except PayloadError:
             self._refuse_payload(frame, codec.cls, payload, text)
         else:
-            self._begin(frame, request, text, deviations)
+            self._begin(frame, request, text, deviations + more)
 
-    def _begin(
-        self, frame: Call, request: Request[Any], text: str | bytes, deviations: tuple[Deviation, ...] = ()
-    ) -> None:
+    def _begin(self, frame: Call, request: Request[Any], text: str | bytes, deviations: Deviations = ()) -> None:
         call = CallReceived(frame.message_id, frame.action, request, deviations)
         self._theirs.begin(call, self._answerable[frame.action].response, text, self._now)
         self._bad_messages = 0
@@ -508,11 +510,19 @@ class Session:
                 Misbehaviour.MESSAGE_ID_REUSED, description, text, frame.message_id, ErrorCode.RPC_FRAMEWORK_ERROR
             )
 
-    def _hold(self, frame: Call, text: str | bytes) -> None:
+    def _hold(self, frame: Call, text: str | bytes, deviations: Deviations) -> None:
         """The application has enough to do. What does not fit in what we hold ends the connection (F-98)."""
-        if not self._theirs.hold(frame, text):
+        if not self._theirs.hold(frame, text, deviations):
             self.must_close = POLICY_VIOLATION
             self._misbehaved(Misbehaviour.TOO_MANY_CALLS, "too many CALLs are waiting", text, frame.message_id)
+
+    def _on_odd_action(self, frame: Call, text: str | bytes, deviations: Deviations) -> None:
+        """The action is not one that the peer may call."""
+        mended = mend_action(frame, self._answerable, self._tolerance)
+        if mended is None:
+            self._refuse_action(frame, text)
+        else:
+            self._on_call(mended[0], text, (*deviations, mended[1]))
 
     def _refuse_action(self, frame: Call, text: str | bytes) -> None:
         """An action of the version that the peer may not call is not supported; any other is not known (RPC-070)."""
@@ -531,7 +541,7 @@ class Session:
 
     # -- what is not answered --
 
-    def _on_call_result_error(self, frame: CallResultError, text: str | bytes) -> None:
+    def _on_call_result_error(self, frame: CallResultError, text: str | bytes, deviations: Deviations = ()) -> None:
         error = self._read_error(frame, MessageType.CALLRESULTERROR, text)
         if error is None:
             return
@@ -541,10 +551,10 @@ class Session:
             description = "the refused response is none of ours"
             self._misbehaved(Misbehaviour.UNSOLICITED_ANSWER, description, text, frame.message_id)
         else:
-            self._events.append(ResultRefused(answered.call, error))
+            self._events.append(ResultRefused(answered.call, error, deviations))
             answered.call = None  # told once
 
-    def _on_send(self, frame: SendFrame, text: str | bytes) -> None:
+    def _on_send(self, frame: SendFrame, text: str | bytes, deviations: Deviations = ()) -> None:
         action = self._actions.get(frame.action)
         if action is None or action.response is not None or not action.sent_by(self.role.peer):
             reason = Misbehaviour.UNKNOWN_ACTION if action is None else Misbehaviour.WRONG_DIRECTION
@@ -552,7 +562,7 @@ class Session:
             return
         payload = self._or_empty(frame.payload)
         try:
-            message, deviations = self._read_odd(codec_of(action.request), payload)
+            message, more = read_payload(codec_of(action.request), payload, self._tolerance, action=frame.action)
         except PayloadError:
             violations = diagnose(action.request, payload)
             _, description = _verdict(violations)
@@ -561,7 +571,7 @@ class Session:
         else:
             assert isinstance(message, Send)
             self._bad_messages = 0
-            self._events.append(SendReceived(frame.message_id, frame.action, message, deviations))
+            self._events.append(SendReceived(frame.message_id, frame.action, message, deviations + more))
 
     # -- what is wrong with a text --
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
+from http import HTTPStatus
 from inspect import isawaitable
 from ssl import SSLError
 from types import SimpleNamespace
@@ -199,7 +200,11 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
             verdict = decide(self._entry)
             if isinstance(verdict, Admitted):
                 # Nobody else comes between: what was found out about the others still holds.
-                self.connection.accept(now=self.now())
+                try:
+                    self.connection.accept(now=self.now())
+                except Exception as error:  # noqa: BLE001 - the application has told it whatever it tolerates
+                    self.log(logging.ERROR, "the tolerance hook failed", exc_info=error)
+                    verdict = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
                 if self.connection.is_open:
                     self._displaced = self.handlers.opened(self.peer)
         self._carry_out(verdict)
