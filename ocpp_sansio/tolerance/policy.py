@@ -167,20 +167,19 @@ class Tolerance:
 
 Tolerated = Tolerance | Iterable[Repair | str]
 """What an end takes: a :class:`Tolerance`, or what makes one."""
-StationTolerance = Tolerated | Callable[[ConnectionRequested], Tolerated]
+_Hook = Callable[[ConnectionRequested], Tolerated]
+StationTolerance = Tolerated | _Hook
 """What a central system takes: the same, or what tells it of each charge point that is let in."""
 
 
-def per_station(tolerance: StationTolerance) -> Tolerance | Callable[[ConnectionRequested], Tolerated]:
+def per_station(tolerance: StationTolerance) -> Tolerance | _Hook:
     """What a central system takes for its ``tolerance``, with what is wrong with it found out.
 
     Raises:
         ValueError: there is no repair of a name.
     """
-    given: Any = tolerance
-    if callable(given) and not isinstance(given, Iterable):  # the enum of all repairs is both
-        return cast("Callable[[ConnectionRequested], Tolerated]", given)
-    return Tolerance.of(given)
+    is_hook = callable(tolerance) and not isinstance(tolerance, Iterable)  # the enum of all repairs is both
+    return cast("_Hook", tolerance) if is_hook else Tolerance.of(cast("Tolerated", tolerance))
 
 
 STRICT: Final = Tolerance()
