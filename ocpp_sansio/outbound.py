@@ -30,7 +30,7 @@ class OutboundCall:
     text: bytes
     deadline: float = math.inf
     settled: bool = False
-    """Whether it has had its outcome. A cancelled one can be settled while it is still on the wire."""
+    """Whether it has had its outcome and is known all the same: on the wire, if cancelled, or expired."""
 
 
 class OutboundCalls:
@@ -101,7 +101,6 @@ class OutboundCalls:
         elif isinstance(answer, CallFailure):
             self._fail(outbound, answer, deviations)
         else:
-            outbound.settled = True
             self._report(CallSucceeded(outbound.call, answer, deviations))
         self._send_next(now)
 

@@ -44,6 +44,14 @@ def test_text_becomes_a_frame_with_a_raw_payload(text, frame):
     assert type(decode(text)) is type(frame)
 
 
+@pytest.mark.parametrize("frame_class", [Call, CallResult, CallError, CallResultError, Send])
+def test_a_frame_does_not_change(frame_class):
+    """It is held, compared and repeated long after it was read."""
+    frame = frame_class(*"1" * len(frame_class.__struct_fields__))
+    with pytest.raises(AttributeError):
+        frame.message_id = "2"
+
+
 @pytest.mark.parametrize("version", [Version.V16, Version.V201])
 @pytest.mark.parametrize("text", ['[5,"1","GenericError","",{}]', '[6,"1","NotifyPeriodicEventStream",{}]', "[6]"])
 def test_the_types_of_2_1_are_unknown_before(version, text):
@@ -112,6 +120,7 @@ REASON = Misbehaviour
         ("[2]", REASON.NOT_A_FRAME, 2, None),
         ('[2,"1"]', REASON.NOT_A_FRAME, 2, "1"),
         ('[2,"1","A"]', REASON.NOT_A_FRAME, 2, "1"),
+        ('[2,"' + "x" * 36 + '"]', REASON.NOT_A_FRAME, 2, "x" * 36),
         ('[2,"1","A",{},{}]', REASON.NOT_A_FRAME, 2, "1"),
         ('[2,"1",7,{}]', REASON.NOT_A_FRAME, 2, "1"),
         ('[3,"1"]', REASON.NOT_A_FRAME, 3, "1"),
@@ -127,6 +136,7 @@ REASON = Misbehaviour
         ('[2,"\\ud800","A",{}]', REASON.NOT_JSON, None, None),
         ('[2,"1","\\ud800",{}]', REASON.NOT_JSON, 2, "1"),
         ('[2,"","A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
+        ('[2,""]', REASON.BAD_MESSAGE_ID, 2, None),
         ('[2,1,"A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
         ('[2,null,"A",{}]', REASON.BAD_MESSAGE_ID, 2, None),
         ('[2,"' + "x" * 37 + '","A",{}]', REASON.BAD_MESSAGE_ID, 2, "x" * 37),
@@ -144,6 +154,34 @@ def test_a_text_that_is_no_frame_says_why_and_what_could_be_read(text, reason, m
     malformed = examine(text)
     assert (malformed.reason, malformed.message_type, malformed.message_id) == (reason, message_type, message_id)
     assert malformed.description
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [
+        ("", "the text is not JSON: it breaks off, or has half of a surrogate pair"),
+        ('[2,"1","A",{secret}]', "the text is not JSON, from byte 12 on"),
+        ('[2,"\ud800","A",{}]', "the text is not UTF-8"),
+        ("[" * 100_000, "the text is nested too deeply"),
+        ("{}", "an OCPP message is a JSON array"),
+        ("[]", "the array is empty"),
+        ("[7]", "the message type is unknown"),
+        ('[2,"","A",{}]', "the message id is not a non-empty string"),
+        (f'[2,"{"x" * 37}","A",{{}}]', "the message id has 37 characters, at most 36 are allowed"),
+        ('[2,"1","A"]', "a CALL has 4 elements, this one has 3"),
+        ('[3,"1",{},1]', "a CALLRESULT has 3 elements, this one has 4"),
+        ('[4,"1"]', "a CALLERROR has 5 elements, this one has 2"),
+        ('[5,"1","","",{},1]', "a CALLRESULTERROR has 5 elements, this one has 6"),
+        ("[6]", "a SEND has 4 elements, this one has 1"),
+        ('[2,"1",1,{}]', "the action of a CALL is a string"),
+        ('[4,"1",null,"",{}]', "the error code of a CALLERROR is a string"),
+        ('[5,"1","",{},{}]', "the error description of a CALLRESULTERROR is a string"),
+        ('[6,"1",[],{}]', "the action of a SEND is a string"),
+    ],
+)
+def test_the_peer_is_told_what_is_wrong_with_its_text(text, description):
+    """It goes out as the errorDescription (RPC-064, RPC-071, RPC-092) and quotes nothing of the text."""
+    assert examine(text).description == description
 
 
 # Nearly messages: the elements are of any type, and any number.

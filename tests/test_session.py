@@ -799,6 +799,80 @@ def test_a_usable_message_or_time_forgives_unusable_ones():
     assert session.must_close is None
 
 
+@pytest.mark.parametrize(
+    ("messages", "description"),
+    [
+        ([[3, "x", {}]], "the answer belongs to no CALL of ours"),
+        ([[5, "x", "InternalError", "", {}]], "the refused response is none of ours"),
+        ([[2, each, "Heartbeat", {}] for each in "abc"], "too many CALLs are waiting"),
+        ([[4, "x", "InternalError", "", []]], "the error details of a CALLERROR are a JSON object, not too deep"),
+        ([[5, "x", "InternalError", "", []]], "the error details of a CALLRESULTERROR are a JSON object, not too deep"),
+        ([["x"]] * 3, "more than 2 in a row"),
+        ([[2, "a", "Nonsense", {}]], "OCPP 2.1 has no such action"),
+        ([[6, "a", "Heartbeat", {}]], "a charge point does not send this in a SEND"),
+    ],
+)
+def test_an_event_says_in_a_sentence_what_was_wrong(messages, description):
+    session = central_system("2.1", limits=Limits(max_inbound_calls=1, max_held_calls=1, max_bad_messages=2))
+    for message in messages:
+        event = receive(session, *message)[-1:]
+    assert [each.description for each in event] == [description]
+
+
+def test_an_answer_says_in_a_sentence_why_it_is_none():
+    """RPC-091: an errorDescription is for whoever reads the log at the other end."""
+    session = central_system(limits=Limits(answer_timeout=1))
+    receive(session, 2, "a", "Heartbeat", {})
+    session.handle_timeout(now=1)
+    receive(session, 2, "a", "Heartbeat", {"x": 1}, now=1)
+    assert [message[3] for message in sent(session)] == [
+        "no answer in time",
+        "the message id has been used for another CALL",
+    ]
+
+
+def test_unusable_messages_count_together_for_a_minute():
+    session = central_system(limits=Limits(max_bad_messages=2))
+    receive(session, "x", now=0)
+    receive(session, 2, "a", "Heartbeat", {}, now=0)
+    for now in (10, 20, 71, 131):  # the minute starts again with the first after a usable one, and after each minute
+        receive(session, "x", now=now)
+        assert session.must_close is None
+    receive(session, "x", now=131)
+    assert session.must_close == 1008
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_details_may_take_what_a_message_may_without_its_head(excess):
+    """F-101, RPC-091: the longest id, code and description fit in what is left."""
+    session = central_system(limits=Limits(max_message_size=5000))
+    [received] = receive(session, 2, "\U0001f50c" * 36, "Heartbeat", {})
+    details = {"x": "y" * (5000 - 4096 - len('{"x":""}') + excess)}
+    session.reject(received, ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION, "\x01" * 300, details, now=0)
+    [text] = session.data_to_send()
+    assert json.loads(text)[4] == ({} if excess else details)
+    assert len(text.encode()) <= 5000
+
+
+def test_bytes_that_are_no_characters_are_shown_as_such():
+    """F-69: to a tap and in an event; of a text that may be of any kind, nothing may raise."""
+    seen = []
+    session = central_system(limits=Limits(max_reported_text=3), tap=lambda *what: seen.append(what))
+    session.receive_data(b"\xff" + "\U0001f50c".encode() * 3, now=1)
+    assert seen == [(Direction.IN, "\ufffd" + "\U0001f50c" * 3, 1)]
+    assert session.next_event().text == "\ufffd" + "\U0001f50c" * 2
+    session.receive_data("\U0001f50c".encode() * 4, now=1)
+    assert session.next_event().text == "\U0001f50c" * 3
+
+
+def test_more_is_told_apart_before_much_of_a_kind_is_told_at_once():
+    """F-95: what has not been taken is bounded; whoever takes it sees each."""
+    session = central_system()
+    for number in range(101):
+        session.receive_data(json.dumps([3, str(number), {}]), now=0)
+    assert [event.times for event in events(session)] == [1] * 99 + [2]
+
+
 def test_unsolicited_answers_leave_nothing_behind():
     """F-95: memory stays flat, and the next CALL is served."""
     session = central_system()
