@@ -555,6 +555,10 @@ class Session:
             answered.call = None  # told once
 
     def _on_send(self, frame: SendFrame, text: str | bytes, deviations: Deviations = ()) -> None:
+        if frame.action not in self._actions:
+            mended = mend_action(frame, self._actions, self._tolerance)
+            if mended is not None:
+                frame, deviations = mended[0], (*deviations, mended[1])
         action = self._actions.get(frame.action)
         if action is None or action.response is not None or not action.sent_by(self.role.peer):
             reason = Misbehaviour.UNKNOWN_ACTION if action is None else Misbehaviour.WRONG_DIRECTION

@@ -124,8 +124,8 @@ def test_what_is_put_up_with_is_answered_and_in_the_log(server: Adapter, caplog:
         outcome = served.start("CP_1", v16.ResetRequest(type=v16.ResetType.SOFT))
         station.send(json.dumps([3, json.loads(station.receive_text())[1], {"status": "Later"}]))
         assert outcome.result(PATIENCE) == v16.ResetResponse(status="Later")
-    assert "Reset: put up with unknown-enum at $.status, and 0 more" in caplog.text
-    assert "StatusNotification: put up with unknown-enum at $.status, and 0 more" in caplog.text
+    assert "Reset: put up with unknown-enum" in caplog.text
+    assert "StatusNotification: put up with unknown-enum" in caplog.text
     assert "Dreaming" not in caplog.text
     assert "Later" not in caplog.text
 

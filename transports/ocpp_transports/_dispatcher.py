@@ -457,9 +457,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
 
     def _tell(self, about: Any, deviations: Sequence[Deviation]) -> None:
         """What was put up with, without a word of the peer's own (F-69)."""
-        first = deviations[0]
-        what = f"{about.action}: put up with {first.repair.value} at {first.path}, and {len(deviations) - 1} more"
-        self._complain(logging.INFO, what, about)
+        repairs = ", ".join(dict.fromkeys(each.repair.value for each in deviations))  # a path may have such a word
+        self._complain(logging.INFO, f"{about.action}: put up with {repairs}", about)
 
     # -- more events --
 
@@ -469,7 +468,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
             self._watch.answered(event.call, ErrorCode.INTERNAL_ERROR)
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
-        if isinstance(event, CallSucceeded) and event.deviations:
+        if event.deviations:
             self._tell(event.call, event.deviations)
         waiter = self._waiters.pop(event.call, None)
         if waiter is not None:
