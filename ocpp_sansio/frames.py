@@ -199,7 +199,7 @@ _SHAPES: Final = {
 
 # The head of a message that breaks off or is damaged further on. Bounded, so that it is linear in the text.
 _HEAD: Final = re.compile(
-    r'\s{0,16}\[\s{0,16}(\d{1,3})\s{0,16},\s{0,16}("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]){1,512}")', re.ASCII
+    r'\s{0,16}\[\s{0,16}(\d{1,3})\s{0,16},\s{0,16}("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]){1,512}")?', re.ASCII
 )
 _HEAD_LENGTH: Final = 1024
 
@@ -208,13 +208,15 @@ _PLACE: Final = re.compile(r"\(byte (\d+)\)")
 
 
 def _salvage(text: str | bytes) -> tuple[int | None, str | None]:
-    """Read the type and the id of a text that is not JSON, if its beginning still shows them."""
+    """Read the type of a text that is not JSON, and its id, if its beginning still shows them."""
     head = text[:_HEAD_LENGTH]
     match = _HEAD.match(head if isinstance(head, str) else head.decode(errors="replace"))
     if match is None:
         return None, None
-    message_id: str = msgspec.json.decode(match[2].encode(errors="replace"), type=str)
-    return int(match[1]), message_id[:MAX_ECHOED_ID]
+    message_id: str | None = None
+    if match[2] is not None:
+        message_id = msgspec.json.decode(match[2].encode(errors="replace"), type=str)[:MAX_ECHOED_ID]
+    return int(match[1]), message_id  # even alone the type tells that an answer is not to be answered (RPC-063)
 
 
 def _read(element: msgspec.Raw, kind: type[Any]) -> Any:

@@ -213,6 +213,8 @@ def _rows(version: Version) -> list[Malformed]:
         '[3,"1"]',
         '[3,"1",{},{}]',
         '[3,"1",{"currentTime":',
+        '[3,"\\ud800",{}]',
+        "[3,",
         '[3,"","x"]',
         "[3,1,{}]",
         '[4,"1","GenericError","",{}]',
