@@ -114,4 +114,7 @@ def unpack(kind: type[T], value: bytes) -> T:
     Raises:
         ValueError: it is not of that kind.
     """
-    return msgspec.json.decode(value, type=kind)
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except RecursionError:  # nothing that was packed is that deep
+        raise ValueError("nested too deeply") from None

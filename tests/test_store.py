@@ -78,7 +78,7 @@ def test_a_value_is_what_was_packed():
     assert unpack(int, pack(7)) == 7
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"{}", b'{"at": 1, "readings": []}', b"\xff"])
+@pytest.mark.parametrize("value", [b"", b"{", b"{}", b'{"at": 1, "readings": []}', b"\xff", b'{"a":' + b"[" * 10_000])
 def test_a_value_that_is_no_such_thing_is_told(value):
     """D-21: whoever reads a record can pass over it."""
     with pytest.raises(ValueError):
