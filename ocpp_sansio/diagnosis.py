@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import cache
+from heapq import nsmallest
 from itertools import islice
 from types import NoneType
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
@@ -481,7 +482,7 @@ def _violations(error: Exception, path: str) -> Iterator[Violation]:
         for inner, item in items:
             yield from _violations(inner, f"{path}[{item.index}]")
     elif isinstance(error, ForbiddenExtraKeysError):
-        for name in sorted(error.extra_fields)[:MAX_REPORTED]:
+        for name in nsmallest(MAX_REPORTED, error.extra_fields):
             text = f"{error.cl.__name__} has no property of this name"
             yield _violation(path + path_step(name), "additionalProperties", text)
     elif isinstance(error, KeyError):

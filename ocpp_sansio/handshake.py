@@ -84,11 +84,10 @@ class Head:
 
     def as_dict(self) -> dict[str, str]:
         """Names in lower case, repeated fields joined by a comma."""
-        joined: dict[str, str] = {}
+        values: dict[str, list[str]] = {}
         for name, value in self.fields:
-            key = name.lower()
-            joined[key] = f"{joined[key]}, {value}" if key in joined else value
-        return joined
+            values.setdefault(name.lower(), []).append(value)
+        return {name: ", ".join(repeated) for name, repeated in values.items()}
 
 
 class HeadReader:
