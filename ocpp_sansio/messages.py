@@ -10,10 +10,12 @@ known here, by :func:`read_open` and :func:`write_open`; msgspec asks these only
 
 from __future__ import annotations
 
+import sys
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
+from importlib import import_module
 from itertools import chain
 from types import NoneType, UnionType
 from typing import (
@@ -58,6 +60,7 @@ __all__ = [
     "Tenths",
     "Timestamp",
     "is_shallow",
+    "offer_to_hypothesis",
     "read_open",
     "response_of",
     "speak_attrs",
@@ -121,6 +124,27 @@ class Datatype(
         # JSON null as well, which no property does (RPC-038): what it finds when it looks, later, is ``T``.
         for name, annotation in cls.__annotations__.items():
             cls.__annotations__[name] = _without_none(annotation)
+        _offer_to_hypothesis(cls)
+
+
+def offer_to_hypothesis() -> None:
+    """Have hypothesis, which was imported after them, know the classes there are. It gets to know those to come."""
+    _offer_to_hypothesis(CustomData)
+    classes: list[type[Datatype]] = [Datatype]
+    for cls in classes:  # which grows meanwhile
+        classes += cls.__subclasses__()
+        _offer_to_hypothesis(cls)
+
+
+def _offer_to_hypothesis(cls: type[Datatype | CustomData]) -> None:
+    """Let ``from_type`` of hypothesis, if that is there, make valid instances. What does so is imported when asked."""
+    strategies = sys.modules.get("hypothesis.strategies")
+    if strategies is not None:
+        strategies.register_type_strategy(cls, _strategy_of)
+
+
+def _strategy_of(cls: type[Datatype | CustomData]) -> Any:
+    return import_module("ocpp_sansio.testing.strategies").messages(cls)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -204,6 +228,9 @@ class CustomData(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"CustomData.of({self._properties!r})"
+
+
+_offer_to_hypothesis(CustomData)
 
 
 def read_open(cls: type[Any], value: Any) -> Any:
