@@ -36,7 +36,7 @@ from ocpp_sansio import (
 from ocpp_sansio.codec import codec_of
 from ocpp_sansio.data_transfer import MAX_QUOTED
 from ocpp_sansio.messages import Integer, Tenths, Timestamp
-from ocpp_sansio.testing.strategies import messages, mutations
+from ocpp_sansio.testing.strategies import messages, near_misses
 
 
 class Price(Datatype, kw_only=True):
@@ -401,14 +401,14 @@ def test_data_goes_there_and_back_either_way(version):
 
 @versions
 def test_whatever_is_wrong_with_data_is_found(version):
-    @given(mutations(Price))
-    def check(mutation):
+    @given(near_misses(Price))
+    def check(miss):
         reports: list[Any] = []
         transfers, _ = price_of(report=lambda *report: reports.append(report))
-        request = asked(version, "com.example", "SetPrice", wire(version, mutation.payload))
+        request = asked(version, "com.example", "SetPrice", wire(version, miss.payload))
         assert transfers.handler(None, request).status == "Rejected"
         [(_, _, [violation])] = reports
-        assert (violation.path, violation.rule) == (f"$.data{mutation.path[1:]}", mutation.rule)
+        assert (violation.path, violation.rule) == (f"$.data{miss.path[1:]}", miss.rule)
 
     check()
 

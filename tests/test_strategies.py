@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from msgspec import Meta
 
-from ocpp_sansio import v16, v21, v201
+from ocpp_sansio import CustomData, v16, v21, v201
 from ocpp_sansio.codec import PayloadError, codec_of
+from ocpp_sansio.diagnosis import diagnose
 from ocpp_sansio.messages import Datatype, Integer, Tenths
-from ocpp_sansio.testing.strategies import messages, mutations, payloads
+from ocpp_sansio.testing.strategies import messages, near_misses, payloads
 from tests.examples import examples
 
 SEARCH = settings(
@@ -26,11 +27,18 @@ class Bounded(Datatype, kw_only=True):
     """The bounds that 1.6 does not have."""
 
     percent: Annotated[int, Meta(ge=0, le=100)]
+    dozens: Annotated[int, Meta(ge=12, le=144)]
     some: Annotated[list[Integer], Meta(min_length=2, max_length=3)]
     ratio: Annotated[float, Meta(ge=-1, le=1)] | None = None
     small: Annotated[Tenths, Meta(ge=0, le=5)] | None = None
     flag: bool | None = None
     ID: Integer | None = None  # a name that capital letters do not change
+
+
+class Open(Datatype, kw_only=True, forbid_unknown_fields=False):
+    """What somebody may add to."""
+
+    name: str
 
 
 def exists(strategy: Any, condition: Any) -> bool:
@@ -58,6 +66,16 @@ def test_messages_are_instances_that_can_be_sent(cls):
     def check(message):
         assert type(message) is cls
         codec_of(cls).encode(message)
+
+    check()
+
+
+def test_custom_data_is_that_of_a_vendor():
+    @settings(max_examples=examples(30))
+    @given(messages(CustomData))
+    def check(custom_data):
+        assert len(custom_data.vendor_id) <= 255
+        codec_of(v201.HeartbeatRequest).encode(v201.HeartbeatRequest(custom_data=custom_data))
 
     check()
 
@@ -104,12 +122,16 @@ def test_payloads_reach_the_edges(cls, condition):
 
 
 @pytest.mark.parametrize("cls", [Bounded, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest])
-def test_mutations_break_something(cls):
+def test_a_near_miss_breaks_one_rule(cls):
+    """:mod:`tests.test_oracle` asks the same of the official schemas, for all messages."""
+
     @settings(max_examples=examples(60))
-    @given(mutations(cls))
-    def check(mutation):
+    @given(near_misses(cls))
+    def check(miss):
+        text = json.dumps(miss.payload)
         with pytest.raises(PayloadError):
-            codec_of(cls).decode(json.dumps(mutation.payload))
+            codec_of(cls).decode(text)
+        assert [(each.path, each.rule) for each in diagnose(cls, text)] == [(miss.path, miss.rule)]
 
     check()
 
@@ -134,9 +156,9 @@ def test_every_rule_of_a_class_gets_broken(cls, rules):
     seen: set[str] = set()
 
     @settings(SEARCH, max_examples=200)
-    @given(mutations(cls))
-    def collect(mutation):
-        seen.add(mutation.rule)
+    @given(near_misses(cls))
+    def collect(miss):
+        seen.add(miss.rule)
 
     collect()
     assert seen == rules
@@ -155,8 +177,8 @@ def test_every_rule_of_a_class_gets_broken(cls, rules):
         (v16.ChargingProfile, "$.chargingSchedule.chargingSchedulePeriod[0].limit", "multipleOf"),
     ],
 )
-def test_mutations_reach_every_depth_and_say_where(cls, path, rule):
-    assert exists(mutations(cls), lambda mutation: (mutation.path, mutation.rule) == (path, rule))
+def test_near_misses_reach_every_depth_and_say_where(cls, path, rule):
+    assert exists(near_misses(cls), lambda miss: (miss.path, miss.rule) == (path, rule))
 
 
 WRONG_BY_ONE = {
@@ -169,32 +191,32 @@ WRONG_BY_ONE = {
 
 def test_bounds_are_missed_by_one():
     @settings(SEARCH, max_examples=300)
-    @given(mutations(Bounded))
-    def check(mutation):
-        assert WRONG_BY_ONE.get(mutation.rule, bool)(mutation.payload)
+    @given(near_misses(Bounded))
+    def check(miss):
+        assert WRONG_BY_ONE.get(miss.rule, bool)(miss.payload)
 
     check()
 
 
 def test_a_text_that_is_too_long_is_so_by_one():
     @settings(SEARCH, max_examples=100)
-    @given(mutations(v16.AuthorizeRequest))
-    def check(mutation):
-        assert mutation.rule != "maxLength" or len(mutation.payload["idTag"]) == 21
+    @given(near_misses(v16.AuthorizeRequest))
+    def check(miss):
+        assert miss.rule != "maxLength" or len(miss.payload["idTag"]) == 21
 
     check()
 
 
-def test_a_mutation_leaves_no_trace_in_the_payload_it_was_made_from():
+def test_a_near_miss_leaves_no_trace_in_the_payload_it_was_made_from():
     """Copies are made along the path: what is broken in one example is whole in the next."""
 
     @settings(max_examples=examples(50))
-    @given(mutations(v16.AuthorizeRequest))
-    def check(mutation):
-        if mutation.rule == "required":
-            assert "idTag" not in mutation.payload
+    @given(near_misses(v16.AuthorizeRequest))
+    def check(miss):
+        if miss.rule == "required":
+            assert "idTag" not in miss.payload
         else:
-            assert "idTag" in mutation.payload
+            assert "idTag" in miss.payload
 
     check()
 
@@ -210,10 +232,14 @@ def test_the_objects_inside_can_be_drawn_from_elsewhere():
     check()
 
 
+def test_a_class_that_is_open_is_not_missed_by_an_unknown_property():
+    assert not exists(near_misses(Open), lambda miss: miss.rule == "additionalProperties")
+
+
 def test_what_is_broken_can_be_given():
     @settings(max_examples=examples(20))
-    @given(mutations(v16.AuthorizeRequest, valid=st.just({"idTag": "given"})))
-    def check(mutation):
-        assert mutation.rule != "additionalProperties" or mutation.payload["idTag"] == "given"
+    @given(near_misses(v16.AuthorizeRequest, valid=st.just({"idTag": "given"})))
+    def check(miss):
+        assert miss.rule != "additionalProperties" or miss.payload["idTag"] == "given"
 
     check()

@@ -33,6 +33,7 @@ from ocpp_sansio.testing.hostile import (
     spoil_bytes,
 )
 from ocpp_sansio.testing.strategies import frames, hostile_bytes, hostile_texts
+from tests.examples import examples
 
 ROWS = {row.name: row for row in HOSTILE_TEXTS}
 BYTE_ROWS = {row.name: row for row in HOSTILE_BYTES}
@@ -254,7 +255,7 @@ def test_a_row_makes_something_of_any_text(row):
         assert type(row.make(text, choices, 40)) is kind
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.text(), st.randoms(use_true_random=False))
 def test_any_text_can_be_spoiled(text, choices):
     assert isinstance(spoil(text, choices), str)
