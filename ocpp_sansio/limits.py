@@ -4,7 +4,8 @@ Bounds of what is read but never kept, and a few that nobody needs otherwise, ar
 them: ``messages.MAX_DEPTH``, ``tolerance.MAX_DEVIATIONS`` and ``tolerance.MAX_ENUM_LENGTH``,
 ``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``diagnosis.MAX_REPORTED``, ``diagnosis.MAX_VIOLATIONS``,
 ``frames.MAX_ECHOED_ID``, ``handshake.MAX_IDENTITY``, ``application.MAX_ACCEPTED``, ``entrance.MAX_PROVEN``,
-``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``.
+``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``; of files, ``trace.MAX_LENGTH``, ``audit.MAX_STATIONS``,
+``audit.MAX_UNANSWERED`` and ``audit.MAX_REMEMBERED``.
 """
 
 from __future__ import annotations
