@@ -15,7 +15,7 @@ from rich.text import Text
 from ocpp_sansio import Direction, Role
 from ocpp_sansio.frames import Call, CallError, CallResult, CallResultError, Send, decode
 
-__all__ = ["Ladder", "Note", "Passed", "Recording", "Transcript"]
+__all__ = ["Ladder", "Note", "Passed", "Recording", "Transcript", "printable"]
 
 Transcript = list[tuple[str, str]]
 """Direction and text of each message, with the message ids replaced by numbers: comparable between runs."""
@@ -112,8 +112,8 @@ class Ladder:
         rightward = (message.direction is Direction.OUT) is (self._end is Role.CHARGE_POINT)
         shaft = f" {shape.name} ".center(_SHAFT, "─")
         line.append("CP ", style="bold").append(f"{shaft}▶" if rightward else f"◀{shaft}", style=shape.style)
-        line.append(" CS  ", style="bold").append(f"{_printable(name)} " if name else "", style=shape.style)
-        return line.append(_printable(content), style="default")
+        line.append(" CS  ", style="bold").append(f"{printable(name)} " if name else "", style=shape.style)
+        return line.append(printable(content), style="default")
 
     def _read(self, text: str) -> tuple[_Shape, str, str]:
         try:
@@ -134,6 +134,6 @@ class Ladder:
                 return _CALLERROR, self._actions.pop(frame.message_id, ""), f"{frame.code}: {frame.description}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What a peer sent, without what would move the cursor or rename the window."""
     return "".join(character if character.isprintable() else "·" for character in text)
