@@ -216,9 +216,9 @@ _A_LOG: Final = rb'[^"{\[\n]{0,200}?(?:\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:|: (?:recei
 _tokens: Final = {
     opening: re.compile(rb'"(?:[^"\\\n]++|\\(?:[^\n]|\Z))*+"?|[\[\]{}]|\n(?=(%b|%b)?)' % (again, _A_LOG)).finditer
     for opening, again in {
-        b"[": rb'\[\s{0,16}\d\s{0,16},\s{0,16}"|\{"(?:schemaVersion|%b)":'
+        b"[": rb'\[[ \t]{0,16}\d[ \t]{0,16},[ \t]{0,16}"|\{"(?:schemaVersion|%b)":'
         % "|".join((*TEXTS, *IDENTITIES, "time")).encode(),
-        b"{": rb'\{\s{0,16}"',
+        b"{": rb'\{[ \t]{0,16}"',
     }.items()
 }
 """By what a piece begins with: strings, which do not go on on the next line, brackets, and ends of lines, with the next
