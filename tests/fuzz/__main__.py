@@ -62,7 +62,8 @@ def fuzz(name: str, flags: list[str], work: Path = WORK, *, until: float | None 
     if until is not None:
         settings.append(f"-max_total_time={max(1, round(until - time.monotonic()))}")
     # The last flag of a kind is the one that counts.
-    atheris.Setup([name, *settings, *flags, str(kept), str(made)], target.run, custom_mutator=mutate)
+    program = f"{sys.executable} -m tests.fuzz {name}"  # libFuzzer starts it again when it merges
+    atheris.Setup([program, *settings, *flags, str(kept), str(made)], target.run, custom_mutator=mutate)
     atheris.Fuzz()
 
 
