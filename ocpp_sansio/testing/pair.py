@@ -72,8 +72,10 @@ class AnyPair(ABC, Generic[D]):
         """Those of the next link. A link has its own, that can be changed as well."""
         self.seed: Final = seed
         self.limits: Final = limits or Limits()
-        self.charge_point: Final = ChargePointSide(self, charge_point or ChargePointHandlers(), identity)
-        self.central_system: Final = CentralSystemSide(self, central_system or CentralSystemHandlers(), identity)
+        world = self.clock, self.trace
+        self.charge_point: Final = ChargePointSide(*world, charge_point or ChargePointHandlers(), identity)
+        self.central_system: Final = CentralSystemSide(*world, central_system or CentralSystemHandlers(), identity)
+        self.charge_point.other, self.central_system.other = self.central_system, self.charge_point
         self._chance: Final = Dice(seed) if isinstance(seed, int) else seed
         self._numbers: Final = itertools.count(1)
         self.connect()

@@ -84,7 +84,7 @@ class Peer(ABC, Generic[D]):
         try:
             self.drive()
             while not outcomes:
-                if not self._side.pair.clock.step():
+                if not self._side.clock.step():
                     raise RuntimeError(f"nothing will ever happen again, and {call.action} has no outcome")
         finally:
             self._is_driving = was_driving
@@ -100,7 +100,7 @@ class Peer(ABC, Generic[D]):
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """For ``async`` handlers: wait so long."""
-        return Wish(lambda succeed, _: self._side.pair.clock.after(seconds, lambda: succeed(None)))
+        return Wish(lambda succeed, _: self._side.clock.after(seconds, lambda: succeed(None)))
 
     @abstractmethod
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -132,9 +132,9 @@ class Peer(ABC, Generic[D]):
 
     def _cause(self, error: Exception) -> Exception | None:
         """What the other end's handler has raised, if that is why."""
-        faults = self._side.other.faults
+        other = self._side.other
         is_fault = isinstance(error, CallRefused) and error.code is ErrorCode.INTERNAL_ERROR
-        return faults[-1] if is_fault and faults else None
+        return other.faults[-1] if is_fault and other and other.faults else None
 
     # -- the run loop --
 
@@ -187,7 +187,7 @@ class Peer(ABC, Generic[D]):
         if not side.is_suspended:
             self._read()
             due, now = self.machine.next_timeout(), side.now
-            if due is not None and due + side.behind <= side.pair.clock.now:
+            if due is not None and due + side.behind <= side.clock.now:
                 now = max(now, due)  # which need not be the same after it went through the clock's count
             self.machine.handle_timeout(now=now)
             self.drive()
@@ -214,7 +214,7 @@ class Peer(ABC, Generic[D]):
     def _on_lost(self) -> None:
         side = self._side
         if side.is_suspended:
-            side.pair.clock.at(side.suspended_until, self._on_lost)
+            side.clock.at(side.suspended_until, self._on_lost)
         elif not self._is_lost:
             self._read()
             self.lose()
@@ -223,7 +223,7 @@ class Peer(ABC, Generic[D]):
         due, side = self.machine.next_timeout(), self._side
         if due is not None and (at := max(due + side.behind, side.suspended_until)) < self._alarm:
             self._alarm = at
-            side.pair.clock.at(at, self.wake)
+            side.clock.at(at, self.wake)
 
 
 class SessionPeer(Peer[str]):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from ocpp_sansio.application import CentralSystem
 from ocpp_sansio.entrance import Contested, Entry, Refusal, Verdict
@@ -37,11 +37,10 @@ from ocpp_sansio.messages import (
     SendFromChargePoint,
 )
 
+from .clock import VirtualClock
 from .peer import Peer
+from .trace import Trace
 from .waiting import run
-
-if TYPE_CHECKING:
-    from .pair import AnyPair
 
 __all__ = ["CentralSystemSide", "ChargePointSide", "Side"]
 
@@ -62,14 +61,17 @@ class Side(Generic[H]):
 
     role: ClassVar[Role]
 
-    def __init__(self, pair: AnyPair[Any], handlers: H, identity: str) -> None:
-        self.pair: Final = pair
+    def __init__(self, clock: VirtualClock, trace: Trace, handlers: H, identity: str) -> None:
+        self.clock: Final = clock
+        self.trace: Final = trace
         self.handlers: Final = handlers
         self.identity: Final = identity
         self.events: Final = deque[Event](maxlen=MAX_EVENTS)
         """What the machine has told, the last of it."""
         self.faults: Final[list[Exception]] = []
         """What handlers have raised that they should not."""
+        self.other: Side[Any] | None = None
+        """The other side, where both are here."""
         self.by_hand = False
         """Whether CALLs are left to the test: see :attr:`open`."""
         self.open: Final[list[CallReceived[Any]]] = []
@@ -95,13 +97,7 @@ class Side(Generic[H]):
     @property
     def now(self) -> float:
         """The time, as this side counts it."""
-        return self.pair.clock.now - self.behind
-
-    @property
-    def other(self) -> Side[Any]:
-        """The other side."""
-        sides = self.pair.charge_point, self.pair.central_system
-        return sides[self is sides[0]]
+        return self.clock.now - self.behind
 
     @property
     def peer(self) -> Peer[Any]:
@@ -149,13 +145,13 @@ class Side(Generic[H]):
 
     def suspend(self, seconds: float) -> None:
         """Have its process do nothing for a while, whatever comes and whatever is due (F-136, F-137)."""
-        self.suspended_until = self.pair.clock.now + seconds
-        self.pair.clock.at(self.suspended_until, self.peer.wake)
+        self.suspended_until = self.clock.now + seconds
+        self.clock.at(self.suspended_until, self.peer.wake)
 
     @property
     def is_suspended(self) -> bool:
         """Whether it does nothing now."""
-        return self.suspended_until > self.pair.clock.now
+        return self.suspended_until > self.clock.now
 
     # -- for the pair and the machine --
 
@@ -211,7 +207,7 @@ class Side(Generic[H]):
         if isinstance(error, AssertionError):
             raise error
         self.faults.append(error)
-        self.pair.trace.note(str(self.role), f"fails: {error!r}")
+        self.trace.note(str(self.role), f"fails: {error!r}")
 
     def _on_send(self, peer: Peer[Any], event: SendReceived) -> None:
         self._tell(lambda: self.handlers.send_handler(peer, event)(peer, event.message))
@@ -266,8 +262,8 @@ class CentralSystemSide(Side[CentralSystemHandlers]):
 
     role = Role.CENTRAL_SYSTEM
 
-    def __init__(self, pair: AnyPair[Any], handlers: CentralSystemHandlers, identity: str) -> None:
-        super().__init__(pair, handlers, identity)
+    def __init__(self, clock: VirtualClock, trace: Trace, handlers: CentralSystemHandlers, identity: str) -> None:
+        super().__init__(clock, trace, handlers, identity)
         self._current: Peer[Any] | None = None
         """The connection that was opened last."""
         self._reactions[ConnectionRequested] = self._on_requested
