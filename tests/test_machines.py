@@ -198,6 +198,24 @@ def test_what_others_do_wrong_is_found(about: str, flaw: Callable[[str], Iterabl
     assert about in found(foreign(flaw))
 
 
+def test_a_port_need_do_no_more_than_receive():
+    class Mute(Port):
+        def receive(self, text: str | None, *, now: float) -> Iterable[str]:
+            return []
+
+    class Theirs(CentralSystemMachine):
+        def open(self, identity: str) -> Port:
+            return Mute()
+
+    machine = Theirs()
+    machine.repeat("CP1")  # there is nothing to repeat
+    machine.call("CP1", ("Heartbeat", {}))
+    machine.repeat("CP1")
+    machine.disconnect("CP1")
+    assert str(machine.trace).count("in   ") == 2
+    assert not machine.talks
+
+
 def test_who_hangs_up_for_no_reason_is_found():
     class HangsUp(Foreign):
         @property

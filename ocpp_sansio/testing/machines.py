@@ -175,6 +175,8 @@ class _Talk:
     referee: Referee
     is_provoked: bool = False
     """Whether it has been sent what is a reason to close."""
+    last_call: str | None = None
+    """What it was asked last."""
 
 
 class PeerMachine(RuleBasedStateMachine):
@@ -231,7 +233,7 @@ class PeerMachine(RuleBasedStateMachine):
         """Send a CALL."""
         self._asked += 1
         text = json.dumps([2, f"h{self._asked}", action, payload], ensure_ascii=False)
-        self._last_calls[identity] = text
+        self._talk(identity).last_call = text
         self.send(identity, text)
 
     # -- the machine --
@@ -252,7 +254,6 @@ class PeerMachine(RuleBasedStateMachine):
         ]
         """What it may be asked."""
         self._tested: Handlers | None = None
-        self._last_calls: dict[str, str] = {}
         self._asked = self._opened = 0
         self._used_ids: dict[str, set[str]] = {}
         self._has_failed = False
@@ -277,7 +278,6 @@ class PeerMachine(RuleBasedStateMachine):
             is_strict=self.is_strict,
             used_ids=self._used_ids.setdefault(identity, set()),
         )
-        self._last_calls.pop(identity, None)
         self.talks[identity] = _Talk(self.open(identity), referee)
         self._hear(identity, None)
 
@@ -315,8 +315,9 @@ class PeerMachine(RuleBasedStateMachine):
     @rule(identity=IDENTITIES)
     def repeat(self, identity: str) -> None:
         """It is asked the same once more, as by a peer that had no answer (RPC-042)."""
-        if identity in self._last_calls:
-            self.send(identity, self._last_calls[identity])
+        text = self._talk(identity).last_call
+        if text is not None:
+            self.send(identity, text)
 
     @rule(identity=IDENTITIES, text=_for_machine(lambda machine: _hostile(Version(machine.version))))
     def attack(self, identity: str, text: str) -> None:

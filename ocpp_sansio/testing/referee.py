@@ -188,7 +188,7 @@ class Referee:
             case Send():
                 self._require_request(frame, text, MessageType.SEND)
                 return None
-            case Call():
+            case _:
                 return self._hear_call(frame, text, now)
 
     def _hear_call(self, frame: Call, text: str, now: float) -> Question:

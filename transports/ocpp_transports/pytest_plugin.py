@@ -1,0 +1,104 @@
+"""Fixtures for pytest, there as soon as the package is installed: pairs in virtual time.
+
+* ``ocpp_pair``: a :class:`ocpp_sansio.testing.Pair`, made with what ``@pytest.mark.ocpp(…)`` says.
+* ``ocpp_connection_pair``: a :class:`ocpp_sansio.testing.ConnectionPair`, likewise.
+* ``ocpp_clock``: the clock of both. ``ocpp_seed``: their seed; for each test another one, the same each time.
+
+``--ocpp-seed=7`` gives every test that seed, ``--ocpp-seed=random`` one that is drawn. The report of a test that fails
+says which it was.
+
+pytest imports this module whatever it is run for: nothing else of ours is imported before a fixture is asked for.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from ocpp_sansio.testing import ConnectionPair, Pair, VirtualClock
+
+__all__ = ["ocpp_clock", "ocpp_connection_pair", "ocpp_pair", "ocpp_seed"]
+
+P = TypeVar("P", bound="Pair | ConnectionPair")
+
+_SHOWN = pytest.StashKey[list[tuple[str, object]]]()
+"""What is to be shown if the test fails: titles, and what is turned into text only then."""
+
+
+def _seed(text: str) -> int:
+    return random.getrandbits(32) if text == "random" else int(text)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--ocpp-seed``."""
+    parser.getgroup("ocpp").addoption(
+        "--ocpp-seed", type=_seed, metavar="N|random", help="the seed of ocpp_pair and ocpp_connection_pair"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers", "ocpp(*versions, **options): what ocpp_pair and ocpp_connection_pair are made with"
+    )
+
+
+@pytest.fixture
+def ocpp_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of the chance that decides when something goes wrong."""
+    seed: int | None = request.config.getoption("ocpp_seed")
+    if seed is None:
+        seed = zlib.crc32(request.node.nodeid.encode())
+    _show(request, "ocpp seed", f"--ocpp-seed={seed}")
+    return seed
+
+
+@pytest.fixture
+def ocpp_clock() -> VirtualClock:
+    """The clock of the pairs."""
+    from ocpp_sansio.testing import VirtualClock  # noqa: PLC0415 - see above, as for those below
+
+    return VirtualClock()
+
+
+@pytest.fixture
+def ocpp_pair(request: pytest.FixtureRequest, ocpp_clock: VirtualClock, ocpp_seed: int) -> Pair:
+    """Two sessions, a link between them, and handlers to be given."""
+    from ocpp_sansio.testing import Pair  # noqa: PLC0415
+
+    return _made(Pair, request, ocpp_clock, ocpp_seed)
+
+
+@pytest.fixture
+def ocpp_connection_pair(request: pytest.FixtureRequest, ocpp_clock: VirtualClock, ocpp_seed: int) -> ConnectionPair:
+    """Two connections, handshake included."""
+    from ocpp_sansio.testing import ConnectionPair  # noqa: PLC0415
+
+    return _made(ConnectionPair, request, ocpp_clock, ocpp_seed)
+
+
+def _made(cls: type[P], request: pytest.FixtureRequest, clock: VirtualClock, seed: int) -> P:
+    marker = request.node.get_closest_marker("ocpp")
+    versions: tuple[str, ...] = () if marker is None else marker.args
+    options: dict[str, Any] = {"clock": clock, "seed": seed} | ({} if marker is None else dict(marker.kwargs))
+    pair = cls(*versions, **options)
+    _show(request, f"ocpp messages of {request.fixturename}, in seconds", pair.trace)
+    return pair
+
+
+def _show(request: pytest.FixtureRequest, title: str, what: object) -> None:
+    request.node.stash.setdefault(_SHOWN, []).append((title, what))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Add the seed and what has been said to the report of a test that has failed."""
+    report = yield
+    if report.failed:
+        report.sections += [(title, str(what)) for title, what in item.stash.get(_SHOWN, ())]
+    return report
