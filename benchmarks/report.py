@@ -8,7 +8,7 @@ import attrs
 from rich.console import Console
 from rich.table import Table
 
-from .cases import growth, layers
+from .cases import growth, layers, simulation
 from .peers import FLOOR, OURS
 from .record import Record
 from .results import Figure, Results
@@ -39,6 +39,7 @@ FLOORS: Mapping[str, str | None] = {
     growth.DECODE: FLOOR,
     growth.SERVER: CONSTANT,
     growth.MEMORY: None,
+    "simulation": simulation.MACHINES,
     "instructions": None,
 }
 """What each case's figures are a ratio to. Where nobody is a floor, we are. ``None``: no ratio, for there is one sample

@@ -297,17 +297,15 @@ def test_hypothesis_may_decide_what_goes_wrong(chance: Chance):
 
 
 def test_what_goes_wrong_shrinks_to_what_matters():
-    def fails(chance: Chance) -> bool:
-        return any(isinstance(event, CallFailed) for event in heartbeats(chance).charge_point.events)
-
+    """A link that is cut loses a text as well: that is two lines, and there are no others."""
     traces: list[str] = []
 
-    def trouble(chance: Chance) -> bool:
+    def fails(chance: Chance) -> bool:
         pair = heartbeats(chance)
-        if any(isinstance(event, CallFailed) for event in pair.charge_point.events):
+        failed = any(isinstance(event, CallFailed) for event in pair.charge_point.events)
+        if failed:
             traces.append(str(pair.trace))
-            return True
-        return False
+        return failed
 
-    find(chances(), trouble, settings=settings(max_examples=500, database=None, derandomize=True))
-    assert sum(traces[-1].count(what) for what in ("loses", "doubles", "is cut", "carries nothing")) == 1
+    find(chances(), fails, settings=settings(max_examples=500, database=None, derandomize=True))
+    assert sum(traces[-1].count(what) for what in ("loses", "doubles", "is cut", "carries nothing")) <= 2

@@ -66,6 +66,7 @@ CASES = {
         Case("connect", "CPU of a server per connection that comes and goes", (5, 15), slow=True),
         Case("memory", "memory of a server per idle connection", (8, 20)),
         Case("growth", "how cost grows with values, stations and connections", (20, 90), slow=True),
+        Case("simulation", "one call between two ends in virtual time", (1, 3), slow=True),
         Case("instructions", "instructions counted by callgrind", (160, 160), extra=True),
     )
 }

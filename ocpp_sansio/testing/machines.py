@@ -25,6 +25,7 @@ from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -41,15 +42,17 @@ from .link import Link
 from .peer import SessionPeer
 from .referee import Asked, Foul, Question, Referee
 from .side import CentralSystemSide, ChargePointSide, Side
-from .strategies import JsonObject, hostile_texts, mutations, payloads
+from .strategies import JsonObject, hostile_texts, near_misses, payloads
 from .trace import Trace
 
 __all__ = ["CentralSystemMachine", "ChargePointMachine", "PeerMachine", "Port", "chances"]
 
 T = TypeVar("T")
 
-HOSTILE_SIZE = 200
+HOSTILE_SIZE: Final = 200
 """Characters that a hostile text has more than a good one, about."""
+STEPS: Final = 15
+"""Steps of a run, unless the ``settings`` of a ``TestCase`` say otherwise: long runs take long to shrink."""
 
 
 class Port:
@@ -105,8 +108,8 @@ class _SidePort(Port):
 class _Chances:
     """Chance that hypothesis decides, and takes back where it was not to blame."""
 
-    def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
-        self._draw = draw
+    def __init__(self, data: st.DataObject) -> None:
+        self._draw = data.draw
 
     def between(self, least: float, most: float) -> float:
         seconds: float = self._draw(st.floats(least, most))
@@ -128,7 +131,7 @@ class _Chances:
 
 def chances() -> st.SearchStrategy[Chance]:
     """Chance that hypothesis decides: the ``seed`` of a :class:`~ocpp_sansio.testing.Pair`. What goes wrong shrinks."""
-    return st.builds(lambda data: _Chances(data.draw), st.data())
+    return st.builds(_Chances, st.data())
 
 
 # -- what hypothesis says --
@@ -141,7 +144,7 @@ def _payloads(cls: type[Datatype]) -> st.SearchStrategy[JsonObject]:
 
 @cache
 def _spoilt(cls: type[Datatype]) -> st.SearchStrategy[JsonObject]:
-    return mutations(cls, valid=_payloads(cls)).map(lambda mutation: mutation.payload)
+    return near_misses(cls, valid=_payloads(cls)).map(lambda miss: miss.payload)
 
 
 @cache
@@ -196,6 +199,10 @@ class PeerMachine(RuleBasedStateMachine):
     """Whether it may not accept what breaks the schema."""
     role: ClassVar[Role]
     """That of the end under test."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.TestCase.settings = settings(cls.TestCase.settings, stateful_step_count=STEPS)
 
     # -- for subclasses --
 
@@ -285,10 +292,8 @@ class PeerMachine(RuleBasedStateMachine):
     @rule(identity=_for_machine(lambda machine: st.sampled_from(sorted(machine.talks))))
     def disconnect(self, identity: str) -> None:
         """A connection ends, whatever is unanswered. There is another one as soon as there is something to send."""
-        talk = self.talks.pop(identity, None)
-        if talk is not None:
-            self.trace.note(identity, "disconnects")
-            talk.port.close()
+        self.trace.note(identity, "disconnects")
+        self.talks.pop(identity).port.close()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 31.0, 300.0]))
     def wait(self, seconds: float) -> None:
@@ -354,7 +359,7 @@ class PeerMachine(RuleBasedStateMachine):
     def refuse(self, data: st.DataObject, code: ErrorCode) -> None:
         """It is answered with an error."""
         identity, question = data.draw(st.sampled_from(self.questions))
-        error = [4, question.message_id, code.spelling(Version(self.version)), "", {}]
+        error: list[Any] = [4, question.message_id, code.spelling(Version(self.version)), "", {}]
         self._conclude(identity, question, error)
 
     @rule(identity=IDENTITIES, payload=st.sampled_from([{}, {"status": "Accepted"}]))
