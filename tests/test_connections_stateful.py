@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -164,11 +165,16 @@ class TwoConnections(RuleBasedStateMachine):
     @rule()
     def call_down(self) -> None:
         request = self.messages.DataTransferRequest(vendor_id=f"down {next(self.numbers)}")
-        with_room = self.pair.central_system.peer
-        try:
-            self.down.append(with_room.ask(request))
-        except QueueFull:
-            return
+        with suppress(QueueFull):
+            self.down.append(self.pair.central_system.peer.ask(request))
+
+    @precondition(lambda self: self.pair.charge_point.is_open)
+    @rule()
+    def call_up_beside_the_backlog(self) -> None:
+        """So that what the backlog has given to the link may not have been sent when that is lost."""
+        with suppress(QueueFull):
+            request = self.messages.DataTransferRequest(vendor_id=f"beside {next(self.numbers)}")
+            self.pair.charge_point.peer.ask(request)
 
     # -- what befalls them --
 

@@ -41,6 +41,7 @@ from ocpp_sansio.entrance import Refusal
 from ocpp_sansio.events import ResultRefused, SendReceived
 from ocpp_sansio.testing import Conditions, ConnectionPair, Pair, VirtualClock
 from ocpp_sansio.testing.pair import AnyPair
+from ocpp_sansio.testing.waiting import is_async, run
 
 BOOT = v16.BootNotificationRequest(charge_point_vendor="Vendor", charge_point_model="Model")
 RESET = v16.ResetRequest(type=v16.ResetType.SOFT)
@@ -596,6 +597,29 @@ def test_a_clock_that_jumps_costs_no_call_its_outcome(new: New, jump: float):
     pair.charge_point.peer.wake()
     pair.run(20 + max(jump, 0))
     assert len(seen(pair.charge_point, CallFailed)) == 1
+
+
+def test_a_deadline_is_met_though_the_clocks_count_differently():
+    """What is added to a float and taken away again need not be the same number."""
+    pair = Pair(limits=Limits(call_timeout=0.1))
+    pair.cut(told=[])
+    for behind in (0.1, 0.7, 1234.56789, -0.3, -98765.4321):
+        pair.charge_point.behind = behind
+        pair.charge_point.ask(BEAT)
+        for _ in range(5):
+            pair.step()
+    assert len(seen(pair.charge_point, CallFailed)) == 5
+
+
+def test_a_plain_handler_that_is_called_where_another_waits_blocks():
+    ways: list[bool] = []
+
+    async def waits() -> None:
+        run(lambda: ways.append(is_async.get()), lambda _: None, lambda _: None)
+        ways.append(is_async.get())
+
+    run(waits, lambda _: ways.append(is_async.get()), lambda _: None)
+    assert ways == [False, True, False]
 
 
 def test_too_many_calls_are_refused():

@@ -162,7 +162,6 @@ class _Way(Generic[D]):
         self.on_its_way: Final = deque[D | None]()
         """``None``: the end of it."""
         self._link: Final = link
-        self._latest = 0.0
         self._is_closed = False
         self._is_told = False
 
@@ -201,11 +200,10 @@ class _Way(Generic[D]):
 
     def _carry(self, piece: D | None) -> None:
         self.on_its_way.append(piece)
-        # What is sent later never comes earlier.
-        self._latest = max(self._latest, self._link.arrival())
-        self._link.clock.at(self._latest, self._deliver)
+        self._link.clock.at(self._link.arrival(), self._deliver)
 
     def _deliver(self) -> None:
+        # Whichever was to come now: what was sent first comes first.
         if not self._link.is_up:
             return
         piece = self.on_its_way.popleft()
