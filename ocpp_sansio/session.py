@@ -70,7 +70,7 @@ from .messages import (
     SendFromChargePoint,
 )
 from .outbound import OutboundCall, OutboundCalls
-from .tolerance import STRICT, Tolerance, Tolerated, mend_action, read_frame, read_payload
+from .tolerance import STRICT, Tolerance, Tolerated, mend_action, mend_frame, read_payload
 from .version import MessageType, Version
 
 __all__ = [
@@ -253,11 +253,12 @@ class Session:
 
     def _on_odd_text(self, text: str | bytes) -> None:
         """The text is not plainly a message."""
-        try:
-            frame, deviations = read_frame(text, self._tolerance, self._dialect.message_types, asked=self._ours.asked)
-        except ValueError:
-            self._malformed(frames.examine(text, self._dialect.message_types), text)
+        message_types = self._dialect.message_types
+        mended = mend_frame(text, self._tolerance, message_types, asked=self._ours.asked)
+        if mended is None:
+            self._malformed(frames.examine(text, message_types), text)
         else:
+            frame, deviations = mended
             self._RECEIVE[type(frame)](self, frame, text, deviations)
 
     def _receive_large(self, text: str | bytes) -> bool:

@@ -36,7 +36,7 @@ from ocpp_sansio import (
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.frames import LARGE, Frame, Send, decode
 from ocpp_sansio.tolerance import MAX_DEVIATIONS, mend_action, mend_text, read_frame, read_payload
-from ocpp_sansio.tolerance.texts import MAX_ACTION
+from ocpp_sansio.tolerance.texts import MAX_ACTION, MAX_TEXT
 
 # -- the text --
 
@@ -128,6 +128,13 @@ def test_there_is_an_end_to_what_is_mended():
     assert mend_text("[" + "," * (MAX_DEVIATIONS + 1) + "1]") is None
 
 
+def test_a_long_text_is_not_mended():
+    text = '[2,"1","A",{},]'
+    assert read_frame(text + " " * (MAX_TEXT - len(text)), WARN_ONLY)
+    with pytest.raises(ValueError):
+        read_frame(text + " " * (MAX_TEXT + 1 - len(text)), WARN_ONLY)
+
+
 @settings(max_examples=300)
 @given(st.text('[]{},:"\\\t\x00 1at', max_size=30), st.integers(0, 30))
 def test_what_json_is_stays_and_what_is_mended_is_json_or_refused(text, cut):
@@ -169,7 +176,7 @@ def test_a_message_is_what_it_was_meant_to_be(text, meant, deviations, encode):
     assert told == tuple(Deviation(path, Repair(repair), original) for path, repair, original in deviations)
     needed = [Repair(repair) for _, repair, _ in deviations]
     assert read_frame(text, Tolerance(needed))[0] == frame
-    with pytest.raises(ValueError, match="not allowed"):
+    with pytest.raises(ValueError, match="no OCPP message"):
         read_frame(text, WARN_ONLY.forbidding(needed[-1]))
 
 
@@ -232,7 +239,7 @@ def test_what_may_be_mended_may_differ_by_action_and_half():
     only = STRICT.allowing("number-as-id", action="Reset", half="response")
     assert read_frame("[3,1,{}]", only, asked=asked)[0].message_id == "1"
     for text in ('[2,1,"Reset",{}]', "[3,2,{}]"):
-        with pytest.raises(ValueError, match="not allowed"):
+        with pytest.raises(ValueError, match="no OCPP message"):
             read_frame(text, only, asked=asked)
     assert read_frame('[2,1,"Reset",{}]', STRICT.allowing("number-as-id", action="Reset"))
     assert read_frame("[3,1,{}]", FIELD.forbidding(action="Reset"))

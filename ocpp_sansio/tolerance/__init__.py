@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from .payloads import MAX_DEVIATIONS, MAX_ENUM_LENGTH, read_payload
 from .policy import FIELD, STRICT, WARN_ONLY, Half, Rule, StationTolerance, Tolerance, Tolerated, per_station
-from .texts import mend_action, mend_text, read_frame
+from .texts import MAX_TEXT, mend_action, mend_frame, mend_text, read_frame
 
 __all__ = [
     "FIELD",
     "MAX_DEVIATIONS",
     "MAX_ENUM_LENGTH",
+    "MAX_TEXT",
     "STRICT",
     "WARN_ONLY",
     "Half",
@@ -27,6 +28,7 @@ __all__ = [
     "Tolerance",
     "Tolerated",
     "mend_action",
+    "mend_frame",
     "mend_text",
     "per_station",
     "read_frame",

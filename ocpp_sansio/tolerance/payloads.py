@@ -20,7 +20,7 @@ import attrs
 import msgspec
 
 from ocpp_sansio.codec import UNREADABLE, Codec, NumberText, PayloadError, codec_of, has_decimals, parse
-from ocpp_sansio.diagnosis import broken_rule, enum_values, path_step
+from ocpp_sansio.diagnosis import broken_rule, enum_values, is_sound, path_step
 from ocpp_sansio.events import Deviation, Repair
 from ocpp_sansio.messages import MAX_DEPTH, CustomData, Datatype, Json, Response, is_shallow
 from ocpp_sansio.schema import Kind, Property, kind_of, properties
@@ -32,7 +32,7 @@ __all__ = ["MAX_DEVIATIONS", "MAX_ENUM_LENGTH", "read_payload"]
 M = TypeVar("M", bound=Datatype)
 
 MAX_DEVIATIONS: Final = 1000
-"""Of one message. One that has more is refused."""
+"""Of one payload, and of one text besides. What has more is refused."""
 MAX_ENUM_LENGTH: Final = 100
 """Characters of an unknown enum value. The longest that any version knows has 45: what is longer is none (F-60)."""
 MAX_NUMBER: Final = 40
@@ -223,6 +223,8 @@ class _Mender:
         raise _Unmendable
 
     def _object(self, cls: type[Datatype | CustomData], value: dict[str, Any], steps: _Steps) -> dict[str, Any]:
+        if steps and issubclass(cls, Datatype) and is_sound(cls, value):
+            return value
         names = {prop.wire_name for prop in properties(cls)}
         others = {name: inside for name, inside in value.items() if name not in names}
         mended: dict[str, Any] = {}
@@ -302,7 +304,8 @@ class _Mender:
         """Whether a repair is allowed here; then it is noted, too.
 
         Raises:
-            _Unmendable: too many are.
+            _Unmendable: what was there is nested too deeply to be told.
+            PayloadError: too many are noted already. That is the end.
         """
         names = tuple(step.wire_name if isinstance(step, Property) else step for step in steps)
         if not self.allows(repair, names):

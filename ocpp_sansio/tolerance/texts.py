@@ -20,10 +20,12 @@ from ocpp_sansio.version import MessageType
 from .payloads import MAX_DEVIATIONS
 from .policy import Half, Tolerance
 
-__all__ = ["mend_action", "mend_text", "read_frame"]
+__all__ = ["MAX_TEXT", "mend_action", "mend_frame", "mend_text", "read_frame"]
 
 C = TypeVar("C", bound=Call)
 
+MAX_TEXT: Final = 2**17
+"""Characters, or bytes, of a text that is mended to be JSON. Who writes that by hand does not write much."""
 MAX_ACTION: Final = 100
 """Characters of an unknown action that is looked at more closely."""
 
@@ -49,15 +51,24 @@ def read_frame(
     try:
         return frames.decoder(message_types)(text), ()
     except (ValueError, RecursionError):
-        mended = _mend(text, message_types) if tolerance else None
+        mended = mend_frame(text, tolerance, message_types, asked=asked)
     if mended is None:
         raise ValueError("no OCPP message")
+    return mended
+
+
+def mend_frame(
+    text: str | bytes, tolerance: Tolerance, message_types: frozenset[int], *, asked: Callable[[str], str | None]
+) -> tuple[Frame, tuple[Deviation, ...]] | None:
+    """The same for a text that the decoder has refused; ``None``: more is wrong than may be put up with."""
+    mended = _mend(text, message_types) if tolerance else None
+    if mended is None:
+        return None
     frame, deviations = mended
     half: Half
     action, half = (frame.action, "request") if isinstance(frame, Call) else (asked(frame.message_id), "response")
-    if not all(tolerance.allows(each.repair, action=action, half=half) for each in deviations):
-        raise ValueError("no OCPP message, but for repairs that are not allowed")
-    return frame, deviations
+    allowed = (tolerance.allows(each.repair, action=action, half=half) for each in deviations)
+    return mended if all(allowed) else None
 
 
 def mend_action(frame: C, actions: Collection[str], tolerance: Tolerance) -> tuple[C, Deviation] | None:
@@ -87,10 +98,13 @@ def mend_text(text: str) -> tuple[str, tuple[Deviation, ...]] | None:
     return ("".join(mended.parts), tuple(mended.deviations)) if mended.deviations else None
 
 
-# Strings, brackets and commas, control characters that have no business there, and what is between all those and
-# blanks. A string that nothing ends goes on to the end of the text, so that no place is looked at twice.
+# In this order: what nothing is wrong with, a string that something is wrong with, brackets, commas, and control
+# characters that have no business there. Together they take every character, and none is looked at more than twice: a
+# string that nothing ends goes on to the end of the text.
 _TOKEN: Final = re.compile(
-    r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]|[\x00-\x08\x0b\x0c\x0e-\x1f]++|[^"\[\]{},\x00-\x20]++', re.DOTALL
+    r"""((?:"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"|[^"\[\]{},\x00-\x1f]++|[\t\n\r]++)++)"""
+    r"""|("(?:[^"\\]++|\\.)*+"?)|([\[{])|([\]}])|(,)|([\x00-\x08\x0b\x0c\x0e-\x1f]++)""",
+    re.DOTALL,
 )
 _is_string: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL).fullmatch
 _IN_STRING: Final = re.compile(r"\\.|[\x00-\x1f]++", re.DOTALL)
@@ -112,12 +126,9 @@ class _Text:
         """The character that the last token ends with."""
         self._comma = 0, 0
         """Where the last comma is: in the text, and among the parts."""
-        end = 0
         for token in _TOKEN.finditer(text):
-            self.parts.append(text[end : token.start()])
-            end = token.end()
-            self._TAKE.get(text[token.start()], _Text._take_other)(self, token[0], token.start())
-        self.parts.append(text[end:])
+            assert token.lastindex is not None
+            self._TAKE[token.lastindex](self, token[0], token.start())
         if self._closers:
             if self._last in "[{,:" or self._last.isdigit():
                 raise ValueError("it breaks off where something is missing")
@@ -132,6 +143,9 @@ class _Text:
     def _take(self, word: str, end: str) -> None:
         self.parts.append(word)
         self._last = end
+
+    def _take_sound(self, run: str, _at: int) -> None:
+        self._take(run, run.rstrip(" \t\n\r")[-1:] or self._last)
 
     def _take_opener(self, bracket: str, _at: int) -> None:
         self._closers.append(_CLOSERS[bracket])
@@ -165,19 +179,16 @@ class _Text:
             raise ValueError("it breaks off in a string")
         self._take(_IN_STRING.sub(escape, string), '"')
 
-    def _take_other(self, word: str, at: int) -> None:
-        if word < " ":
-            self._note(at, Repair.CONTROL_CHARACTERS, word)
-        else:
-            self._take(word, word[-1])
+    def _drop(self, controls: str, at: int) -> None:
+        self._note(at, Repair.CONTROL_CHARACTERS, controls)
 
-    _TAKE: ClassVar[Mapping[str, Callable[..., None]]] = {
-        "[": _take_opener,
-        "{": _take_opener,
-        "]": _take_closer,
-        "}": _take_closer,
-        ",": _take_comma,
-        '"': _take_string,
+    _TAKE: ClassVar[Mapping[int, Callable[..., None]]] = {
+        1: _take_sound,
+        2: _take_string,
+        3: _take_opener,
+        4: _take_closer,
+        5: _take_comma,
+        6: _drop,
     }
 
 
@@ -191,7 +202,7 @@ def _mend(text: str | bytes, message_types: frozenset[int]) -> tuple[Frame, tupl
         try:
             elements = _elements(text)
         except (ValueError, RecursionError):
-            mended = mend_text(text if isinstance(text, str) else text.decode())
+            mended = mend_text(text if isinstance(text, str) else text.decode()) if len(text) <= MAX_TEXT else None
             if mended is None:
                 return None
             elements, deviations = _elements(mended[0]), mended[1]

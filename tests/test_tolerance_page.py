@@ -1,0 +1,97 @@
+"""The page about tolerance: its examples do what it says, and its table has every repair."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocpp_sansio import FIELD, STRICT, CallReceived, ConnectionRequested, Repair, Tolerance, Version, v16
+from ocpp_sansio.tolerance import MAX_DEVIATIONS, MAX_ENUM_LENGTH
+from ocpp_sansio.tolerance.payloads import MAX_NUMBER
+
+PAGE = (Path(__file__).parents[1] / "docs" / "tolerance.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"<!-- test: (.+?) -->\n```python\n(.+?)```", PAGE, re.DOTALL))
+CORPUS = (Path(__file__).parent / "corpus" / "field.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+def run(block: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(BLOCKS[block], "tolerance.md", "exec", dont_inherit=True), names)
+    return names
+
+
+def test_each_example_is_run_here() -> None:
+    assert list(BLOCKS) == ["session", "scopes", "stations", "reading"]
+
+
+def test_the_session_of_the_page_puts_up_with_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    call = run("session")["call"]
+    assert isinstance(call, CallReceived)
+    assert isinstance(call.request, v16.StopTransactionRequest)
+    assert len(call.request.id_tag or "") == 21
+    assert capsys.readouterr().out == re.findall(r"```text\n(.+?)```", PAGE, re.DOTALL)[0]
+
+
+def test_the_scopes_of_the_page_are_where_they_say() -> None:
+    names = run("scopes")
+    careful, meters_only = names["careful"], names["meters_only"]
+    serial = ("chargePointSerialNumber",)
+    assert not careful.allows(Repair.OVERLONG_STRING, action="BootNotification", steps=serial)
+    assert careful.allows(Repair.OVERLONG_STRING, action="BootNotification", steps=("iccid",))
+    assert [careful.allows(Repair.UNKNOWN_ENUM, half=half) for half in ("request", "response")] == [True, False]
+    assert not any(careful.allows(repair, action="Authorize") for repair in Repair)
+    value = ("meterValue", 3, "sampledValue", 0, "value")
+    assert [repair for repair in Repair if meters_only.allows(repair, steps=value)] == [
+        Repair.NUMBER_AS_STRING,
+        Repair.EXCESS_DECIMALS,
+    ]
+    assert not any(meters_only.allows(repair, steps=("connectorId",)) for repair in Repair)
+
+
+def test_the_stations_of_the_page_are_told_apart() -> None:
+    def of(identity: str) -> Tolerance:
+        return Tolerance.of(tolerance(ConnectionRequested(identity, "/", (), Version.V16, None, {})))
+
+    tolerance = run("stations")["csms"].tolerance
+    assert of("OLD-17").allows(Repair.WRONG_TYPE, action="DataTransfer")
+    assert of("OLD-18") == Tolerance(["number-as-string"])
+    assert of("NEW-1") == STRICT
+
+
+def test_traffic_is_read_as_the_page_says() -> None:
+    names = run("reading")
+    assert names["message"] == v16.AuthorizeRequest(id_tag="04A2")
+    assert [each.repair.value for each in names["around"]] == ["trailing-comma", "number-as-id"]
+    assert [each.repair.value for each in names["inside"]] == ["property-case"]
+
+
+def test_the_table_has_every_repair_and_whether_field_makes_it() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| .+ \| .+ \| (\w+) \|$", PAGE, re.MULTILINE)
+    assert rows == [
+        (
+            repair.value,
+            {(True, True): "yes", (False, True): "responses", (False, False): "no"}[
+                FIELD.allows(repair, half="request"), FIELD.allows(repair, half="response")
+            ],
+        )
+        for repair in Repair
+    ]
+
+
+def test_the_figures_of_the_page_are_those_of_the_code_and_of_the_corpus() -> None:
+    frames = [json.loads(line) for line in CORPUS]
+    figures = [
+        len(frames),
+        sum(frame["strict"] == "accepted" for frame in frames),
+        sum("unrecognisable" not in frame for frame in frames),
+        sum(frame["field"] == "accepted" for frame in frames),
+    ]
+    sentence = PAGE[PAGE.index("Of 101 frames") :].partition("\n\n")[0]
+    assert [int(figure) for figure in re.findall(r"\b\d+\b", sentence)] == figures
+    assert f"more than {MAX_DEVIATIONS} places" in PAGE
+    assert f"up to {MAX_ENUM_LENGTH} characters that the enum" in PAGE
+    assert f"for a number, of up to {MAX_NUMBER} characters" in PAGE
