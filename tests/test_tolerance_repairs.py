@@ -313,6 +313,12 @@ def test_several_repairs_may_be_needed_in_one_place():
     ]
 
 
+def test_an_integer_is_read_from_a_fraction_only_where_that_is_exact():
+    message, _ = read('{"number": 9007199254740991.0}', "integral-float", "out-of-range")
+    assert message.number == 2**53 - 1
+    refused('{"number": 9007199254740993.0}', "integral-float", "out-of-range")
+
+
 def test_a_repair_that_leads_nowhere_is_taken_back():
     message, [deviation] = read({"inners": {"nam": "a"}}, "object-as-list", "wrong-type")
     assert message.inners == {"nam": "a"}
