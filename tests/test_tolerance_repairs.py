@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ocpp_sansio import FIELD, STRICT, WARN_ONLY, CustomData, Deviation, Repair, Tolerance, v16, v21, v201
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.messages import MAX_DEPTH, Datatype, Json, Request, Response, Tenths, Timestamp
-from ocpp_sansio.testing.strategies import mutations, payloads
+from ocpp_sansio.testing.strategies import near_misses, payloads
 from ocpp_sansio.tolerance import MAX_DEVIATIONS, read_payload
 
 # Repairs of texts and of the message around the payload have tests of their own.
@@ -460,16 +460,16 @@ RULES = {
 @every_class
 def test_whatever_is_wrong_one_repair_alone_takes_only_what_it_is_named_for(cls):
     @settings(max_examples=15)
-    @given(mutations(cls))
-    def check(mutation):
-        text = json.dumps(mutation.payload)
+    @given(near_misses(cls))
+    def check(miss):
+        text = json.dumps(miss.payload)
         for tolerance in ONE_BY_ONE:
             try:
                 _, [deviation] = read_payload(codec_of(cls), text, tolerance)
             except PayloadError:
                 continue
-            assert deviation.repair.value in RULES[mutation.rule]
-            assert deviation.path == mutation.path or mutation.rule == "required"
+            assert deviation.repair.value in RULES[miss.rule]
+            assert deviation.path == miss.path or miss.rule == "required"
 
     check()
 
@@ -477,9 +477,9 @@ def test_whatever_is_wrong_one_repair_alone_takes_only_what_it_is_named_for(cls)
 @every_class
 def test_under_warn_only_every_object_is_delivered_and_the_right_one_without_a_word(cls):
     @settings(max_examples=15)
-    @given(mutations(cls), payloads(cls))
-    def check(mutation, right):
-        message, deviations = read_payload(codec_of(cls), json.dumps(mutation.payload), WARN_ONLY)
+    @given(near_misses(cls), payloads(cls))
+    def check(miss, right):
+        message, deviations = read_payload(codec_of(cls), json.dumps(miss.payload), WARN_ONLY)
         assert type(message) is cls
         assert deviations
         message = codec_of(cls).decode(json.dumps(right))
