@@ -452,7 +452,7 @@ RULES = {
     "multipleOf": {"excess-decimals"},
     "minItems": {"item-count", "empty-as-absent"},
     "maxItems": {"item-count"},
-    "required": {"missing-property", "missing-list"},
+    "required": {"missing-property", "missing-list", "empty-as-absent"},
     "additionalProperties": {"unknown-field", "property-case"},
 }  # fmt: skip
 
