@@ -602,13 +602,14 @@ def test_a_clock_that_jumps_costs_no_call_its_outcome(new: New, jump: float):
 def test_a_deadline_is_met_though_the_clocks_count_differently():
     """What is added to a float and taken away again need not be the same number."""
     pair = Pair(limits=Limits(call_timeout=0.1))
+    pair.run(3.7)
     pair.cut(told=[])
-    for behind in (0.1, 0.7, 1234.56789, -0.3, -98765.4321):
-        pair.charge_point.behind = behind
-        pair.charge_point.ask(BEAT)
-        for _ in range(5):
-            pair.step()
-    assert len(seen(pair.charge_point, CallFailed)) == 5
+    behind = pair.charge_point.behind = 0.7
+    assert pair.charge_point.now + 0.1 + behind - behind < pair.charge_point.now + 0.1
+    pair.charge_point.ask(BEAT)
+    for _ in range(5):
+        pair.step()
+    assert len(seen(pair.charge_point, CallFailed)) == 1
 
 
 def test_a_plain_handler_that_is_called_where_another_waits_blocks():
