@@ -163,12 +163,15 @@ def examine(text: str | bytes, message_types: Container[int | None] = frozenset(
     if message_id and len(message_id) > MAX_MESSAGE_ID:
         description = f"the message id has {len(message_id)} characters, at most {MAX_MESSAGE_ID} are allowed"
         return Malformed(Misbehaviour.BAD_MESSAGE_ID, description, message_type, echo)
-    name, shape = MessageType(message_type).name, _SHAPES[MessageType(message_type)]
-    if len(elements) != len(shape):
-        description = f"a {name} has {len(shape)} elements, this one has {len(elements)}"
+    name = MessageType(message_type).name
+    fields = _FRAMES[MessageType(message_type)].__struct_fields__
+    if len(elements) != 1 + len(fields):
+        description = f"a {name} has {1 + len(fields)} elements, this one has {len(elements)}"
     else:
         wrong = next(
-            what for what, element in zip(shape, elements, strict=True) if shape[what] and _read(element, str) is None
+            _STRINGS[field]
+            for field, element in zip(fields, elements[1:], strict=True)
+            if field in _STRINGS and _read(element, str) is None
         )
         description = f"the {wrong} of a {name} is a string"
     return Malformed(Misbehaviour.NOT_A_FRAME, description, message_type, echo)
@@ -186,16 +189,8 @@ def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
 
-# Of each type its elements, with whether the element has to be a string.
-_REQUEST: Final = {"type": False, "id": True, "action": True, "payload": False}
-_ERROR: Final = {"type": False, "id": True, "error code": True, "error description": True, "error details": False}
-_SHAPES: Final = {
-    MessageType.CALL: _REQUEST,
-    MessageType.CALLRESULT: {"type": False, "id": True, "payload": False},
-    MessageType.CALLERROR: _ERROR,
-    MessageType.CALLRESULTERROR: _ERROR,
-    MessageType.SEND: _REQUEST,
-}
+# The elements that are strings, as a description of what is wrong calls them. The id has been judged before them.
+_STRINGS: Final = {"action": "action", "code": "error code", "description": "error description"}
 
 # The head of a message that breaks off or is damaged further on. Bounded, so that it is linear in the text.
 _HEAD: Final = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -376,6 +377,17 @@ def test_timestamps_are_written_in_utc_and_cut_off_after_milliseconds(moment, te
     assert encoded == b'{"currentTime":"%b"}' % text.encode()
 
 
+def test_the_zone_of_the_machine_is_of_no_concern(monkeypatch):
+    """RPC-102."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        elsewhere = v16.HeartbeatResponse(current_time=NOON.astimezone(timezone(timedelta(hours=2))))
+        encoded = codec_of(v16.HeartbeatResponse).encode(elsewhere)
+    time.tzset()
+    assert encoded == b'{"currentTime":"2026-11-22T12:00:00Z"}'
+
+
 def test_many_timestamps_of_one_name_are_each_rewritten():
     moments = [
         NOON,
@@ -529,6 +541,19 @@ def test_f71_members_of_string_and_integer_enums_are_strings_and_integers():
 
 def test_f70_a_string_that_looks_like_a_number_has_no_decimals_to_count():
     assert codec_of(Sample).encode(Sample(text="1.234", limit=0.1)) == b'{"text":"1.234","limit":0.1}'
+
+
+@pytest.mark.parametrize("limit", [16.25, 1e-7])
+def test_f70_decimals_are_counted_in_a_frame_as_well(limit):
+    """RPC-105: what is checked is the message within."""
+    period = v16.ChargingSchedulePeriod(start_period=0, limit=limit)
+    schedule = v16.ChargingSchedule(charging_rate_unit=v16.ChargingRateUnitType.A, charging_schedule_period=[period])
+    response = v16.GetCompositeScheduleResponse(
+        status=v16.GetCompositeScheduleStatus.ACCEPTED, charging_schedule=schedule
+    )
+    for value in (response, (3, "1", response)):
+        with pytest.raises(PayloadError):
+            codec_of(v16.GetCompositeScheduleResponse).encode(value)
 
 
 def test_an_integer_serves_as_a_number():

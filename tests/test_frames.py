@@ -107,6 +107,7 @@ REASON = Misbehaviour
         ('[2,"1","Heartbeat",{', REASON.NOT_JSON, 2, "1"),
         ('[2,"1","Heartbeat",{}] x', REASON.NOT_JSON, 2, "1"),
         ('[3,"a\\"b",{', REASON.NOT_JSON, 3, 'a"b'),
+        ('[3,"\\n\\t\\/\\b",{', REASON.NOT_JSON, 3, "\n\t/\b"),
         ('[٣,"our",', REASON.NOT_JSON, None, None),
         ('[\u20033,"our",', REASON.NOT_JSON, None, None),
         ('[2,"' + "x" * 100 + '",', REASON.NOT_JSON, 2, "x" * 64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from datetime import UTC, datetime
 from typing import Any
@@ -191,6 +192,16 @@ def test_untyped_data_may_be_any_value(value):
     message = v201.DataTransferRequest(vendor_id="v", data=value)
     assert TRANSFER.decode(TRANSFER.encode(message)) == message
     assert diagnose(v201.DataTransferRequest, data(json.dumps(value))) == ()
+
+
+def test_open_values_are_judged_in_a_frame_as_well():
+    """What is written in one go with its head is as valid as what is written alone."""
+    message = v201.DataTransferRequest(vendor_id="v", data=[1], custom_data=CUSTOM)
+    assert json.loads(TRANSFER.encode((2, "1", "DataTransfer", message)))[3] == json.loads(TRANSFER.encode(message))
+    with pytest.raises(PayloadError):
+        TRANSFER.encode((2, "1", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=math.inf)))
+    with pytest.raises(PayloadError):
+        TRANSFER.encode((2, "1", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data={1: 2})))
 
 
 def test_a_null_is_read_as_no_data_and_not_sent():

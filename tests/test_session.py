@@ -642,12 +642,12 @@ def test_an_id_used_for_another_call_is_refused(other):
 
 def test_only_the_last_answers_are_kept():
     """F-93: bounded."""
-    session = central_system(limits=Limits(max_replays=1))
-    for message_id in "ab":
+    session = central_system(limits=Limits(max_replays=2))
+    for message_id in "abc":
         [received] = receive(session, 2, message_id, "Heartbeat", {})
         session.reject(received, ErrorCode.INTERNAL_ERROR, now=0)
-    [again] = receive(session, 2, "a", "Heartbeat", {})
-    assert isinstance(again, CallReceived)
+    again = [receive(session, 2, message_id, "Heartbeat", {})[0] for message_id in "bca"]
+    assert [type(event) for event in again] == [DuplicateCall, DuplicateCall, CallReceived]
 
 
 def test_a_pipelining_peer_is_served_in_order_and_reading_stops():
@@ -692,6 +692,20 @@ def test_no_more_calls_are_held_than_the_limit_allows():
         assert session.must_close is None
         session.receive_data(json.dumps([2, str(number), "Heartbeat", {}]), now=0)
     assert session.must_close == 1008
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_calls_are_held_up_to_the_size_of_one_message_time_after_time(excess):
+    """F-98: what has been let go of makes room again."""
+    text = '[2,"{}","Heartbeat",{{}}]'
+    limits = Limits(max_inbound_calls=1, max_replays=0, max_message_size=2 * len(text.format(0)) - excess)
+    session = central_system(limits=limits)
+    for _ in range(3):
+        for message_id in range(3):
+            session.receive_data(text.format(message_id), now=0)
+        assert session.must_close == (1008 if excess else None)
+        while isinstance(event := session.next_event(), CallReceived):
+            session.reject(event, ErrorCode.INTERNAL_ERROR, now=0)
 
 
 def test_answers_pass_held_calls():
@@ -1226,10 +1240,11 @@ def test_a_refused_response_is_told_once():
     assert [event.reason for event in receive(session, *refusal)] == [Misbehaviour.UNSOLICITED_ANSWER]
 
 
-@pytest.mark.parametrize(("size", "kept"), [(100, True), (2000, False)])
+@pytest.mark.parametrize(("size", "kept"), [(1250, True), (1251, False)])
 def test_calls_are_kept_for_a_refusal_of_their_answer_within_the_size_of_one_message(size, kept):
     session = central_system("2.1", limits=Limits(max_message_size=5000, max_replays=4))
-    [call] = receive(session, 2, "a", "DataTransfer", {"vendorId": "V", "data": "x" * size})
+    text = '[2,"a","DataTransfer",{"vendorId":"V","data":"%s"}]'
+    [call] = receive(session, text % ("x" * (size - len(text % ""))))
     session.respond(call, v21.DataTransferResponse(status=v21.DataTransferStatus.ACCEPTED), now=0)
     sent(session)
     [event] = receive(session, 5, "a", "InternalError", "", {})
