@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import unittest
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from hypothesis import settings
 
 from ocpp_sansio import (
     Backoff,
@@ -31,9 +33,13 @@ from ocpp_sansio import (
     CallRefused,
     CentralSystem,
     ChargePointHandlers,
+    ConnectionRequested,
     ErrorCode,
     Rejection,
+    Repair,
     ResultRefused,
+    Tolerance,
+    Version,
     v16,
     v21,
     v201,
@@ -44,6 +50,7 @@ from ocpp_transports import asyncio as on_asyncio
 from ocpp_transports import sync as on_threads
 from ocpp_transports.recording import read
 from ocpp_transports.testing import SyncAdapter
+from tests.examples import examples
 from tests.transports.asgi_servers import on_uvicorn
 
 ROOT = Path(__file__).parents[1]
@@ -74,10 +81,12 @@ def test_every_marked_example_is_run_below() -> None:
         "play",
         "vendor action",
         "data transfer",
+        "tolerance",
         "in production",
         "json log",
         "own loop",
         "session",
+        "testing",
     }
 
 
@@ -372,6 +381,39 @@ def test_the_roles_of_the_readme_charge_together(tmp_path: Path) -> None:
     asyncio.run(main())
     order = [StartEnergy(1), "Accepted", StopEnergy(1), "TransactionStopped"]
     assert [what for what in told if what in order] == order
+
+
+def test_each_station_of_the_readme_is_tolerated_as_much_as_it_needs() -> None:
+    names = run("tolerance")
+
+    def tolerated(identity: str) -> Tolerance:
+        request = ConnectionRequested(identity, "/", (), Version.V16, None, {})
+        return Tolerance.of(names["csms"].tolerance(request))
+
+    boot = {"action": "BootNotification", "steps": ["chargePointModel"]}
+    assert tolerated("CP_2").allows(Repair.OVERLONG_STRING, action="StopTransaction", steps=["idTag"])
+    assert not tolerated("CP_2").allows(Repair.OVERLONG_STRING, **boot)
+    assert tolerated("OLD-17").allows(Repair.NUMBER_AS_STRING, **boot)
+    assert not tolerated("OLD-17").allows(Repair.OVERLONG_STRING, **boot)
+    assert not tolerated("NEW")
+
+
+def test_the_tests_of_the_readme_pass_for_a_central_system_that_is_right() -> None:
+    def new_csms() -> CentralSystem:
+        csms = CentralSystem(versions=["1.6"])
+        boot = v16.BootNotificationResponse(
+            current_time=datetime(2026, 1, 1, tzinfo=UTC), interval=300, status=v16.RegistrationStatus.ACCEPTED
+        )
+        csms.on(v16.BootNotificationRequest)(lambda *_: boot)
+        return csms
+
+    names = run("testing", new_csms=new_csms)
+    names["test_a_station_boots_over_a_slow_link"]()
+    machine = names["TestMine"]
+    machine.settings = settings(machine.settings, max_examples=examples(5))
+    result = unittest.TestResult()
+    machine("runTest").run(result)  # that it fails for one that is not right is for docs/testing.md to show
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 
 def test_a_vendor_of_the_readme_has_its_own_action_and_typed_data() -> None:
