@@ -186,6 +186,9 @@ WRONG_BY_ONE = {
     "minimum": lambda payload: payload["percent"] == -1 or payload["percent"] >= 0,
     "minItems": lambda payload: len(payload["some"]) == 1,
     "maxItems": lambda payload: len(payload["some"]) == 4,
+    # Nothing besides: the wrong number is within the bounds.
+    "multipleOf": lambda payload: 0 <= payload["small"] <= 5,
+    "type": lambda payload: payload["dozens"] != 1.5,
 }
 
 
