@@ -2,6 +2,8 @@
 
 :class:`CentralSystem` puts the functional blocks together, a file each; what they share is in ``backbone``, what they
 tell the driver in ``effects``. A further profile joins as one more block.
+
+For 2.x there is :class:`TransactionEvents`, which stands alone: it knows which events of a transaction have come.
 """
 
 from .authorisation import Authorisation, Authorise, IdTag
@@ -38,6 +40,7 @@ from .ledger import Ledger, TransactionIds
 from .options import Options
 from .presence import Presence
 from .registration import Policy, Registrations, Verdict
+from .transaction_events import Standing, TellsTransaction, ToldTransaction, TransactionEvents
 from .view import Connector, Setting, StationView, View
 
 __all__ = [
@@ -71,6 +74,7 @@ __all__ = [
     "Registration",
     "Registrations",
     "Setting",
+    "Standing",
     "StationBack",
     "StationBooted",
     "StationConnected",
@@ -78,7 +82,10 @@ __all__ = [
     "StationSilent",
     "StationView",
     "Stop",
+    "TellsTransaction",
+    "ToldTransaction",
     "Transaction",
+    "TransactionEvents",
     "TransactionIds",
     "TransactionStarted",
     "TransactionStopped",
