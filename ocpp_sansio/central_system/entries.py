@@ -64,6 +64,8 @@ class Transaction:
     """When this central system learnt of it, by its own clock."""
     meter_values: int = 0
     """How many meter values have come."""
+    meter: int | None = None
+    """Whole Wh that the meter showed in the last of them that tells; ``None``: in none yet."""
     last_values: str | None = None
     """What the last message with meter values is known by, if it comes again."""
     is_superseded: bool = False

@@ -11,8 +11,11 @@ A station reaches its own transactions only: each has an account, and nothing is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -24,12 +27,17 @@ from ocpp_sansio.store import Drop, Put, pack, unpack
 from ocpp_sansio.v16 import (
     AuthorizationStatus,
     IdTagInfo,
+    Location,
+    Measurand,
+    MeterValue,
     MeterValuesRequest,
     MeterValuesResponse,
     StartTransactionRequest,
     StartTransactionResponse,
     StopTransactionRequest,
     StopTransactionResponse,
+    UnitOfMeasure,
+    ValueFormat,
 )
 
 from .backbone import Backbone, Block, Handler, Notice, StationForgotten, fold
@@ -193,6 +201,8 @@ class Ledger(Block):
         self.backbone.emit(TransactionStarted(transaction))
         if request.connector_id <= 0:
             self._report(Anomaly.NO_CONNECTOR, identity, request, transaction)
+        if request.meter_start < 0:
+            self._report(Anomaly.METER_BELOW_ZERO, identity, request, transaction)
         return transaction
 
     def _judge(self, identity: str, id_tag: str) -> IdTagInfo:
@@ -243,7 +253,7 @@ class Ledger(Block):
         closed = attrs.evolve(transaction, stop=Stop.of(request, self.backbone.utc))
         self._keep(closed)
         self.backbone.emit(TransactionStopped(closed, tuple(request.transaction_data or ())))
-        if request.meter_stop < closed.meter_start:
+        if request.meter_stop < max(closed.meter_start, _meter_of(closed)):
             self._report(Anomaly.METER_WENT_BACKWARDS, closed.identity, request, closed)
         if request.timestamp < closed.timestamp:
             self._report(Anomaly.STOPPED_BEFORE_STARTED, closed.identity, request, closed)
@@ -284,11 +294,15 @@ class Ledger(Block):
         if known_by == transaction.last_values:
             return
         count = transaction.meter_values + len(request.meter_value)
-        updated = attrs.evolve(transaction, meter_values=count, last_values=known_by)
+        is_own = request.connector_id == transaction.connector_id
+        shown = [_meter_of(transaction), *_registers(request.meter_value if is_own else ())]
+        updated = attrs.evolve(transaction, meter_values=count, meter=shown[-1], last_values=known_by)
         self._keep(updated)
         self.backbone.emit(TransactionUpdated(updated, tuple(request.meter_value)))
-        if request.connector_id != updated.connector_id:
+        if not is_own:
             self._report(Anomaly.OTHER_CONNECTOR, updated.identity, request, updated)
+        if any(after < before for before, after in pairwise(shown)):
+            self._report(Anomaly.METER_WENT_BACKWARDS, updated.identity, request, updated)
 
     # -- anomalies --
 
@@ -373,6 +387,27 @@ class Ledger(Block):
 
 _NOTHING: Final = _Account()
 """The account of a station that has none. It is never written in."""
+
+
+def _meter_of(transaction: Transaction) -> int:
+    """What its meter showed last."""
+    return transaction.meter_start if transaction.meter is None else transaction.meter
+
+
+_KILO: Final = {None: 1, UnitOfMeasure.WH: 1, UnitOfMeasure.KWH: 1000}
+
+
+def _registers(values: Iterable[MeterValue]) -> Iterator[int]:
+    """Whole Wh that the energy register of the outlet showed, all phases together, where that is a number (CP16-143).
+
+    A register that counts in kWh says as well whether it has gone back, to the Wh.
+    """
+    for sample in (sample for value in values for sample in value.sampled_value):
+        is_register = sample.measurand in {None, Measurand.ENERGY_ACTIVE_IMPORT_REGISTER} and sample.phase is None
+        is_plain = sample.location in {None, Location.OUTLET} and sample.format in {None, ValueFormat.RAW}
+        if is_register and is_plain and sample.unit in _KILO:
+            with suppress(ValueError, OverflowError):
+                yield math.floor(round(float(sample.value) * _KILO[sample.unit], 3))
 
 
 def _start_of(start: StartTransactionRequest | Transaction) -> _Start:

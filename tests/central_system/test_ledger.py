@@ -571,3 +571,79 @@ def test_a_full_ledger_gives_up_the_oldest_stop_of_no_transaction_and_says_so() 
     assert [each.entry.stop.meter_stop for each in world.told(LedgerOverflow)] == [1]
     world.restart()
     assert [each.stop.meter_stop for each in world.system.ledger.unmatched("CP1")] == [2, 3]
+
+
+# -- what the meter shows --
+
+
+def test_a_meter_that_begins_below_zero_is_told_f_112() -> None:
+    world = World()
+    assert world.station().ask(begin(meter=-1)).id_tag_info == ACCEPTED
+    assert anomalies(world) == [Anomaly.METER_BELOW_ZERO]
+
+
+@pytest.mark.parametrize(
+    ("shown", "stop", "times"),
+    [
+        ([100, 100, 250], 250, 0),
+        ([250, 249], 500, 1),
+        ([250, 50, 60], 500, 1),
+        ([99], 500, 1),
+        ([300], 299, 1),
+        ([300], 99, 1),
+        ([50], 99, 2),
+    ],
+)
+def test_cp16_066_a_meter_that_goes_backwards_is_told_each_time_and_counted_all_the_same_f_112(
+    shown: list[int], stop: int, times: int
+) -> None:
+    world = World()
+    station = world.station()
+    transaction_id = start(station)
+    for number, value in enumerate(shown):
+        station.ask(values(transaction_id, value=value, seconds=number))
+    told = anomalies(world)
+    world.restart()
+    station = world.station(boot=False)
+    station.ask(end(transaction_id, meter=stop))
+    assert entry(world, transaction_id).meter_values == len(shown)
+    assert entry(world, transaction_id).meter == shown[-1]
+    assert told + anomalies(world) == [Anomaly.METER_WENT_BACKWARDS] * times
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"value": "NaN"},
+        {"value": "-Infinity"},
+        {"value": "1e999"},
+        {"value": "some"},
+        {"value": ""},
+        {"value": "9" * 5000},
+        {"value": "1", "measurand": v16.Measurand.VOLTAGE, "unit": v16.UnitOfMeasure.V},
+        {"value": "1", "phase": v16.Phase.L1},
+        {"value": "1", "location": v16.Location.INLET},
+        {"value": "1", "unit": v16.UnitOfMeasure.V},
+        {"value": "1", "format": v16.ValueFormat.SIGNED_DATA},
+        {"value": "0.57", "unit": v16.UnitOfMeasure.KWH},
+        {"value": "570.9", "unit": v16.UnitOfMeasure.WH, "location": v16.Location.OUTLET},
+    ],
+)
+def test_cp16_143_only_the_register_of_the_outlet_says_where_the_meter_is_f_112(sample: dict[str, Any]) -> None:
+    world = World()
+    station = world.station()
+    transaction_id = station.ask(begin(meter=570)).transaction_id
+    reading = v16.MeterValue(timestamp=at(1), sampled_value=[v16.SampledValue(**sample)])
+    request = v16.MeterValuesRequest(connector_id=1, transaction_id=transaction_id, meter_value=[reading])
+    assert station.ask(request) == NO_VALUES
+    assert entry(world, transaction_id).meter == 570
+    assert anomalies(world) == []
+
+
+def test_what_another_connector_s_meter_shows_says_nothing_of_this_one_f_112() -> None:
+    world = World()
+    station = world.station()
+    transaction_id = start(station)
+    station.ask(values(transaction_id, connector_id=2, value=1))
+    assert entry(world, transaction_id).meter == 100
+    assert anomalies(world) == [Anomaly.OTHER_CONNECTOR]
