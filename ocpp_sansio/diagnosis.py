@@ -34,7 +34,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from .codec import UNREADABLE, Codec, NumberText, PayloadError, codec_of, has_decimals, parse
 from .errors import ErrorCode, InvalidMessage, Violation
-from .messages import MAX_DEPTH, CustomData, Datatype, Json, Timestamp, VendorData, is_shallow
+from .messages import MAX_DEPTH, MAX_NODES, CustomData, Datatype, Json, Timestamp, VendorData, is_bounded
 from .schema import Kind, kind_of, properties, without_none
 
 __all__ = [
@@ -390,9 +390,9 @@ def _json_hook(_kind: Kind) -> _Hook:
 
 
 def _refuse_other_than_json(value: Any) -> None:
-    """Whatever the two ends have agreed on, it has to be JSON, and finite (F-62, F-65, F-67)."""
-    if not is_shallow(value, MAX_DEPTH):
-        raise _Broken("json", f"is nested in more than {MAX_DEPTH} levels")
+    """Whatever the two ends have agreed on, it has to be JSON, and finite (F-62, F-65, F-67, F-114)."""
+    if not is_bounded(value, MAX_DEPTH):
+        raise _Broken("json", f"is nested in more than {MAX_DEPTH} levels, or holds more than {MAX_NODES} values")
     nodes = [value]
     for node in nodes:  # which grows meanwhile
         if isinstance(node, dict):

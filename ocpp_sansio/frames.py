@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from .events import Misbehaviour
-from .messages import is_shallow
+from .messages import is_bounded
 from .version import MessageType
 
 __all__ = [
@@ -178,12 +178,12 @@ def examine(text: str | bytes, message_types: Container[int | None] = frozenset(
 
 
 def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:
-    """The errorDetails of a CALLERROR (RPC-093); ``None`` when they are no object or nested too deeply (F-65)."""
+    """The errorDetails of a CALLERROR (RPC-093); ``None`` when they are no object, too deep or too much (F-65)."""
     try:
         value = _DETAILS.decode(details)
     except (ValueError, RecursionError):
         return None
-    return value if is_shallow(value, max_depth - 1) else None  # the message is a level of its own
+    return value if is_bounded(value, max_depth - 1) else None  # the message is a level of its own
 
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])

@@ -59,7 +59,7 @@ __all__ = [
     "SendFromChargePoint",
     "Tenths",
     "Timestamp",
-    "is_shallow",
+    "is_bounded",
     "offer_to_hypothesis",
     "read_open",
     "response_of",
@@ -163,6 +163,8 @@ def _without_none(annotation: Any) -> Any:
 
 MAX_DEPTH: Final = 32
 """Nesting of a value that no schema bounds. A deeper one is refused: it could be read, but hardly looked at (F-65)."""
+MAX_NODES: Final = 50_000
+"""Values inside of one. One with more is refused: an empty list takes thirty times the memory of its text (F-114)."""
 
 if TYPE_CHECKING:
     Json: TypeAlias = Any
@@ -237,10 +239,10 @@ def read_open(cls: type[Any], value: Any) -> Any:
     """Judge what was read in the place of a :class:`CustomData` or :data:`Json`. A ``dec_hook`` of msgspec.
 
     Raises:
-        ValueError: it is not what it should be, or nested too deeply.
+        ValueError: it is not what it should be, nested too deeply, or too much.
     """
-    if not is_shallow(value, MAX_DEPTH):
-        raise ValueError("nested too deeply")
+    if not is_bounded(value, MAX_DEPTH):
+        raise ValueError("nested too deeply, or too much")
     if cls is not CustomData:
         return value
     msgspec.convert(value, VendorData)
@@ -260,12 +262,16 @@ def write_open(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.format(msgspec.json.encode(dict(value)), indent=0))
 
 
-def is_shallow(value: object, levels: int) -> bool:
-    """Whether the objects and arrays of a JSON value are nested in no more than so many levels (F-65)."""
+def is_bounded(value: object, levels: int) -> bool:
+    """Whether a JSON value is nested in no more than so many levels, and holds no more than ``MAX_NODES`` others."""
     level = [value] if _is_container(value) else []
+    nodes = 0
     while level and levels > 0:
-        children = [node.values() if isinstance(node, dict) else node for node in level]
-        level = [child for child in chain.from_iterable(children) if _is_container(child)]
+        inside = [node.values() if isinstance(node, dict) else node for node in level]
+        nodes += sum(map(len, inside))
+        if nodes > MAX_NODES:
+            return False
+        level = [child for child in chain.from_iterable(inside) if _is_container(child)]
         levels -= 1
     return not level
 

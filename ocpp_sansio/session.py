@@ -658,9 +658,12 @@ class Session:
         # A message that is too long for us is too long for the peer.
         if len(raw) > self.limits.max_message_size - MAX_ERROR_HEAD:
             raw = b"{}"
-        # RPC-091: at most 255 characters. A lone surrogate cannot be written.
-        description = str(description)[: frames.MAX_DESCRIPTION].encode(errors="replace").decode()
-        return frames.encode(frame(message_id, code.spelling(self.version), description, msgspec.Raw(raw)))
+        try:
+            # RPC-091: at most 255 characters. A lone surrogate cannot be written.
+            text = str(description)[: frames.MAX_DESCRIPTION].encode(errors="replace").decode()
+        except Exception:  # noqa: BLE001 - as above
+            text = ""
+        return frames.encode(frame(message_id, code.spelling(self.version), text, msgspec.Raw(raw)))
 
     def _send(self, text: bytes) -> None:
         if self._tap is not None:

@@ -17,7 +17,7 @@ import pytest
 from ocpp_sansio import CustomData, ErrorCode, InvalidMessage, v21, v201, validate
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.diagnosis import diagnose, diagnose_message
-from ocpp_sansio.messages import MAX_DEPTH, Datatype, Json, Timestamp, is_shallow, write_open
+from ocpp_sansio.messages import MAX_DEPTH, MAX_NODES, Datatype, Json, Timestamp, is_bounded, write_open
 
 HEARTBEAT = codec_of(v201.HeartbeatRequest)
 TRANSFER = codec_of(v201.DataTransferRequest)
@@ -272,8 +272,16 @@ def test_timestamps_in_a_list_are_refused(declared):
     ("value", "levels"), [(1, 0), ("[[[", 0), ([], 1), ({}, 1), ([1, {"a": 1}], 2), ({"a": [[1]], "b": 2}, 3)]
 )
 def test_levels_are_counted(value: Any, levels: int):
-    assert is_shallow(value, levels)
-    assert not levels or not is_shallow(value, levels - 1)
+    assert is_bounded(value, levels)
+    assert not levels or not is_bounded(value, levels - 1)
+
+
+@pytest.mark.parametrize(
+    "many", [lambda n: [0] * n, lambda n: [{"a": 1}] * (n // 2), lambda n: dict.fromkeys(range(n))]
+)
+def test_values_are_counted_on_all_levels_f_114(many: Any):
+    assert is_bounded(many(MAX_NODES), MAX_DEPTH)
+    assert not is_bounded([many(MAX_NODES)], MAX_DEPTH)
 
 
 def test_nothing_is_asked_about_messages_without_open_values(monkeypatch):

@@ -22,7 +22,7 @@ import msgspec
 from ocpp_sansio.codec import UNREADABLE, Codec, NumberText, PayloadError, codec_of, has_decimals, parse
 from ocpp_sansio.diagnosis import broken_rule, enum_values, is_sound, path_step
 from ocpp_sansio.events import Deviation, Repair
-from ocpp_sansio.messages import MAX_DEPTH, CustomData, Datatype, Json, Response, is_shallow
+from ocpp_sansio.messages import MAX_DEPTH, CustomData, Datatype, Json, Response, is_bounded
 from ocpp_sansio.schema import Kind, Property, kind_of, properties
 
 from .policy import Half, Step, Tolerance
@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
     Raises:
         _Unmendable: it is nested too deeply to be looked at (F-65).
     """
-    if not is_shallow(value, MAX_DEPTH):
+    if not is_bounded(value, MAX_DEPTH):
         raise _Unmendable
     return _with_numbers(value)
 
