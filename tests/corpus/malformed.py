@@ -1,7 +1,7 @@
 """Texts that are not a proper message from a charge point, and what each is answered with.
 
 ``MALFORMED_IN`` has, for each version, one row per text: what is wrong with it, the text, and the answer: the id and
-the code of the CALLERROR, or ``None`` where nothing may be said (RPC-063, RPC-065). ``MALFORMED`` are those of 1.6.
+the code of the CALLERROR, or ``None`` where nothing may be said (RPC-063, RPC-065).
 Read by the tests of the core and of every adapter: after each of them the same connection serves the next good call
 (blocks D and E of the faults).
 """
@@ -42,6 +42,8 @@ class Malformed(NamedTuple):
     what: str
     text: str
     answer: tuple[str, str] | None
+    is_call: bool = False
+    """Whether it is one of a charge point's CALLs; if not, a central system has no more use for it."""
 
 
 class Codes(NamedTuple):
@@ -53,12 +55,16 @@ class Codes(NamedTuple):
     occurrence: str
 
 
-CODES_16 = Codes("FormationViolation", "FormationViolation", "OccurenceConstraintViolation")
-CODES_2X = Codes("RpcFrameworkError", "FormatViolation", "OccurrenceConstraintViolation")
+_CODES_2X = Codes("RpcFrameworkError", "FormatViolation", "OccurrenceConstraintViolation")
+CODES = {
+    Version.V16: Codes("FormationViolation", "FormationViolation", "OccurenceConstraintViolation"),
+    Version.V201: _CODES_2X,
+    Version.V21: _CODES_2X,
+}
 
 
 def _rows(version: Version) -> list[Malformed]:
-    codes = CODES_16 if version is Version.V16 else CODES_2X
+    codes = CODES[version]
     rows: list[Malformed] = []
 
     def silent(what: str, *texts: str) -> None:
@@ -82,7 +88,7 @@ def _rows(version: Version) -> list[Malformed]:
             message_id = f"{action}-{len(rows)}-{number}"[:36]
             written = payload if isinstance(payload, str) else json.dumps(payload)
             text = f'[2,"{message_id}",{json.dumps(action)},{written}]'
-            rows.append(Malformed(what, text, (message_id, code)))
+            rows.append(Malformed(what, text, (message_id, code), is_call=True))
 
     # -- JSON (F-59…F-67) --
     without_id("empty", "", " ", "\n\t\r ")
@@ -467,4 +473,3 @@ def _calls_of_2x(call: Add, codes: Codes) -> None:
 
 
 MALFORMED_IN = {version: _rows(version) for version in Version}
-MALFORMED = MALFORMED_IN[Version.V16]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import ocpp_transports.sync
+from ocpp_sansio import Version
 from ocpp_transports.testing import (
     AdmissionContract,
     ClientContract,
@@ -18,16 +19,20 @@ from ocpp_transports.testing import (
     PairContract,
     ServerContract,
 )
-from tests.corpus.malformed import MALFORMED
+from tests.corpus.malformed import MALFORMED_IN, Malformed
 from tests.transports.contract import (
     ADAPTERS,
     BOOT,
+    NOON,
     PATIENCE,
     Adapter,
+    RawPeer,
     central_system,
     listening,
+    on_client,
     on_server,
     raw_client,
+    raw_server,
 )
 
 
@@ -72,22 +77,41 @@ class TestEveryCut(Matrix, CutContract):
     """The same at every byte."""
 
 
+@pytest.mark.parametrize("version", Version, ids=str)
 @on_server
-def test_after_every_malformed_text_the_next_good_call_is_served(server: Adapter) -> None:
-    with server.serve(central_system()) as served, raw_client(served.port) as peer:
-        boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
-        peer.send(f'[2,"boot","BootNotification",{boot}]')
-        assert json.loads(peer.receive_text())[:2] == [3, "boot"]
-        sendable = [row for row in MALFORMED if is_utf8(row.text)]
-        for number, row in enumerate(sendable):
-            peer.send(row.text)
-            peer.send(f'[2,"good-{number}","Heartbeat",{{}}]')
+def test_after_every_malformed_text_the_next_good_call_is_served(server: Adapter, version: Version) -> None:
+    """F-59, F-60, F-61, F-62, F-63, F-64, F-65, F-67, F-91, F-92, F-104, F-105, F-109, F-111."""
+    csms = central_system(versions=[version], accept_before_boot=True)
+    heartbeat = version.actions["Heartbeat"]
+    if version is not Version.V16:  # which has a handler for it
+        csms.on(heartbeat.request)(lambda *_: heartbeat.response(current_time=NOON))
+    with server.serve(csms) as served, raw_client(served.port, version=str(version)) as peer:
+        survive(peer, MALFORMED_IN[version], "Heartbeat", {})
+
+
+@on_client
+def test_a_client_too_serves_the_next_good_call_after_every_malformed_text(client: Adapter) -> None:
+    """F-59, F-60, F-61, F-65, F-67, F-91, F-92, F-105."""
+
+    def ramble(peer: RawPeer) -> None:
+        survive(peer, [row for row in MALFORMED_IN[Version.V16] if not row.is_call], "Reset", {"type": "Soft"})
+
+    with raw_server(ramble) as url, client.connect(url) as peer:
+        peer.wait_closed()
+
+
+def survive(peer: RawPeer, rows: list[Malformed], action: str, payload: object) -> None:
+    """What is sent here, and each time the same good call behind it, is answered as it should be."""
+    sendable = [row for row in rows if is_utf8(row.text)]
+    for number, row in enumerate(sendable):
+        peer.send(row.text)
+        peer.send(json.dumps([2, f"good-{number}", action, payload]))
+        answer = json.loads(peer.receive_text())
+        if row.answer is not None:
+            assert (answer[0], answer[1], answer[2]) == (4, *row.answer), row
             answer = json.loads(peer.receive_text())
-            if row.answer is not None:
-                assert (answer[0], answer[1], answer[2]) == (4, *row.answer), row
-                answer = json.loads(peer.receive_text())
-            assert answer[:2] == [3, f"good-{number}"], row
-    assert len(sendable) > 150
+        assert answer[:2] == [3, f"good-{number}"], row
+    assert len(sendable) > 100
 
 
 def is_utf8(text: str) -> bool:

@@ -248,6 +248,21 @@ class ClientContract(Contract):
         with raw_server(ask) as url, client.connect(url, handlers=handlers) as peer:
             peer.wait_closed()
 
+    def test_what_a_central_system_pipelines_is_served_a_few_calls_at_a_time_f_98(self, client: Adapter) -> None:
+        handlers, gate = charge_point(), Gate()
+        handlers.on(v16.ClearCacheRequest)(client.gated(gate, cleared))
+        numbers = [str(number) for number in range(100)]
+
+        def ask(peer: RawPeer) -> None:
+            peer.stream.sendall(b"".join(peer.frame(f'[2,"{number}","ClearCache",{{}}]') for number in numbers))
+            gate.arrived.get(timeout=PATIENCE)
+            assert gate.arrived.qsize() < Limits().max_inbound_calls
+            gate.open()
+            assert {json.loads(peer.receive_text())[1] for _ in numbers} == set(numbers)
+
+        with raw_server(ask) as url, client.connect(url, handlers=handlers) as peer:
+            peer.wait_closed()
+
     def test_a_connection_that_fails_inside_ends_f_14(self, client: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object, **__: object) -> None:
             raise MemoryError("out of it")

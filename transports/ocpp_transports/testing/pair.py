@@ -124,7 +124,7 @@ class PairContract(PairOfEnds):
             assert peer.call(HEARTBEAT) == heartbeat()
             assert peer.call(AUTHORIZE) == accepted()
 
-    def test_what_goes_wrong_in_a_handler_is_a_callerror_and_the_next_call_works_f_12(
+    def test_what_goes_wrong_in_a_handler_is_a_callerror_and_the_next_call_works_f_12_f_101_f_103(
         self, client: Adapter, server: Adapter, caplog: pytest.LogCaptureFixture
     ) -> None:
         csms = central_system()
@@ -138,6 +138,8 @@ class PairContract(PairOfEnds):
                     raise Panic
                 case "reject":
                     raise Rejection(ErrorCode.SECURITY_ERROR, "not you", {"why": "so"})
+                case "reject badly":
+                    raise Rejection(ErrorCode.SECURITY_ERROR, "\ud800", {"why": object()})
                 case "wrong":
                     return heartbeat()
                 case "nothing":
@@ -157,6 +159,8 @@ class PairContract(PairOfEnds):
                 "not you",
                 {"why": "so"},
             )
+            rejection = refusal("reject badly")
+            assert (rejection.code, rejection.description, rejection.details) == (ErrorCode.SECURITY_ERROR, "?", {})
             assert not caplog.records
             for number, id_tag in enumerate(["crash", "panic", "wrong", "nothing", "invalid"], 1):
                 error = refusal(id_tag)
