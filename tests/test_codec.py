@@ -24,6 +24,7 @@ from ocpp_sansio.messages import Datatype, Integer, Tenths, Timestamp
 from ocpp_sansio.testing.strategies import messages, payloads
 from tests.examples import examples
 from tests.growth import assert_linear
+from tests.journey import truncated
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 CLASSES = [cls for action in v16.ACTIONS.values() for cls in (action.request, action.response)]
@@ -571,17 +572,6 @@ def test_another_class_is_refused_in_writing():
 
 
 # -- there and back --
-
-
-def truncated(value: Any) -> Any:
-    """A message as it is after a journey: in UTC, without what is smaller than a millisecond."""
-    if isinstance(value, datetime):
-        return value.replace(microsecond=value.microsecond // 1000 * 1000).astimezone(UTC)
-    if isinstance(value, Datatype):
-        return msgspec.structs.replace(
-            value, **{name: truncated(getattr(value, name)) for name in value.__struct_fields__}
-        )
-    return [truncated(item) for item in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
