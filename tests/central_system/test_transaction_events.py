@@ -171,6 +171,8 @@ def test_what_is_forgotten_is_not_told_to_be_missing() -> None:
     _, ledger = told([event(5), event(3), event(9)], max_events=2)
     assert (only(ledger).forgotten, only(ledger).missing) == (6, (range(6, 9),))
     assert [ledger.tell("CS1", event(number)) for number in (3, 4, 5)] == [REPEATED, FORGOTTEN, FORGOTTEN]
+    assert ledger.tell("CS1", event(10)) is NEW
+    assert only(ledger).forgotten == 6, "though the one that went now had a lower number"
 
 
 def test_of_too_many_transactions_what_has_ended_goes_first() -> None:
