@@ -99,17 +99,16 @@ def test_a_text_that_breaks_off_at_any_byte_is_told_apart_and_the_next_call_is_s
     session, codes = CentralSystemSession(version, message_ids=numbered_ids("m"), limits=LENIENT), CODES[version]
     for message in WHOLE[version]:
         text = json.dumps(message, ensure_ascii=False).encode()
-        id_ends = text.index(b"id-") + len("id-1") + 1
+        id_ends, type_ends = text.index(b"id-") + len("id-1") + 1, text.index(b",") + 1
         for cut in range(len(text)):
             session.receive_data(text[:cut], now=0)
             (event,) = iter(session.next_event, None)
             assert isinstance(event, PeerMisbehaved)
             assert event.text == text[:cut].decode(errors="replace")
             answers = [tuple(json.loads(each)[1:3]) for each in session.data_to_send()]
-            known_type = cut >= id_ends
-            if message[0] == 2 and known_type:
+            if message[0] == 2 and cut >= id_ends:
                 assert answers == [("id-1", codes.frame)]
-            elif not known_type:
+            elif message[0] == 2 or cut < type_ends:
                 assert answers == ([] if version is Version.V16 else [("-1", codes.frame)])
             else:
                 assert answers == [], "nothing but a CALL is answered (RPC-063)"
