@@ -203,4 +203,4 @@ def test_a_mebibyte_of_the_worst_takes_linear_time_and_is_not_repeated_f_65_f_68
         return place % LARGEST[largest](size)
 
     assert sum(map(len, receive(make(MIB)))) < 8192
-    assert_linear(receive, make)
+    assert_linear(receive, make, factor=3)
