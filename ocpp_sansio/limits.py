@@ -3,9 +3,9 @@
 Bounds of what is read but never kept, and a few that nobody needs otherwise, are constants of the modules that use
 them: ``messages.MAX_DEPTH``, ``messages.MAX_NODES``, ``tolerance.MAX_DEVIATIONS``, ``tolerance.MAX_ENUM_LENGTH``,
 ``tolerance.MAX_TEXT``, ``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``diagnosis.MAX_REPORTED``,
-``diagnosis.MAX_VIOLATIONS``, ``frames.MAX_ECHOED_ID``, ``handshake.MAX_IDENTITY``, ``application.MAX_ACCEPTED``, ``entrance.MAX_PROVEN``,
-``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``; of files, ``trace.MAX_LENGTH``, ``audit.MAX_STATIONS``,
-``audit.MAX_UNANSWERED`` and ``audit.MAX_REMEMBERED``.
+``diagnosis.MAX_VIOLATIONS``, ``frames.MAX_ECHOED_ID``, ``handshake.MAX_IDENTITY``, ``application.MAX_ACCEPTED``,
+``entrance.MAX_PROVEN``, ``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``; of files, ``trace.MAX_LENGTH``,
+``audit.MAX_STATIONS``, ``audit.MAX_UNANSWERED`` and ``audit.MAX_REMEMBERED``.
 """
 
 from __future__ import annotations
