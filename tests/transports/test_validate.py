@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -51,6 +52,10 @@ class Outcome:
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
+
+
+def standard_input(data: bytes = b"") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(io.BytesIO(data)))
 
 
 @pytest.fixture
@@ -157,7 +162,7 @@ def test_sarif_is_what_its_readers_ask_for(capsys: pytest.CaptureFixture[str], t
 
 
 def test_sarif_of_nothing_is_sarif(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
+    monkeypatch.setattr(sys, "stdin", standard_input(GOOD.encode()))
     run = Outcome(capsys, "validate", "-", "--format", "sarif")
     assert (run.status, json.loads(run.out)["runs"][0]["results"]) == (0, [])
 
@@ -232,9 +237,34 @@ def test_a_compressed_file_and_standard_input_are_read_as_well(
     plain = [line.partition(":")[2] for line in Outcome(capsys, "validate", log, "--quiet").lines]
     packed = tmp_path / "packed"
     packed.write_bytes(gzip.compress(LOG.encode()))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LOG.encode())))
+    monkeypatch.setattr(sys, "stdin", standard_input(LOG.encode()))
     for name in (str(packed), "-"):
         assert [line.partition(":")[2] for line in Outcome(capsys, "validate", name, "--quiet").lines] == plain
+    monkeypatch.setattr(sys, "stdin", standard_input(packed.read_bytes()))
+    assert len(Outcome(capsys, "validate", "-", "--quiet").lines) == len(plain)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_what_an_editor_or_a_shell_has_marked_is_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, log: str, encoding: str
+) -> None:
+    marked = tmp_path / "ha.log"
+    plain = Outcome(capsys, "validate", log, "--quiet").out
+    text = LOG if encoding == "utf-8-sig" else "\ufeff" + LOG
+    marked.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert Outcome(capsys, "validate", str(marked), "--quiet").out == plain
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of this kind")
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_like_a_file(capsys: pytest.CaptureFixture[str], pack: Callable[[bytes], bytes]) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, pack(LOG.encode()))
+    os.close(writing)
+    try:
+        assert len(Outcome(capsys, "validate", f"/dev/fd/{reading}", "--quiet").lines) == 3
+    finally:
+        os.close(reading)
 
 
 def test_what_a_recorder_has_written_is_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -274,18 +304,52 @@ def test_on_a_terminal_a_finding_is_not_wrapped(
     assert f"{log}:5: error RPC-074 enum PropertyConstraintViolation CP_1 CS→CP Reset x $.type: must be one of" in out
 
 
+COMMANDS = [["validate"], ["validate", "--format", "sarif"], ["redact"]]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from ocpp_transports.cli import main; main()", *arguments]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes of this kind")
-def test_who_has_seen_enough_may_leave(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_who_has_seen_enough_may_leave(tmp_path: Path, arguments: list[str]) -> None:
     path = tmp_path / "many"
     path.write_text('[2,"1","Foo",{}]\n' * 20_000)
-    command = [sys.executable, "-c", "from ocpp_transports.cli import main; main()", "validate", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command(*arguments, str(path)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline()
+        assert process.stdout.read(1)
         process.stdout.close()
-        assert process.wait(60) == 1
+        assert process.wait(60) == (1 if "validate" in arguments else 0)
         assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")  # noqa: PTH110 - no file
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_a_disk_that_is_full_is_told_from_a_file_that_cannot_be_read(log: str, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - no file
+        run = subprocess.run(
+            command(*arguments, log), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (run.returncode, run.stderr) == (2, "standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_what_is_printed_is_utf_8_whatever_the_platform_prefers(tmp_path: Path, arguments: list[str]) -> None:
+    path = tmp_path / "log"
+    path.write_text('CP_1: receive message [2,"1","Authorize",{"idTag":"A","☃":1}]\n', encoding="utf-8")
+    run = subprocess.run(
+        command(*arguments, str(path)),
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert "☃" in run.stdout.decode()
+    assert run.stderr == b""
 
 
 # -- redact --
@@ -326,9 +390,22 @@ def test_what_is_redacted_is_a_recording_without_secrets(capsys: pytest.CaptureF
 def test_redact_reads_what_validate_reads(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[2,"\xff","Heartbeat",{}]\n' + b"[" * (2**21 + 9))))
+    monkeypatch.setattr(sys, "stdin", standard_input(b'[2,"\xff","Heartbeat",{}]\n' + b"[" * (2**21 + 9)))
     run = Outcome(capsys, "redact")
     assert json.loads(run.out) == {"text": '[2,"\ufffd","Heartbeat",{}]'}
     assert run.err == "line 2 is left out: it is too long\n"
+
+
+def test_redact_says_when_there_is_nothing_to_redact_and_keeps_what_there_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     run = Outcome(capsys, "redact", str(tmp_path / "none"))
-    assert "No such file" in str(run.status)
+    assert (run.status, run.out, run.err) == (2, "", f"{tmp_path / 'none'}: No such file or directory\n")
+    path = tmp_path / "torn"
+    path.write_text("hello\n")
+    run = Outcome(capsys, "redact", str(path))
+    assert (run.status, run.out, run.err) == (2, "", f"{path}: there is no OCPP message in it\n")
+    path.write_bytes(gzip.compress(GOOD.rstrip().encode())[:-8])
+    run = Outcome(capsys, "redact", str(path))
+    assert (run.status, len(run.lines)) == (2, 2)
+    assert run.err.startswith(f"{path}: Compressed file ended")

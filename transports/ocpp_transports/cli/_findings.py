@@ -246,7 +246,8 @@ class SarifReport:
         ]
         driver = {"name": "ocpp-sansio", "version": version("ocpp-sansio"), "rules": rules}
         head = _json({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0"})[:-1]
-        sys.stdout.write(f'{head},"runs":[{{"tool":{_json({"driver": driver})},"results":[')
+        self._before = f'{head},"runs":[{{"tool":{_json({"driver": driver})},"results":['
+        """What is still to be written before anything else."""
         self._separator = "\n"
 
     def find(self, name: str, finding: Finding) -> None:
@@ -265,11 +266,15 @@ class SarifReport:
             "locations": [where],
             "properties": _members(finding),
         }
-        sys.stdout.write(self._separator + _json(result))
+        self._write(self._separator + _json(result))
         self._separator = ",\n"
 
     def close(self, files: list[Judged], seconds: float, *, unshown: int, is_quiet: bool) -> None:  # noqa: ARG002
-        sys.stdout.write(f'\n],"properties":{_json({"messages": _messages(files), "unshown": unshown})}}}]}}\n')
+        self._write(f'\n],"properties":{_json({"messages": _messages(files), "unshown": unshown})}}}]}}\n')
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(self._before + text)
+        self._before = ""
 
 
 REPORTS: Final[dict[Format, type[TextReport | JsonReport | SarifReport]]] = {

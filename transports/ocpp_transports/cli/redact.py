@@ -14,7 +14,7 @@ from ocpp_sansio import Direction, Role
 from ocpp_sansio.redaction import Redactor
 from ocpp_sansio.trace import Message, Reader, TooLong
 
-from ._files import STANDARD_INPUT, UNREADABLE, chunks
+from ._files import NO_MESSAGE, STANDARD_INPUT, UNUSABLE, UnreadableFile, chunks, complain, printing
 
 __all__ = ["redact"]
 
@@ -32,7 +32,7 @@ def redact(
 
     A value becomes another of the same shape, and equal values stay equal, so that messages can be shown to others with
     everything that is odd about them. Whatever else the file has is left out. Free texts stay as they are: look at what
-    you give away.
+    you give away. Exits with 2 if the file cannot be read or has no message.
 
     Args:
         file: What validate reads as well; "-" for standard input.
@@ -46,19 +46,30 @@ def redact(
     def redactor_of(station: str | None) -> Redactor:
         return Redactor(secret, identities=(*identity, *filter(None, (station,))))
 
+    found = 0
+    status = 0
+
     def show(pieces: list[Message | TooLong]) -> None:
+        nonlocal found
+        found += len(pieces)
         for piece in pieces:
             if isinstance(piece, Message):
                 sys.stdout.write(_line(piece, redactor_of(piece.identity)))
             else:
-                print(f"line {piece.line} is left out: it is too long", file=sys.stderr)
+                complain(f"line {piece.line} is left out: it is too long")
 
-    try:
-        for chunk in chunks(file, is_quiet=False):
-            show(reader.receive_data(chunk))
-    except UNREADABLE as error:
-        sys.exit(f"{file}: {error}")
-    show(reader.receive_eof())
+    with printing():
+        try:
+            for chunk in chunks(file, is_quiet=False):
+                show(reader.receive_data(chunk))
+        except UnreadableFile as error:
+            complain(str(error))
+            status = UNUSABLE
+        show(reader.receive_eof())
+    if not (found or status):
+        complain(f"{file}: {NO_MESSAGE}")
+        status = UNUSABLE
+    sys.exit(status)
 
 
 def _line(message: Message, redactor: Redactor) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from itertools import chain
@@ -16,13 +15,13 @@ from ocpp_sansio.tolerance import Tolerance
 from ocpp_sansio.trace import Reader
 
 from ._dialects import Number
-from ._files import UNREADABLE, chunks
+from ._files import NO_MESSAGE, UNUSABLE, UnreadableFile, chunks, complain, printing
 from ._findings import REPORTS, Format, Judged, Report
 
 __all__ = ["validate"]
 
-FOUND, UNUSABLE = 1, 2
-"""Exit statuses, besides 0."""
+FOUND: Final = 1
+"""The exit status if something is wrong."""
 
 FailOn = Literal["error", "warning", "note", "never"]
 _FAILING: Final[dict[FailOn, frozenset[Severity]]] = {
@@ -62,22 +61,15 @@ def validate(
         if not files:
             raise ValueError("name a file to read, or - for standard input")
     except ValueError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(UNUSABLE)
     run = _Run(REPORTS[format](), max_findings, quiet=quiet)
     status = 0
-    try:
+    with printing():
         for name in files:
             status = max(status, run.read(name, Audit(version=version, tolerance=tolerated)))
         run.close()
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads this has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status or (FOUND if run.found & _FAILING[fail_on] else 0))
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 class _Run:
@@ -101,17 +93,15 @@ class _Run:
                 for message in reader.receive_data(chunk):
                     if findings := audit.receive(message):
                         self._tell(name, *findings)
-        except BrokenPipeError:
-            raise
-        except UNREADABLE as error:
-            _complain(f"{name}: {getattr(error, 'strerror', None) or error}")
+        except UnreadableFile as error:
+            complain(str(error))
             status = UNUSABLE
         self._tell(name, *chain.from_iterable(map(audit.receive, reader.receive_eof())))
         self._tell(name, *audit.receive_eof())
         if audit.messages or audit.tally:
             self._files.append(Judged(name, reader, audit))
         elif not status:
-            _complain(f"{name}: there is no OCPP message in it")
+            complain(f"{name}: {NO_MESSAGE}")
             status = UNUSABLE
         return status
 
