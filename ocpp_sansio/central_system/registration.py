@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import attrs
+import msgspec
 from attrs.validators import and_, ge, instance_of, le
 
+from ocpp_sansio.codec import codec_of
 from ocpp_sansio.errors import ErrorCode, Rejection
 from ocpp_sansio.messages import Request
 from ocpp_sansio.store import Drop, Put, pack, unpack
+from ocpp_sansio.tolerance import WARN_ONLY, read_payload
 from ocpp_sansio.v16 import (
     BootNotificationRequest,
     BootNotificationResponse,
@@ -159,10 +163,30 @@ class Registrations(Block):
             self.backbone.machine.persist(Drop(self.TOPIC, notice.identity))
 
     def _restore(self, record: Put) -> None:
-        registration = unpack(Registration, record.value)
+        kept = unpack(_Record, record.value)
+        # As the session had let it in, whatever that had to put up with.
+        request, _ = read_payload(codec_of(BootNotificationRequest), kept.request, WARN_ONLY)
+        registration = Registration(
+            identity=kept.identity,
+            request=request,
+            status=kept.status,
+            interval=kept.interval,
+            booted_at=kept.booted_at,
+        )
         self._known[registration.identity] = registration
         self.backbone.remember(registration.identity)
         self.backbone.publish(Registered(registration, has_booted=False))
+
+
+@attrs.frozen
+class _Record:
+    """What is kept of a :class:`Registration`."""
+
+    identity: str
+    request: msgspec.Raw
+    status: RegistrationStatus
+    interval: int
+    booted_at: datetime
 
 
 _WHILE_PENDING: Final = GetConfigurationRequest | ChangeConfigurationRequest | TriggerMessageRequest

@@ -78,7 +78,8 @@ class Availability(Block):
             self._connectors.withdraw(connector)
 
     def _on_change(self, request: ChangeAvailabilityRequest, answer: Answer) -> None:
-        if request.connector_id not in self._all:  # CP16-105
+        # CP16-105. What a type means that is none, which a session may put up with, is not to be guessed.
+        if request.connector_id not in self._all or request.type not in tuple(AvailabilityType):
             answer(ChangeAvailabilityResponse(status=AvailabilityStatus.REJECTED))
             return
         meant = self._all if request.connector_id == 0 else (request.connector_id,)  # CP16-100

@@ -175,6 +175,8 @@ class Presentation(Block):
 
     def choose(self, id_tag: str, connector: int | None = None) -> int | None:
         """A connector, or this one, that an idTag could start a transaction on: one with a cable in before others."""
+        if len(id_tag) > LONGEST_ID_TAG:  # a session may put up with it, but no StartTransaction could tell it
+            return None
         parent = self._authoriser.parent_of(id_tag)
         places = self._connectors.ids() if connector is None else [connector]
         free = [place for place in places if self._may(Use(place, id_tag, parent))]

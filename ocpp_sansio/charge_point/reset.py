@@ -88,7 +88,7 @@ class Resets(Block):
     # -- what the central system says --
 
     def _on_reset(self, request: ResetRequest, answer: Answer) -> None:
-        if self._kind is not None:
+        if self._kind is not None or request.type not in _REASONS:  # a session may put up with another type
             answer(ResetResponse(status=ResetStatus.REJECTED))
             return
         answer(ResetResponse(status=ResetStatus.ACCEPTED))  # first of all (CP16-090)

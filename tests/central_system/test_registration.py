@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ocpp_sansio import CallRefused, ErrorCode, v16
+from ocpp_sansio import FIELD, CallRefused, CentralSystemSession, ErrorCode, numbered_ids, v16
 from ocpp_sansio.central_system import (
     CommandFailed,
     CommandRefused,
@@ -155,6 +155,21 @@ def test_rpc_124_acceptance_outlives_the_link_and_the_process() -> None:
     assert world.station(boot=False).ask(STATUS) == v16.StatusNotificationResponse()
     world.restart()
     assert world.station(boot=False).ask(STATUS) == v16.StatusNotificationResponse()
+
+
+def test_rpc_124_acceptance_outlives_the_process_whatever_was_put_up_with_in_the_boot() -> None:
+    world = World()
+    station = world.station(boot=False)
+    station.link = CentralSystemSession("1.6", message_ids=numbered_ids("b"), tolerance=FIELD)
+    world.system.link_up("CP1", station.link, now=world.now)
+    boot = '[2,"1","BootNotification",{"chargePointVendor":"Vendor","chargePointModel":"A model of 26 characters."}]'
+    station.link.receive_data(boot, now=world.now)
+    world.feed(station)
+    known = world.system.registrations.of("CP1")
+    assert known is not None
+    world.restart()
+    assert world.told(RecordUnreadable) == []
+    assert world.system.registrations.of("CP1") == known
 
 
 def test_d16_the_answer_to_a_boot_waits_until_it_is_kept() -> None:

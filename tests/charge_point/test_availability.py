@@ -251,3 +251,9 @@ def test_a_record_that_makes_no_sense_is_put_aside(record):
     bench = SeamBench(TWO, records=[record])
     assert [effect.key for effect in bench.seen(RecordQuarantined)] == [record.key]
     assert bench.point._connectors[1].is_operative
+
+
+def test_a_type_that_is_none_is_rejected(bench):
+    """The session may put up with it: that takes nothing out of service."""
+    assert change(bench, 1, "Nonsense") is AvailabilityStatus.REJECTED
+    assert bench.point._connectors[1].is_operative

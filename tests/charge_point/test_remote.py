@@ -334,3 +334,13 @@ def test_what_is_about_to_begin_does_not() -> None:
 def test_where_there_is_no_lock_it_is_not_supported(setup: Setup, connector: int) -> None:
     """CP16-087; TC_031."""
     assert unlock(online(setup), connector) is UnlockStatus.NOT_SUPPORTED
+
+
+@pytest.mark.parametrize("connector", [1, None])
+def test_an_id_tag_that_could_not_be_told_in_turn_is_rejected(connector: int | None) -> None:
+    """The session may put up with one of more than 20 characters; a StartTransaction with it could never be sent."""
+    station = online()
+    station.do("configure", "AuthorizeRemoteTxRequests", "false")
+    station.play("plug_in", 1)
+    assert start(station, connector, "T" * 21) is REJECTED
+    assert start(station, connector, "T" * 20) is ACCEPTED

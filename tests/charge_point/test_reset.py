@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from ocpp_sansio.charge_point import Setup
@@ -161,3 +163,13 @@ def test_when_the_power_fails_what_is_under_way_ends_on_record_at_once() -> None
     station.charge()
     station.play("power_failing")
     assert [stop.reason for stop in station.sent(StopTransactionRequest)] == [Reason.POWER_LOSS]
+
+
+def test_a_type_that_is_none_is_rejected() -> None:
+    """The session may put up with it, and what is under way goes on."""
+    station = online()
+    station.charge()
+    assert reset(station, cast("ResetType", "Hart")) is ResetStatus.REJECTED
+    station.serve()
+    assert station.sent(StopTransactionRequest) == []
+    assert station.seen(Reboot) == []
