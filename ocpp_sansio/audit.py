@@ -27,7 +27,7 @@ from .frames import Call, CallError, CallResult, CallResultError, Frame, Malform
 from .limits import Limits
 from .messages import MAX_DEPTH, Action, Role
 from .session import Direction
-from .tolerance import STRICT, Tolerance, read_frame, read_payload
+from .tolerance import STRICT, Tolerance, Tolerated, mend_action, read_frame, read_payload
 from .trace import Message, TooLong
 from .version import MessageType, Version
 
@@ -63,18 +63,18 @@ class Audit:
         answer_time: seconds that an answer may take without being noted.
 
     Raises:
-        ValueError: it is not the number of a version.
+        ValueError: it is not the number of a version, or there is no repair of a name.
     """
 
     def __init__(
         self,
         *,
         version: Version | str | None = None,
-        tolerance: Tolerance = STRICT,
+        tolerance: Tolerated = STRICT,
         answer_time: float = ANSWER_TIME,
     ) -> None:
         self._version: Final = None if version is None else Version(version)
-        self._tolerance: Final = tolerance
+        self._tolerance: Final = Tolerance.of(tolerance)
         self._answer_time: Final = answer_time
         self._stations: dict[str | None, _Station] = {}
         self._frames: Counter[type[Frame]] = Counter()
@@ -325,8 +325,15 @@ class _Station:
         if operation is None:
             knowing = [str(version) for version in Version if frame.action in version.actions]
             hint = f": {' and '.join(knowing)} has it" if knowing else ""
-            findings.append(self._finding("action", f"OCPP {self._version} has no such action{hint}", message, frame))
-            return None, self._senders[message.way]
+            text = f"OCPP {self._version} has no such action{hint}"
+            mended = mend_action(frame, self._operations, self._tolerance)
+            if mended is None:
+                findings.append(self._finding("action", text, message, frame))
+                return None, self._senders[message.way]
+            like, deviation = mended
+            repair = deviation.repair.value
+            findings.append(self._finding("action", text, message, frame, severity=Severity.WARNING, repair=repair))
+            operation = self._operations[like.action]
         if message.way not in self._clear_ways and len(operation.senders) == ONE_OR_UNKNOWN:
             self._clear_ways = frozenset({*Direction, *Role, None})
             if self._senders[message.way] not in operation.senders:  # the charge point has written it down
@@ -387,12 +394,7 @@ class _Station:
 
     def _answered(self, frame: CallResult | CallError, message: Message, findings: list[Finding]) -> _Waiting | None:
         """The CALL that an answer belongs to: the latest one of the other end with its id that has none (RPC-043)."""
-        sender = self._senders[message.way]
-        if sender is not None:
-            calls = self._calls[_PEERS[sender]]
-        else:
-            both = self._calls.values()
-            calls = next((each for each in both if frame.message_id in each.waiting), self._calls[Role.CHARGE_POINT])
+        calls = self._asking(frame.message_id, message)
         waiting = calls.waiting.pop(frame.message_id, None)
         if waiting is None:
             findings.append(self._unsolicited(calls, frame, message))
@@ -403,6 +405,15 @@ class _Station:
             text = f"it took {took:.0f} seconds"
             findings.append(self._finding("late", text, message, frame, action=waiting.action))
         return waiting
+
+    def _asking(self, message_id: str, answer: Message) -> _Calls:
+        """The CALLs of the end that an answer goes to."""
+        sender = self._senders[answer.way]
+        if sender is not None:
+            return self._calls[_PEERS[sender]]
+        return next(
+            (each for each in self._calls.values() if message_id in each.waiting), self._calls[Role.CHARGE_POINT]
+        )
 
     def _unsolicited(self, calls: _Calls, frame: CallResult | CallError, message: Message) -> Finding:
         if frame.message_id in calls.remembered:
@@ -441,8 +452,13 @@ class _Station:
         message_type = _BY_NUMBER.get(what.message_type)
         shape = "array" if message_type is None else message_type.name.lower()
         rule = _RULE_OF_REASON.get(what.reason, shape)
+
+        def asked(message_id: str) -> str | None:
+            waiting = self._asking(message_id, message).waiting.get(message_id)
+            return None if waiting is None else waiting.action
+
         try:
-            frame, deviations = read_frame(message.text, self._tolerance, self._message_types)
+            frame, deviations = read_frame(message.text, self._tolerance, self._message_types, asked=asked)
         except ValueError:
             self._follow(what, message)
             known: dict[str, Any] = {"message_id": what.message_id, "message_type": message_type}

@@ -18,7 +18,7 @@ from ocpp_sansio.audit import Audit, Spoken
 from ocpp_sansio.diagnosis import CODES
 from ocpp_sansio.errors import ErrorCode
 from ocpp_sansio.findings import RULES, Finding, Severity
-from ocpp_sansio.tolerance import Tolerance
+from ocpp_sansio.tolerance import FIELD, Tolerance
 from ocpp_sansio.trace import Message, TooLong
 from ocpp_sansio.version import MessageType
 
@@ -151,6 +151,31 @@ def test_nothing_is_put_up_with_where_more_is_wrong() -> None:
     lenient = Tolerance.parse("unknown-enum")
     findings = Log(tolerance=lenient).say(IN, 2, "1", "StatusNotification", {"connectorId": 1, "status": "Zzz"})
     assert {each.severity for each in findings} == {ERROR}
+
+
+def test_an_action_in_other_letters_is_followed_if_that_is_put_up_with() -> None:
+    log = Log(tolerance=["action-case"])
+    (finding,) = log.say(IN, 2, "1", "heartBeat", {})
+    assert (finding.rule, finding.severity, finding.repair) == ("action", WARNING, "action-case")
+    assert told(log.say(OUT, 3, "1", {"currentTime": 1})) == [("type", ERROR)]
+    assert told(log.say(OUT, 2, "2", "heartbeat", {})) == [("action", WARNING), ("direction", ERROR)]
+    assert told(log.say(IN, 2, "3", "heartbeats", {})) == [("action", ERROR)]
+    assert told(Log().say(IN, 2, "1", "heartBeat", {})) == [("action", ERROR)]
+
+
+@pytest.mark.parametrize("way", [IN, None])
+def test_an_answer_is_put_up_with_as_one_to_its_call(way: Direction | None) -> None:
+    log = Log(tolerance=FIELD.forbidding(action="Reset"))
+    back = None if way is None else OUT
+    for message_id, action, request, severity in (
+        ("1", "ClearCache", {}, WARNING),
+        ("2", "Reset", {"type": "Hard"}, ERROR),
+        ("none", None, None, WARNING),
+    ):
+        if action is not None:
+            log.ask(back, message_id, action, request)
+        odd, *_ = log.text(way, f'[3,"{message_id}",{{"status":"Accepted"}},]')
+        assert (odd.rule, odd.severity) == ("json", severity)
 
 
 def test_a_text_that_is_mended_is_judged_as_what_it_becomes() -> None:
