@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from .errors import CallRefused, ErrorCode, Rejection
@@ -51,6 +51,11 @@ class Handlers:
         self._handlers: dict[type[Datatype], Handler] = {}
         self._send_handlers: dict[type[Datatype], SendHandler] = {}
         self._refusal_handlers: dict[type[Datatype], RefusalHandler] = {}
+
+    @property
+    def requests(self) -> Collection[type[Datatype]]:
+        """The classes of the requests that have a handler."""
+        return self._handlers.keys()
 
     # -- for adapters --
 

@@ -130,7 +130,7 @@ class Foreign(Port):
     flaw: Callable[[str], Iterable[str]]
     """What it makes of each answer that it gives."""
     heard: int = 0
-    is_over: bool = False
+    is_closed: bool = False
 
     def receive(self, text: str | None, *, now: float) -> Iterable[str]:
         if text is None:
@@ -145,16 +145,14 @@ class Foreign(Port):
 
     @staticmethod
     def answer(message_id: str, action: object, payload: object) -> list[object]:
-        if action == "Heartbeat" and payload in ({}, None):
-            return [3, message_id, {"currentTime": "2026-01-01T00:00:00Z"}]
+        if action == "Heartbeat":
+            is_valid = payload in ({}, None)
+            time = {"currentTime": "2026-01-01T00:00:00Z"}
+            return [3, message_id, time] if is_valid else [4, message_id, "FormationViolation", "", {}]
         return [4, message_id, "NotSupported" if action in Version.V16.actions else "NotImplemented", "", {}]
 
-    @property
-    def is_closed(self) -> bool:
-        return self.is_over
-
     def close(self) -> None:
-        self.is_over = True
+        self.is_closed = True
 
 
 def foreign(flaw: Callable[[str], Iterable[str]]) -> type[CentralSystemMachine]:
@@ -185,7 +183,11 @@ RESET = '[2,"same id","Reset",{"type":"Soft"}]'
         ("cannot answer what is valid", lambda answer: [answer.replace("NotSupported", "InternalError")]),
         (
             "accepts what is invalid",
-            lambda answer: [f'[3,{answer.split(",")[1]},{{"currentTime":"2026-01-01T00:00:00Z"}}]'],
+            lambda answer: [
+                f'[3,{answer.split(",")[1]},{{"currentTime":"2026-01-01T00:00:00Z"}}]'
+                if "FormationViolation" in answer
+                else answer
+            ],
         ),
         ("RPC-050", lambda answer: [RESET, RESET.replace("same", "other"), answer]),
         ("RPC-041", lambda answer: [answer, RESET]),
@@ -216,11 +218,74 @@ def test_a_port_need_do_no_more_than_receive():
     assert not machine.talks
 
 
+def test_a_port_that_cannot_receive_is_none():
+    class Mute(Port):
+        pass
+
+    with pytest.raises(TypeError, match="receive"):
+        Mute()  # type: ignore[abstract]
+
+
+def test_a_machine_without_a_system_says_what_it_lacks():
+    class Nothing(CentralSystemMachine):
+        pass
+
+    with pytest.raises(NotImplementedError, match="override `system`, or `open`"):
+        run_state_machine_as_test(Nothing, settings=FEW)  # type: ignore[no-untyped-call]
+
+
+def test_actions_have_to_be_what_the_other_end_asks():
+    class Misspelt(Office):
+        actions = ("Heartbeat", "Reset", "Authorise")
+
+    with pytest.raises(ValueError, match=r"a charge point asks no Authorise, Reset in OCPP 1\.6"):
+        Misspelt()
+
+
+def test_half_of_what_is_asked_has_a_handler():
+    machine = Office()
+    assert machine.handled == []  # it is not known yet
+    machine.begin()
+    handled = [action.name for action in machine.handled]
+    assert sorted(handled) == ["BootNotification", "DataTransfer", "Heartbeat"]
+    assert set(handled) < {action.name for action in machine.askable}
+
+
+def test_charge_points_may_have_booted_before_anything_else():
+    machine = Office()
+    machine.begin_booted(1, {"chargePointVendor": "V", "chargePointModel": "M"})
+    machine.begin()
+    assert [what for _, _, what in machine.trace].count("connects") == 2
+    assert "Accepted" in str(machine.trace)
+
+
+def test_what_is_closed_is_let_go_of():
+    closed: list[str] = []
+
+    class HangsUp(Port):
+        def receive(self, text: str | None, *, now: float) -> Iterable[str]:
+            self.is_closed = text == "attack"
+            return []
+
+        def close(self) -> None:
+            closed.append("once")
+
+    class Theirs(CentralSystemMachine):
+        def open(self, identity: str) -> Port:
+            return HangsUp()
+
+    machine = Theirs()
+    machine.attack("CP1", "attack")
+    assert not machine.talks
+    machine.teardown()
+    assert closed == ["once"]
+
+
 def test_who_hangs_up_for_no_reason_is_found():
     class HangsUp(Foreign):
-        @property
-        def is_closed(self) -> bool:
-            return self.is_over or self.heard > 2
+        def receive(self, text: str | None, *, now: float) -> Iterable[str]:
+            yield from super().receive(text, now=now)
+            self.is_closed = self.heard > 2
 
     class Theirs(CentralSystemMachine):
         def open(self, identity: str) -> Port:
@@ -231,6 +296,8 @@ def test_who_hangs_up_for_no_reason_is_found():
 
 def test_who_hangs_up_on_an_attacker_is_right():
     class Wary(Office):
+        repeat = None  # which counts as well
+
         def system(self) -> CentralSystem:
             return CentralSystem(limits=Limits(max_bad_messages=1))
 

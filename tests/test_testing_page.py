@@ -6,7 +6,7 @@ import queue
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import Phase, settings
@@ -76,7 +76,10 @@ class Socket:
         except queue.Empty:
             raise TimeoutError from None
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.is_open = False
 
 

@@ -19,7 +19,7 @@ stand beside ours: :meth:`PeerMachine.send`, :meth:`PeerMachine.on_response`.
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -32,7 +32,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from ocpp_sansio.application import CentralSystem
 from ocpp_sansio.errors import ErrorCode
 from ocpp_sansio.handlers import CentralSystemHandlers, ChargePointHandlers, Handlers
-from ocpp_sansio.messages import Datatype, Request, Role
+from ocpp_sansio.messages import Action, Datatype, Request, Role
 from ocpp_sansio.session import CentralSystemSession, ChargePointSession, Session, numbered_ids
 from ocpp_sansio.version import Version
 
@@ -51,12 +51,15 @@ T = TypeVar("T")
 
 HOSTILE_SIZE: Final = 200
 """Characters that a hostile text has more than a good one, about."""
-STEPS: Final = 15
+STEPS: Final = 25
 """Steps of a run, unless the ``settings`` of a ``TestCase`` say otherwise: long runs take long to shrink."""
 
 
-class Port:
+class Port(ABC):
     """One connection to what is tested: texts in, texts out. Implement :meth:`receive`; the rest if there is need."""
+
+    is_closed: bool = False
+    """Whether the end under test has closed it. Set it when that is seen, at the latest in :meth:`receive`."""
 
     @abstractmethod
     def receive(self, text: str | None, *, now: float) -> Iterable[str]:
@@ -65,13 +68,8 @@ class Port:
         ``None`` hands over nothing: time has passed. ``now`` is in virtual seconds, for what can be told the time.
         """
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the end under test has closed it."""
-        return False
-
-    def close(self) -> None:
-        """The other end closes it."""
+    def close(self) -> None:  # noqa: B027 - not every port has something to close
+        """The other end closes it, or lets go of what is closed."""
 
 
 class _SidePort(Port):
@@ -92,13 +90,10 @@ class _SidePort(Port):
         if text is not None:
             self._far.send(text)
         self._side.clock.advance_to(now)
+        self.is_closed = self._peer.closed is not None
         said = self._said.copy()
         self._said.clear()
         return said
-
-    @property
-    def is_closed(self) -> bool:
-        return self._peer.closed is not None
 
     def close(self) -> None:
         self._far.close()
@@ -159,11 +154,15 @@ def _for_machine(made: Callable[[PeerMachine], st.SearchStrategy[T]]) -> st.Sear
 
 
 def _calls(of: Callable[[type[Datatype]], st.SearchStrategy[JsonObject]]) -> st.SearchStrategy[tuple[str, JsonObject]]:
-    return _for_machine(
-        lambda machine: st.sampled_from(machine.askable).flatmap(
-            lambda action: st.tuples(st.just(action.name), of(action.request))
-        )
-    )
+    def named(action: Action) -> st.SearchStrategy[tuple[str, JsonObject]]:
+        return st.tuples(st.just(action.name), of(action.request))
+
+    def calls(machine: PeerMachine) -> st.SearchStrategy[tuple[str, JsonObject]]:
+        # What nobody handles is soon tried.
+        likely = st.sampled_from(machine.handled or machine.askable)
+        return (likely | st.sampled_from(machine.askable)).flatmap(named)
+
+    return _for_machine(calls)
 
 
 IDENTITIES = _for_machine(lambda machine: st.sampled_from(machine.identities))
@@ -188,7 +187,7 @@ class PeerMachine(RuleBasedStateMachine):
     version: ClassVar[Version | str] = Version.V16
     """The one that is spoken."""
     actions: ClassVar[Collection[str] | None] = None
-    """The names of the actions that it is asked; ``None``: all there are."""
+    """The names of the actions that it is asked, at least one; ``None``: all there are."""
     identities: ClassVar[Sequence[str]] = ("CP1", "CP2")
     """The charge points there are."""
     call_timeout: ClassVar[float] = 30.0
@@ -254,22 +253,32 @@ class PeerMachine(RuleBasedStateMachine):
         """The connections there are, by identity."""
         self.sides: dict[str, Side[Any]] = {}
         """The ends under test by identity, where they are made with this package."""
-        self.askable = [
-            action
-            for action in Version(self.version).actions.values()
-            if action.sent_by(self.role.peer) and action.response and (not self.actions or action.name in self.actions)
-        ]
+        self.askable = self._named(
+            [
+                action
+                for action in Version(self.version).actions.values()
+                if action.sent_by(self.role.peer) and action.response
+            ]
+        )
         """What it may be asked."""
         self._tested: Handlers | None = None
         self._asked = self._opened = 0
         self._used_ids: dict[str, set[str]] = {}
         self._has_failed = False
 
+    def _named(self, actions: list[Action]) -> list[Action]:
+        if self.actions is None:
+            return actions
+        if unknown := set(self.actions).difference(action.name for action in actions):
+            version = Version(self.version)
+            raise ValueError(f"a {self.role.peer} asks no {', '.join(sorted(unknown))} in OCPP {version}")
+        return [action for action in actions if action.name in self.actions]
+
     @initialize()
     def begin(self) -> None:
         """There is a connection of each charge point."""
         for identity in self.identities:
-            self.connect(identity)
+            self._talk(identity)
 
     # -- connections --
 
@@ -329,6 +338,11 @@ class PeerMachine(RuleBasedStateMachine):
         """It is sent what no peer in its right mind sends. That is a reason to close the connection."""
         self._talk(identity).is_provoked = True
         self.send(identity, text)
+
+    @property
+    def handled(self) -> list[Action]:
+        """What it may be asked and has a handler for, as far as that is known: half of what it is asked."""
+        return [action for action in self.askable if self._tested and action.request in self._tested.requests]
 
     # -- what it asks --
 
@@ -399,7 +413,7 @@ class PeerMachine(RuleBasedStateMachine):
             talk.referee.require_answers(now=now)
             if talk.port.is_closed:
                 self.trace.note(identity, "is closed on")
-                del self.talks[identity]
+                self.talks.pop(identity).port.close()
                 if not talk.is_provoked:
                     raise Foul("closes a connection for no reason")
         except AssertionError as error:
@@ -449,6 +463,15 @@ class CentralSystemMachine(PeerMachine):
     def system(self) -> CentralSystemHandlers:
         """What is tested. It is asked once for each run."""
         raise NotImplementedError("override `system`, or `open`")
+
+    @initialize(
+        booted=_for_machine(lambda machine: st.integers(0, len(machine.identities))),
+        payload=_for_machine(lambda machine: _payloads(_request(machine, _BOOT))),
+    )
+    def begin_booted(self, booted: int, payload: JsonObject) -> None:
+        """So many of the charge points have booted."""
+        for identity in self.identities[:booted]:
+            self.boot(identity, payload)
 
     @rule(identity=IDENTITIES, payload=_for_machine(lambda machine: _payloads(_request(machine, _BOOT))))
     def boot(self, identity: str, payload: JsonObject) -> None:
