@@ -237,6 +237,7 @@ TENTHS = [
     "1.5E3",
     "1.25e1",
     "0e-9",
+    "-0e-9",
     "0.0e-400",
     "100e-3",
 ]
@@ -541,7 +542,10 @@ def test_f71_members_of_string_and_integer_enums_are_strings_and_integers():
 
 
 def test_f70_a_string_that_looks_like_a_number_has_no_decimals_to_count():
-    assert codec_of(Sample).encode(Sample(text="1.234", limit=0.1)) == b'{"text":"1.234","limit":0.1}'
+    codec, sample = codec_of(Sample), Sample(text="1.234", limit=0.1)
+    for write in (codec.encode, codec.encode_with_proof):
+        assert write(sample) == b'{"text":"1.234","limit":0.1}'
+        assert write((3, "1", sample)) == b'[3,"1",{"text":"1.234","limit":0.1}]'
 
 
 @pytest.mark.parametrize("limit", [16.25, 1e-7])

@@ -198,6 +198,8 @@ def test_open_values_are_judged_in_a_frame_as_well():
     """What is written in one go with its head is as valid as what is written alone."""
     message = v201.DataTransferRequest(vendor_id="v", data=[1], custom_data=CUSTOM)
     assert json.loads(TRANSFER.encode((2, "1", "DataTransfer", message)))[3] == json.loads(TRANSFER.encode(message))
+    response, codec = v201.ClearCacheResponse(status="Accepted", custom_data=CUSTOM), codec_of(v201.ClearCacheResponse)
+    assert json.loads(codec.encode((3, "1", response)))[2] == json.loads(codec.encode(response))
     with pytest.raises(PayloadError):
         TRANSFER.encode((2, "1", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=math.inf)))
     with pytest.raises(PayloadError):
@@ -264,7 +266,7 @@ def test_timestamps_in_a_list_are_refused(declared):
     inner = msgspec.defstruct("Inner", [("moments", declared)], bases=(Datatype,), kw_only=True)
     outer = msgspec.defstruct("Outer", [("inner", list[inner])], bases=(Datatype,), kw_only=True)
     for cls in (inner, outer):
-        with pytest.raises(TypeError, match="timestamps, but in a list"):
+        with pytest.raises(TypeError, match=r"^timestamps, but in a list: .*RPC-102\)$"):
             codec_of(cls)
 
 

@@ -35,6 +35,7 @@ from ocpp_sansio import (
     PeerMisbehaved,
     QueueFull,
     SessionClosed,
+    Tolerance,
     Version,
     frames,
     numbered_ids,
@@ -312,7 +313,7 @@ def test_a_lost_connection_fails_what_has_no_outcome_and_says_whether_it_was_sen
     ]
     assert receive(session, 3, "m1", ACCEPTED) == []
     assert (session.data_to_send(), session.next_timeout()) == ([], None)
-    with pytest.raises(SessionClosed):
+    with pytest.raises(SessionClosed, match=r"^the connection has ended$"):
         session.call(authorize(), now=2)
     session.cancel(second, now=2)
     assert events(session) == []
@@ -427,7 +428,7 @@ def test_a_call_can_be_rejected():
     """RPC-032, RPC-091."""
     session = central_system()
     [received] = receive(session, 2, "a", "Heartbeat", {})
-    session.reject(received, ErrorCode.FORMAT_VIOLATION, "x" * 300, {"why": [1]}, now=0)
+    assert session.reject(received, ErrorCode.FORMAT_VIOLATION, "x" * 300, {"why": [1]}, now=0)
     assert sent(session) == [[4, "a", "FormationViolation", "x" * 255, {"why": [1]}]]
 
 
@@ -692,6 +693,8 @@ def test_no_more_calls_are_held_than_the_limit_allows():
         assert session.must_close is None
         session.receive_data(json.dumps([2, str(number), "Heartbeat", {}]), now=0)
     assert session.must_close == 1008
+    *_, event = events(session)
+    assert (event.reason, event.message_id) == (Misbehaviour.TOO_MANY_CALLS, "4")
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -829,8 +832,8 @@ def test_a_usable_message_or_time_forgives_unusable_ones():
 def test_an_event_says_in_a_sentence_what_was_wrong(messages, description):
     session = central_system("2.1", limits=Limits(max_inbound_calls=1, max_held_calls=1, max_bad_messages=2))
     for message in messages:
-        event = receive(session, *message)[-1:]
-    assert [each.description for each in event] == [description]
+        *_, event = [None, *receive(session, *message)]
+    assert (event.description, event.message_id) == (description, message[1] if len(message) > 1 else None)
 
 
 def test_an_answer_says_in_a_sentence_why_it_is_none():
@@ -1005,7 +1008,7 @@ def test_a_charge_point_is_sent_no_send():
     """RPC-034: the one there is goes the other way."""
     session = charge_point("2.1")
     [event] = receive(session, 6, "a", "NotifyPeriodicEventStream", STREAM)
-    assert event.reason is Misbehaviour.WRONG_DIRECTION
+    assert (event.reason, event.message_id) == (Misbehaviour.WRONG_DIRECTION, "a")
     assert sent(session) == []
 
 
@@ -1319,6 +1322,20 @@ def test_two_ends_never_answer_each_other_for_ever(text):
     assert len(said) <= 5  # two CALLs, their two answers, and one word about the text
 
 
+@pytest.mark.parametrize("action", ["Authorize", "DataTransfer"])
+def test_what_is_put_up_with_in_one_message_is_not_in_another(action):
+    """F-110: in the peer's CALL and in its answer to ours."""
+    there = Tolerance().allowing("unknown-field", action=action)
+    [event] = receive(central_system(tolerance=there), 2, "a", "Authorize", {"idTag": "TAG", "x": 1})
+    assert isinstance(event, CallReceived) is (action == "Authorize")
+    session = charge_point(tolerance=there)
+    for _ in range(2):
+        session.call(authorize(), now=0)
+    [event] = receive(session, 3, "m1", ACCEPTED | {"x": 1})
+    assert isinstance(event, CallSucceeded) is (action == "Authorize")
+    assert [message[1] for message in sent(session)] == ["m1", "m2"]
+
+
 # -- for the driver --
 
 
@@ -1333,6 +1350,7 @@ def test_a_tap_sees_every_text_in_both_directions():
         (Direction.IN, "nonsense", 2),
         (Direction.OUT, '[4,"a","InternalError","",{}]', 3),
     ]
+    assert [direction.value for direction, _, _ in seen] == ["in", "in", "out"]
 
 
 def test_a_number_out_of_range_that_a_later_key_replaces_is_none_of_our_business():
