@@ -242,6 +242,12 @@ def test_actions_have_to_be_what_the_other_end_asks():
         Misspelt()
 
 
+def test_a_machine_shrinks_and_explains_nothing():
+    phases = Office.TestCase.settings.phases
+    assert Phase.shrink in settings.default.phases
+    assert set(phases) == {*settings.default.phases} - {Phase.explain}
+
+
 def test_half_of_what_is_asked_has_a_handler():
     machine = Office()
     assert machine.handled == []  # it is not known yet
