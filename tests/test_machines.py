@@ -46,7 +46,7 @@ def central_system(messages: ModuleType, version: str) -> CentralSystem:
     @csms.on(messages.HeartbeatRequest)
     async def beat(station: Any, request: Any) -> Any:
         with suppress(CallFailure):
-            await station.call(messages.ClearCacheRequest())
+            await station.call(messages.ClearCacheRequest(), timeout=2)  # eight may wait for their turn
         return messages.HeartbeatResponse(current_time=UTC_NOW)
 
     @csms.on(messages.DataTransferRequest)
@@ -59,6 +59,7 @@ def central_system(messages: ModuleType, version: str) -> CentralSystem:
 
 class Office(CentralSystemMachine):
     messages: ClassVar[ModuleType] = v16
+    call_timeout = 2.0
     asked: ClassVar[list[str]] = []
 
     def system(self) -> CentralSystem:
