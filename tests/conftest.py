@@ -6,6 +6,7 @@ import ipaddress
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,19 @@ from tests.examples import ExampleCount, register_profiles
 register_profiles()
 
 
+BEYOND_THE_CORE = ("fuzz", "interop", "transports")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ExampleCount())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cover the core by its own tests: to follow it in the others as well would only take time."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in BEYOND_THE_CORE:
+            item.add_marker("no_cover")
 
 
 # The checkers' verdict does not depend on whether a newer one is out, and asking needs the network.

@@ -137,15 +137,16 @@ class Foreign(Port):
         if text is None:
             return
         try:
-            message_type, message_id, action, payload = json.loads(text)
-        except ValueError:
+            frame = json.loads(text)
+        except (ValueError, RecursionError):
             return
-        if message_type == 2 and isinstance(message_id, str) and 0 < len(message_id) <= 36:
-            self.heard += 1
-            yield from self.flaw(json.dumps(self.answer(message_id, action, payload)))
+        match frame:
+            case [int(2), str(message_id), str(action), payload] if 0 < len(message_id) <= 36:
+                self.heard += 1
+                yield from self.flaw(json.dumps(self.answer(message_id, action, payload)))
 
     @staticmethod
-    def answer(message_id: str, action: object, payload: object) -> list[object]:
+    def answer(message_id: str, action: str, payload: object) -> list[object]:
         if action == "Heartbeat":
             is_valid = payload in ({}, None)
             time = {"currentTime": "2026-01-01T00:00:00Z"}

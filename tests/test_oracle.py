@@ -27,7 +27,7 @@ from ocpp_sansio.messages import Datatype
 from ocpp_sansio.testing.strategies import NearMiss, near_misses, payloads
 from tests.journey import truncated
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 FOLDERS = {Version.V16: "v16", Version.V201: "v201", Version.V21: "v21"}
 PAYLOADS = {Version.V16: (250, 200), Version.V201: (118, 100), Version.V21: (118, 100)}

@@ -27,6 +27,8 @@ from ocpp_sansio.tolerance import WARN_ONLY
 from tests.fuzz import wire
 from tests.growth import MIB, assert_linear
 
+pytestmark = pytest.mark.once
+
 BEAT = '[2,"1","Heartbeat",{}]'
 EVENT = (
     '{"eventType":"Updated","timestamp":"2026-01-01T00:00:00Z","triggerReason":"Authorized","seqNo":0,'
