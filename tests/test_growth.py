@@ -9,6 +9,8 @@ import pytest
 from tests import growth
 from tests.growth import assert_linear
 
+pytestmark = pytest.mark.once
+
 
 def test_linear_work_is_linear() -> None:
     assert_linear(lambda text: text.count("b"), lambda size: "a" * size)

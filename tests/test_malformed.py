@@ -186,6 +186,7 @@ LARGEST: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "place", ["%s", '[2,"1","Heartbeat",%s]', '[2,"1","Authorize",{"idTag":%s}]', '[4,"1","x","",{"a":%s}]']
 )

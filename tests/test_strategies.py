@@ -18,6 +18,8 @@ from ocpp_sansio.messages import Datatype, Integer, Tenths
 from ocpp_sansio.testing.strategies import messages, near_misses, payloads
 from tests.examples import examples
 
+pytestmark = pytest.mark.once
+
 SEARCH = settings(
     max_examples=3000, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )

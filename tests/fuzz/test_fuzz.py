@@ -25,6 +25,8 @@ from tests.fuzz import corpus
 from tests.fuzz.__main__ import NAMES, dictionary
 from tests.fuzz.targets import TARGETS, Target
 
+pytestmark = pytest.mark.once
+
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
 
