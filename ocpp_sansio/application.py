@@ -6,12 +6,13 @@ stations; the application never meets a socket.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from .errors import ErrorCode, Rejection
+from .errors import ErrorCode, LocalProtocolError, Rejection
 from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, SendReceived
 from .handlers import CentralSystemHandlers, Handler, SendHandler
 from .limits import Limits
@@ -123,6 +124,9 @@ class CentralSystem(CentralSystemHandlers):
     One whose status is Pending may send, until its next BootNotification or the end of its connection, what the
     central system has made it send: by a TriggerMessage, GetBaseReport or GetReport that was answered with Accepted
     (RPC-076, CP16-014, CP201-014).
+
+    It is served in one event loop, or in threads: by any number of servers there, but not in two such places at once.
+    A station may leave a connection in one and come back in the other, and neither could close it for the other.
     """
 
     def __init__(
@@ -158,6 +162,8 @@ class CentralSystem(CentralSystemHandlers):
         self._entrance = Entrance(self.limits, takeover)
         self._registry = self._entrance.registry
         self._accepted: dict[str, None] = {}
+        self._places: dict[object, object] = {}
+        """Where each of its servers runs."""
         self._pending: dict[str, set[str]] = {}
         """What stations that are connected, and Pending, may send nevertheless."""
 
@@ -220,6 +226,24 @@ class CentralSystem(CentralSystemHandlers):
             del self._accepted[next(iter(self._accepted))]
 
     # -- for adapters --
+
+    @contextmanager
+    def served_in(self, place: object) -> Generator[None]:
+        """Within the block it is served there. What equals that is the same event loop, or threads likewise.
+
+        Raises:
+            LocalProtocolError: it is being served in another place.
+        """
+        server = object()
+        self._places[server] = place  # before looking: of two that come at once, one at least sees the other
+        try:
+            if {*self._places.copy().values()} != {place}:
+                raise LocalProtocolError(
+                    "this central system is being served in another event loop or thread: make one for each of them"
+                )
+            yield
+        finally:
+            del self._places[server]
 
     def entry(self, request: ConnectionRequested) -> Entry:
         """The way in of a charge point that asks to connect."""

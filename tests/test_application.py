@@ -14,6 +14,7 @@ from ocpp_sansio import (
     ConnectionRequested,
     ErrorCode,
     Limits,
+    LocalProtocolError,
     PendingCall,
     Rejection,
     ResultRefused,
@@ -417,3 +418,16 @@ def test_a_central_system_plays_one_role() -> None:
         csms.play(role, store=store, act=print)
     assert csms.part is not None
     assert (csms.part.role, csms.part.store, csms.part.is_running) == (role, store, False)
+
+
+def test_it_is_served_in_one_place_by_any_number_of_servers():
+    csms = central_system()
+    with csms.served_in("here"):
+        with csms.served_in("here"):
+            pass
+        with pytest.raises(LocalProtocolError, match="another event loop"), csms.served_in("there"):
+            pass
+        with csms.served_in("here"):
+            pass
+    with csms.served_in("there"):
+        pass

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from ssl import SSLContext
+from threading import get_ident
 from typing import Any, ClassVar, Protocol, TypeVar, Unpack, cast
 
 from ocpp_sansio import (
@@ -348,9 +349,13 @@ class AsyncAdapter(ABC):
             ssl: Makes it ``wss://``.
             tap: Called with every message that comes or goes, and its station.
             observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
+
+        Raises:
+            LocalProtocolError: it is being served in another event loop, or in threads.
         """
         warn_if_open(csms)
         async with AsyncExitStack() as cleanup:
+            cleanup.enter_context(csms.served_in(get_ident()))
             runner: AsyncStationsRunner[Any] | None = None
             if csms.part is not None:
                 runner = self.stations_runner(csms.part, csms.limits)

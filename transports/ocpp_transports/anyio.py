@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequ
 from contextlib import asynccontextmanager
 from functools import partial
 from ssl import SSLContext
+from threading import get_ident
 from typing import Any, Final, Unpack, cast
 
 import anyio
@@ -246,6 +247,9 @@ async def serve_over(
     """Serve one charge point over a stream until that is over. Cancelled, it closes the connection in good order.
 
     It is for a central system that plays no role: that is for :func:`serve`.
+
+    Raises:
+        LocalProtocolError: it is being served in another event loop, or in threads.
     """
     warn_if_open(csms)
     group, over = Group(ANYIO, csms.limits), anyio.Event()
@@ -254,6 +258,7 @@ async def serve_over(
         await _ADAPTER.converse(_Stream(stream), Service(csms, tap, observer), group)
         over.set()
 
-    async with group.opened(*GOING_AWAY):
-        group.nursery.start_soon(converse)
-        await over.wait()
+    with csms.served_in(get_ident()):
+        async with group.opened(*GOING_AWAY):
+            group.nursery.start_soon(converse)
+            await over.wait()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from threading import get_ident
 from typing import Any
 from urllib.parse import quote
 
@@ -83,14 +84,16 @@ class Application(AsyncPlaying):
 
         Raises:
             NotImplementedError: it is something else; so ASGI wants it.
-            LocalProtocolError: the central system plays a role, and no lifespan runs it.
+            LocalProtocolError: the central system plays a role, and no lifespan runs it; or it is being served in
+                another event loop, or in threads.
         """
         if not self._has_warned:
             self._has_warned = True
             warn_if_open(self._csms)
         match scope["type"]:
             case "websocket":
-                await self._serve(scope, receive, send)
+                with self._csms.served_in(get_ident()):
+                    await self._serve(scope, receive, send)
             case "http":
                 await _send_away(send)
             case "lifespan":
@@ -102,6 +105,7 @@ class Application(AsyncPlaying):
     async def lifespan(self, _: object = None) -> AsyncGenerator[None]:
         """Run what outlives connections, and close them at its end: ``FastAPI(lifespan=ocpp.lifespan)``."""
         async with AsyncExitStack() as cleanup:
+            cleanup.enter_context(self._csms.served_in(get_ident()))
             if self._csms.part is not None:
                 runner = self._running = StationsRunner(self._csms.part, self._csms.limits)
                 await cleanup.enter_async_context(runner.running())

@@ -201,9 +201,13 @@ def serve(
         ssl: Makes it ``wss://``.
         tap: Called with every message that comes or goes, and its station.
         observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
+
+    Raises:
+        LocalProtocolError: it is being served in an event loop.
     """
     warn_if_open(csms)
     with ExitStack() as cleanup:
+        cleanup.enter_context(csms.served_in("threads"))
         listeners: list[socket.socket] = []
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
