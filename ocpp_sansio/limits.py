@@ -114,6 +114,13 @@ class Limits:
     max_throttled: int = _positive(20_000)
     """Stations, and addresses, and so on, whose attempts are counted (F-129): those that tried last."""
 
+    # -- of a role that an adapter runs --
+    max_waiting_effects: int = _positive(100_000)
+    """Effects, and events that will lead to some, that may wait until the host has acted on what it was told before.
+    With more, a link that brings another event, or that is new, is closed with 1013 before the role hears of it, so
+    that nothing is lost and the peer keeps what it has to say (F-123). What the host or the clock has the role do is
+    not bounded."""
+
     # -- connection --
     handshake_timeout: float | None = _seconds(10.0)
     """From the first byte we could have got to an open WebSocket, whatever trickles in meanwhile (F-01, F-02)."""

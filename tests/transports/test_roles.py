@@ -67,6 +67,7 @@ from tests.transports.contract import (
     RESET,
     Adapter,
     End,
+    Gate,
     ServerEnd,
     SyncAdapter,
     nothing_left_over,
@@ -235,7 +236,7 @@ def a_central_system(store: MemoryStore, **options: Any) -> cs.CentralSystem:
 
 
 def playing(role: cs.CentralSystem, store: MemoryStore, act: Act, **options: Any) -> CentralSystem:
-    csms = CentralSystem(limits=LIMITS, **options)
+    csms = CentralSystem(**{"limits": LIMITS, **options})
     csms.authenticate(lambda _: True)
     csms.play(role, store=store, act=act)
     return csms
@@ -707,7 +708,7 @@ class _Flood(Runner):
     """Each thing that comes in brings another one with it, as those of a peer at line rate do."""
 
     def __init__(self, part: Part[Any]) -> None:
-        super().__init__(part)
+        super().__init__(part, LIMITS)
         self.left = 100
 
     def flood(self) -> None:
@@ -783,6 +784,36 @@ def test_an_async_host_comes_to_its_end_when_the_block_does(client: Any) -> None
     with alone(client, act) as station:
         station.tell(station.point.say, "one", "two")
     assert seen == ["one", "two"]
+
+
+@on_server
+def test_a_host_that_does_not_keep_up_is_brought_nothing_more_and_misses_nothing_f_123(
+    server: Adapter, log: queue.Queue[str]
+) -> None:
+    store, gate, told = MemoryStore(), Gate(), list[Any]()
+    act = server.gated(gate, lambda _, effect: told.append(effect))
+    csms = playing(a_central_system(store), store, act, limits=Limits(close_timeout=3, max_waiting_effects=3))
+    boot = '[2,"{}","BootNotification",{{"chargePointVendor":"Vendor","chargePointModel":"Model"}}]'
+    with server.serve(csms) as served:
+        with raw_client(served.port) as peer:
+            assert isinstance(gate.arrived.get(timeout=PATIENCE), StationConnected)  # and there the host is stuck
+            for number in range(5):
+                peer.send(boot.format(number))
+                if number < 4 and not isinstance(server, SyncAdapter):  # there the role is stuck as well
+                    assert f'"{number}"' in peer.receive_text()
+            assert peer.receive_code() == 1013
+        with raw_client(served.port, "CP_2") as peer:
+            assert peer.receive_code() == 1013
+        assert log.get(timeout=PATIENCE) == "the host is still acting on StationConnected, and more than 3 effects wait"
+        assert not told
+        gate.open()
+        assert log.get(timeout=PATIENCE) == "the host has caught up"
+        with raw_client(served.port) as peer:
+            peer.send(boot.format("again"))
+            assert '"again"' in peer.receive_text()
+    kinds = [StationConnected, *[StationBooted] * 4, StationDisconnected]
+    assert [type(effect) for effect in told] == [*kinds, StationConnected, StationBooted, StationDisconnected]
+    assert {effect.identity for effect in told} == {"CP_1"}
 
 
 def test_without_an_event_loop_an_async_host_is_a_fault(log: queue.Queue[str]) -> None:

@@ -131,7 +131,7 @@ class AsyncRunner(Runner):
     """The one place where a role is run, under an event loop."""
 
     def __init__(self, part: Part[Any], limits: Limits) -> None:
-        super().__init__(part)
+        super().__init__(part, limits)
         self._limits = limits
 
     @abstractmethod

@@ -396,8 +396,8 @@ class Driver(Dispatcher[C, H, _Flag]):
 class ThreadRunner(Runner):
     """Runs a role in a thread of its own. Its host is called there, and any thread may have something done."""
 
-    def __init__(self, part: Part[Any]) -> None:
-        super().__init__(part)
+    def __init__(self, part: Part[Any], limits: Limits) -> None:
+        super().__init__(part, limits)
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._is_over = False

@@ -10,13 +10,14 @@ import attrs
 if TYPE_CHECKING:
     from ._dispatcher import Dispatcher
 
-__all__ = ["GOING_AWAY", "NORMAL", "SERVICE_RESTART", "TOO_MUCH", "Leave", "spread"]
+__all__ = ["BEHIND", "GOING_AWAY", "NORMAL", "SERVICE_RESTART", "TOO_MUCH", "Leave", "spread"]
 
 # WebSocket close codes and reasons (RPC-017).
 NORMAL: Final = 1000, ""
 GOING_AWAY: Final = 1001, "shutting down"
 SERVICE_RESTART: Final = 1012
 TOO_MUCH: Final = 1008, "too many SENDs are waiting"
+BEHIND: Final = 1013, "too much is waiting here, try again later"
 
 D = TypeVar("D", bound="Dispatcher[Any, Any, Any]")
 

@@ -28,6 +28,7 @@ from ocpp_sansio import (
     ErrorCode,
     Event,
     FromCentralSystem,
+    Limits,
     LocalProtocolError,
     PendingCall,
     Rejection,
@@ -41,6 +42,7 @@ from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.store import Persist, Store
 
 from ._dispatcher import Dispatcher, F, Waiter, is_fault
+from ._endings import BEHIND
 from ._logging import logger
 
 __all__ = [
@@ -77,7 +79,8 @@ Act = Callable[[Running, Any], object]
 """The host: called with each effect of the role that is not for the driver. Under an event loop it may be ``async``;
 then each effect waits until the one before has been acted on, so that what starts energy and what stops it keep their
 order. Nothing else must be waited for there: what takes its time, such as a reading, belongs into a task of the host's
-own, or it would hold up what cuts the energy off."""
+own, or it would hold up what cuts the energy off. Of a host that does not keep up, peers are told to come again later,
+see ``Limits.max_waiting_effects``."""
 
 
 class ChargePointRole(RoleVerbs, Protocol):
@@ -112,7 +115,7 @@ class Runner(ABC):
     now = staticmethod(time.monotonic)
     """The clock of roles is the same under every adapter, so that who makes one need not know which it will be."""
 
-    def __init__(self, part: Part[Any]) -> None:
+    def __init__(self, part: Part[Any], limits: Limits) -> None:
         if part.is_running:
             raise LocalProtocolError("the role is being run already")
         part.is_running = True
@@ -121,7 +124,10 @@ class Runner(ABC):
         self._is_turning = False
         self._effects: deque[Any] = deque()
         """What the host will be told once it has acted on what it was told last."""
-        self._is_host_busy = False
+        self._acting_on: Any = None
+        """What it was told last, if it has not acted on that yet."""
+        self._max_waiting = limits.max_waiting_effects
+        self._has_complained = False
 
     # -- for the adapter to fill in --
 
@@ -193,13 +199,12 @@ class Runner(ABC):
     def tell_host(self, effect: Any) -> None:
         """Have the host act on an effect, in its turn."""
         self._effects.append(effect)
-        if not self._is_host_busy:
-            self._is_host_busy = True
+        if self._acting_on is None:
             self._act_on_effects()
 
     def _act_on_effects(self) -> None:
         while self._effects:
-            effect = self._effects.popleft()
+            effect = self._acting_on = self._effects.popleft()
             try:
                 result = self._part.act(self, effect)
             except BaseException as error:
@@ -210,7 +215,10 @@ class Runner(ABC):
                 if isawaitable(result):
                     self.spawn(self._act_later(effect, result))
                     return
-        self._is_host_busy = False
+        self._acting_on = None
+        if self._has_complained:
+            self._has_complained = False
+            logger.warning("the host has caught up")
 
     async def _act_later(self, effect: Any, result: Awaitable[object]) -> None:
         try:
@@ -227,6 +235,17 @@ class Runner(ABC):
         logger.exception("the host failed to act on %s", type(effect).__name__)
 
     # -- links --
+
+    def is_behind(self) -> bool:
+        """Whether links are to bring nothing more, because the host does not keep up with it (F-123)."""
+        waiting = len(self._effects) + len(self._inbox)
+        if waiting <= self._max_waiting:
+            return False
+        if not self._has_complained:
+            self._has_complained = True
+            name = type(self._acting_on).__name__
+            logger.error("the host is still acting on %s, and more than %d effects wait", name, self._max_waiting)
+        return True
 
     def wire(self, driver: Dispatcher[Any, Any, Any], version: Version) -> Wire | None:
         """The role's end of a new connection; ``None``: it does not speak this version."""
@@ -260,6 +279,9 @@ class Wire:
         self._runner: Final = runner
         self._handles: dict[PendingCall[Any], PendingCall[Any]] = {}
         """The role's handle of each CALL, by the session's."""
+        self._is_known = False
+        """Whether the role has been told of this link."""
+        self._is_sent_away = False
 
     @property
     def identity(self) -> str:
@@ -271,12 +293,17 @@ class Wire:
     def carry(self, event: Event) -> None:
         """Bring an event to the role."""
         match event:
-            case ConnectionOpened():
-                self._runner.post(partial(self._runner.link_up, self))
-            case ConnectionClosed():
-                self._runner.post(partial(self._runner.link_down, self))
             case CallSucceeded() | CallFailed():
                 self._conclude(attrs.evolve(event, call=self._handles.pop(event.call, event.call)))
+            case ConnectionClosed():
+                if self._is_known:
+                    self._runner.post(partial(self._runner.link_down, self))
+            case _ if self._is_sent_away or self._runner.is_behind():
+                self._is_sent_away = True
+                self._driver.connection.close(*BEHIND, now=self._driver.now())
+            case ConnectionOpened():
+                self._is_known = True
+                self._runner.post(partial(self._runner.link_up, self))
             case _:
                 self._conclude(event)
 
@@ -361,10 +388,10 @@ class StationsRunner(Runner, Generic[F]):
     new_flag: type[F]
     _part: Part[CentralSystemRole]
 
-    def __init__(self, part: Part[CentralSystemRole]) -> None:
+    def __init__(self, part: Part[CentralSystemRole], limits: Limits) -> None:
         from ocpp_sansio.central_system import effects  # noqa: PLC0415 - OCPP 1.6 is for those to load who speak it
 
-        super().__init__(part)
+        super().__init__(part, limits)
         self._waiters: dict[object, Waiter[Any, F]] = {}
         self._outcomes: Final[Mapping[type[Any], Callable[[Any], Any]]] = {
             effects.CommandSucceeded: lambda effect: effect.response,

@@ -26,6 +26,7 @@ from ocpp_sansio import (
     ChargePointConnection,
     ChargePointHandlers,
     ConnectionOptions,
+    Limits,
     LinkOptions,
 )
 from ocpp_sansio.application import Part
@@ -172,7 +173,7 @@ def operate(
     keeper = Keeper(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
-    runner = ChargePointThread(Part(point, store, act))
+    runner = ChargePointThread(Part(point, store, act), options.get("limits") or Limits())
     keeper.report = runner.link_failed
     with ExitStack() as cleanup:
         cleanup.callback(runner.stop)
@@ -214,7 +215,7 @@ def serve(
             listeners.append(cleanup.enter_context(socket.create_server(address, family=family)))
         runner: StationsThread | None = None
         if csms.part is not None:
-            runner = StationsThread(csms.part)
+            runner = StationsThread(csms.part, csms.limits)
             cleanup.callback(runner.stop)
         server = Server(Service(csms, tap, observer, runner), listeners, ssl)
         cleanup.callback(server.close)
