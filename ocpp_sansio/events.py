@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import msgspec
 
+from .confidential import text_shown
 from .errors import CallFailure, CallRefused, ErrorCode, Violation
 from .facts import CertificateFacts
 from .messages import Request, Response, Send
@@ -163,8 +164,8 @@ class Deviation:
     """In the payload as in :class:`ocpp_sansio.Violation`: ``$.meterValue[0].sampledValue[2].unit``. Around it, the
     element of the message: ``[1]`` for its id. In a text that was not JSON, the character, from 0: ``@57``."""
     repair: Repair
-    original: Any
-    """What the peer had put there; ``None``: nothing, or ``null``."""
+    original: Any = attrs.field(repr=False)
+    """What the peer had put there; ``None``: nothing, or ``null``. It may be a secret, so it is not printed (F-40)."""
 
 
 @attrs.frozen(eq=False)
@@ -291,8 +292,9 @@ class PeerMisbehaved:
 
     reason: Misbehaviour
     description: str
-    text: str
-    """The message as it came, cut at ``Limits.max_reported_text`` characters."""
+    text: str = attrs.field(repr=text_shown)
+    """The message as it came, cut at ``Limits.max_reported_text`` characters. It is not printed if it seems to have a
+    password or a key in it (F-40)."""
     message_id: str | None = None
     """The message id, where one could be read."""
     answered: ErrorCode | None = None

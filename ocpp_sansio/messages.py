@@ -39,6 +39,8 @@ from typing import (
 import attrs
 import msgspec
 
+from .confidential import shown
+
 __all__ = [
     "Action",
     "Actions",
@@ -113,7 +115,10 @@ class Datatype(
     forbid_unknown_fields=True,
     gc=False,
 ):
-    """A JSON object of the protocol. Its constructor does not validate: see :func:`ocpp_sansio.validate`."""
+    """A JSON object of the protocol. Its constructor does not validate: see :func:`ocpp_sansio.validate`.
+
+    Printed, it shows neither a password nor a key (F-40).
+    """
 
     __attrs_attrs__: ClassVar[Any]
 
@@ -125,6 +130,13 @@ class Datatype(
         for name, annotation in cls.__annotations__.items():
             cls.__annotations__[name] = _without_none(annotation)
         _offer_to_hypothesis(cls)
+
+    def __repr__(self) -> str:
+        properties = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({properties})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return shown(self.__struct_fields__, self)
 
 
 def offer_to_hypothesis() -> None:

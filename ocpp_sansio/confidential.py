@@ -1,0 +1,51 @@
+"""What opens a door, passwords, keys and PINs, is not shown where a message is printed, in a log perhaps (F-40).
+
+Told by names, like in :mod:`ocpp_sansio.redaction`; but who a station, a driver or a card is, is shown: who reads a log
+wants to know that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+__all__ = ["shown", "text_shown"]
+
+_names_a_secret: Final = re.compile(
+    r"pass_?(word|phrase|code|wd)|secret|psk|((authorization|api|private)_?|vpn)key|credential|sim_?pin", re.IGNORECASE
+).search
+
+_VALUES: Final = frozenset({"value", "attribute_value", "actual_value", "variable_attribute"})
+"""What is secret if what it is the value of is: a configuration key (1.6), a variable (2.x)."""
+
+
+class _Hidden:
+    """Stands for what is not shown."""
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+_HIDDEN: Final = _Hidden()
+
+
+def shown(names: tuple[str, ...], message: object) -> list[tuple[str, Any]]:
+    """The properties of a part of a message, by their names in Python, with what may be shown of each."""
+    values = {name: getattr(message, name) for name in names}
+    secret = {name for name in names if _names_a_secret(name)}
+    if secret:
+        secret.add("key")  # that of a virtual private network is called nothing else
+    if _names_a_secret(_subject(values)):
+        secret |= _VALUES
+    return [(name, _HIDDEN if name in secret and value is not None else value) for name, value in values.items()]
+
+
+def _subject(values: dict[str, Any]) -> str:
+    """What the values here are those of: the name of a configuration key or of a variable."""
+    name = values.get("key") or getattr(values.get("variable"), "name", None)
+    return name if isinstance(name, str) else ""
+
+
+def text_shown(text: str) -> str:
+    """How a text of the peer's is printed: one with a secret in it is not."""
+    return repr(_HIDDEN if _names_a_secret(text) else text)
