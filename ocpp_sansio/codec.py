@@ -85,7 +85,10 @@ class Codec(Generic[M]):
         try:
             return self.read(payload)
         except UNREADABLE:
-            pass
+            return self.reread(payload)
+
+    def reread(self, payload: bytes | str | msgspec.Raw) -> M:
+        """The same, for a payload that :attr:`read` has refused."""
         # The typed decoder judges every occurrence of a key; what counts is what a reader of the object sees (F-66).
         try:
             message = self._decoder.decode(_write(_read_plainly(payload)))

@@ -273,6 +273,7 @@ class Misbehaviour(Enum):
     NOT_A_FRAME = "not an OCPP message"
     BAD_MESSAGE_ID = "unusable message id"
     UNKNOWN_MESSAGE_TYPE = "unknown message type"
+    TOO_MANY_VALUES = "message of too many values"
     UNKNOWN_ACTION = "unknown action"
     WRONG_DIRECTION = "action sent by the wrong side"
     INVALID_PAYLOAD = "payload breaks the schema"

@@ -5,6 +5,7 @@ The payload stays raw here: what is in it is the business of :mod:`ocpp_sansio.c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Container
 from functools import cache
@@ -30,6 +31,7 @@ __all__ = [
     "decoder",
     "encode",
     "examine",
+    "overfull",
     "read_details",
 ]
 
@@ -90,6 +92,7 @@ _FRAMES: Final[dict[int, type[_Frame]]] = {
     MessageType.CALLRESULTERROR: CallResultError,
     MessageType.SEND: Send,
 }
+_TYPES: Final = {cls: message_type for message_type, cls in _FRAMES.items()}
 
 
 @cache
@@ -175,6 +178,31 @@ def examine(text: str | bytes, message_types: Container[int | None] = frozenset(
         )
         description = f"the {wrong} of a {name} is a string"
     return Malformed(Misbehaviour.NOT_A_FRAME, description, message_type, echo)
+
+
+def overfull(text: str | bytes, most: int) -> Malformed | None:
+    """A message whose payload holds more values than so many, or one that cannot be read; ``None`` for any other text.
+
+    Those of an error's details are counted by :func:`read_details`.
+    """
+    # Each value but the first is behind a comma, or behind what opens an array or object. Strings may hold those as
+    # well: that there are few of them proves something, that there are many does not.
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        if sum(map(data.count, (b",", b"[", b"{"))) <= most:
+            return None
+        frame = decode(data)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(frame, CallError):
+        return None
+    try:
+        if is_bounded(msgspec.json.decode(frame.payload), math.inf, most):
+            return None
+    except (ValueError, RecursionError):
+        pass  # a number too long, or nested too deeply: to find that out takes as long as to read it all
+    description = f"the message holds more than {most} values"
+    return Malformed(Misbehaviour.TOO_MANY_VALUES, description, _TYPES[type(frame)], frame.message_id)
 
 
 def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:

@@ -145,3 +145,4 @@ class InboundCalls:
         """The connection has ended: nobody waits for an answer."""
         for table in (self.in_progress, self._overdue, self._answered, self.held):
             table.clear()
+        self._held_size = 0

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from attrs.validators import ge, gt, instance_of, lt, optional
 
-from .messages import MAX_DEPTH
+from .messages import MAX_DEPTH, MAX_NODES
 
 __all__ = ["Limits"]
 
@@ -63,6 +63,9 @@ class Limits:
     """Bytes of one message, after reassembly. A longer one closes the connection with 1009 (F-48, F-49)."""
     max_fragments: int = _positive(1024)
     """WebSocket fragments of one message. More close the connection with 1008 (F-50)."""
+    max_values: int = _positive(MAX_NODES)
+    """JSON values in one message, however they nest. One with more is refused as a whole: a megabyte has room for
+    350,000 empty arrays, and they would be read several times to tell all that is wrong with them (F-68, F-113)."""
     max_depth: int = _positive(MAX_DEPTH)
     """Nesting of the details of a CALLERROR, which no schema bounds (F-65)."""
     max_reported_text: int = _natural(1024)

@@ -274,14 +274,14 @@ def write_open(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.format(msgspec.json.encode(dict(value)), indent=0))
 
 
-def is_bounded(value: object, levels: int) -> bool:
-    """Whether a JSON value is nested in no more than so many levels, and holds no more than ``MAX_NODES`` others."""
+def is_bounded(value: object, levels: float, most: int = MAX_NODES) -> bool:
+    """Whether a JSON value is nested in no more than so many levels, and holds no more than so many others."""
     level = [value] if _is_container(value) else []
     nodes = 0
     while level and levels > 0:
         inside = [node.values() if isinstance(node, dict) else node for node in level]
         nodes += sum(map(len, inside))
-        if nodes > MAX_NODES:
+        if nodes > most:
             return False
         level = [child for child in chain.from_iterable(inside) if _is_container(child)]
         levels -= 1

@@ -158,6 +158,7 @@ class Session:
         self.limits: Final = limits or Limits()
         self._dialect = self.version.dialect
         self._actions = self.version.actions if actions is None else actions
+        self._large = min(frames.LARGE, 2 * self.limits.max_values + 1)  # a value has a character, and one between
         self._decode = frames.decoder(self._dialect.message_types)
         self._answerable = _answerable(self._actions, self.role)
         self._results_are_refused = MessageType.CALLRESULTERROR in self._dialect.message_types
@@ -242,7 +243,7 @@ class Session:
             self._now = now
         if self._tap is not None:
             self._tap(Direction.IN, text if isinstance(text, str) else text.decode(errors="replace"), self._now)
-        if len(text) >= frames.LARGE and self._receive_large(text):
+        if len(text) >= self._large and self._receive_large(text):
             return
         try:
             frame = self._decode(text)
@@ -262,7 +263,14 @@ class Session:
             self._RECEIVE[type(frame)](self, frame, text, deviations)
 
     def _receive_large(self, text: str | bytes) -> bool:
-        """Read a CALL in one pass, if everything about it is in order. If not, nothing has happened yet."""
+        """Read a CALL in one pass, if everything about it is in order. If not, nothing has happened yet.
+
+        Refuse what holds too much to be read as often as it takes to say what else may be wrong with it.
+        """
+        most = self.limits.max_values
+        if len(text) > 2 * most and (what := frames.overfull(text, most)) is not None:
+            self._malformed(what, text)
+            return True
         frame = frames.decode_large(text)
         if frame is None or frame.action not in self._answerable or not self._theirs.has_room_for(frame.message_id):
             return False

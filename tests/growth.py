@@ -1,4 +1,4 @@
-"""Whether work takes time in proportion to its input: how the time grows is asserted, never how long it takes.
+"""Whether work takes time in proportion to its input, or to other work: never how long it takes is asserted.
 
 Linear work takes twice as long for twice the input, quadratic work four times. Between them, on a machine that does
 other things as well, the processor time of this thread is compared: of each size the least there was, over several
@@ -55,3 +55,17 @@ def assert_linear(
         if growth <= factor:
             return
     raise AssertionError(f"for each doubling of the input, the time grew by {growth:.2f}")
+
+
+def assert_at_most(times: float, work: Callable[[T], Any], given: T, floor: Callable[[], Any]) -> None:
+    """The work takes no longer than so many times what the floor takes.
+
+    Raises:
+        AssertionError: it does.
+    """
+    least = shortest = float("inf")
+    for _ in range(ROUNDS):
+        least, shortest = min(least, measure(lambda _: floor(), None, 1)), min(shortest, measure(work, given, 1))
+        if shortest <= times * least:
+            return
+    raise AssertionError(f"it takes {shortest / least:.1f} times as long")

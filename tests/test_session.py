@@ -1407,10 +1407,10 @@ def test_a_version_that_is_none_is_refused():
 
 def told(version: Version, text: str | bytes, large: int) -> tuple[str, list[str]]:
     """What a session makes of a text, twice over, when texts of so many characters count as large."""
-    session = central_system(version)
     with patch.object(frames, "LARGE", large):
-        session.receive_data(text, now=0)
-        session.receive_data(text, now=0)
+        session = central_system(version)
+    session.receive_data(text, now=0)
+    session.receive_data(text, now=0)
     return repr(list(iter(session.next_event, None))), session.data_to_send()
 
 

@@ -411,6 +411,8 @@ def test_what_is_allowed_in_the_answers_of_one_action_is_not_in_those_of_others(
     session = central_system(tolerance=tolerance)
     session.call(v16.ResetRequest(type=v16.ResetType.SOFT), now=0.0)
     session.call(v16.ClearCacheRequest(), now=0.0)
+    [event] = receive(session, '[3,"of no call",{"status":"Accepted",}]')
+    assert event.reason is Misbehaviour.NOT_JSON
     [event] = receive(session, '[3,"m1",{"status":"Accepted",}]')
     assert isinstance(event, CallSucceeded)
     [event] = receive(session, '[3,"m2",{"status":"Accepted",}]')

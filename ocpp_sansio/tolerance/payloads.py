@@ -47,7 +47,7 @@ def read_payload(
     """The message that a payload stands for, and what has to be put up with in it.
 
     Args:
-        codec: that of the message class. It is asked first.
+        codec: that of the message class, whose :attr:`~ocpp_sansio.codec.Codec.read` has refused it.
         payload: as it came.
         tolerance: what may be put up with.
         action: whose payload it is, for a tolerance that is not the same for all.
@@ -56,7 +56,7 @@ def read_payload(
         PayloadError: more than that is wrong. Nothing else is raised, whatever the payload holds.
     """
     try:
-        return codec.decode(payload), ()
+        return codec.reread(payload), ()
     except PayloadError:
         if not tolerance:
             raise

@@ -38,6 +38,7 @@ from . import oracles, samples
 
 LIMITS = Limits(
     max_message_size=16384,
+    max_values=256,
     max_reported_text=64,
     max_bad_messages=4,
     call_timeout=10,
@@ -328,5 +329,5 @@ def _check_bounds(session: Session) -> None:
     assert len(theirs._overdue) <= LIMITS.max_expired_calls
     assert len(theirs._answered) <= LIMITS.max_replays
     assert len(theirs.held) <= LIMITS.max_held_calls
-    assert session._closed or sum(len(text) for _, text, _ in theirs.held) == theirs._held_size
+    assert sum(len(text) for _, text, _ in theirs.held) == theirs._held_size
     assert theirs._held_size <= LIMITS.max_message_size
