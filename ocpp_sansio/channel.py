@@ -160,13 +160,13 @@ class Channel(Generic[S, W]):
 
     def handle_timeout(self, *, now: float) -> None:
         """Let time pass: act on every deadline that is due. An extra call does nothing."""
-        self._now = now
+        self._advance(now)
         if self._session is not None:
             if self.reading_paused:
                 # The peer is not to blame for a silence that is ours: we do not listen.
-                self._websocket.heard(now=now)
-            self._session.handle_timeout(now=now)
-        self._websocket.handle_timeout(now=now)
+                self._websocket.heard(now=self._now)
+            self._session.handle_timeout(now=self._now)
+        self._websocket.handle_timeout(now=self._now)
         self._heed()
         self._speak()
 
@@ -174,8 +174,8 @@ class Channel(Generic[S, W]):
 
     def cancel(self, call: PendingCall[Any], *, now: float) -> None:
         """Give up on a call: its outcome is a CallFailed with CallCancelled, unless it has had its outcome."""
-        self._now = now
-        self._opened().cancel(call, now=now)
+        self._advance(now)
+        self._opened().cancel(call, now=self._now)
         self._speak()
 
     def respond(self, call: CallReceived[R], response: R, *, now: float) -> bool:
@@ -185,8 +185,9 @@ class Channel(Generic[S, W]):
             InvalidMessage: the response breaks its schema; the CALL is still open.
             LocalProtocolError: the CALL has been answered, or the response is not of its action.
         """
-        self._now = now
-        sent = (self._session or self._opened()).respond(call, response, now=now)
+        if now > self._now:  # noqa: PLR1730 - see _advance
+            self._now = now
+        sent = (self._session or self._opened()).respond(call, response, now=self._now)
         self._speak()
         return sent
 
@@ -204,8 +205,8 @@ class Channel(Generic[S, W]):
         Raises:
             LocalProtocolError: the CALL has been answered.
         """
-        self._now = now
-        sent = self._opened().reject(call, code, description, details, now=now)
+        self._advance(now)
+        sent = self._opened().reject(call, code, description, details, now=self._now)
         self._speak()
         return sent
 
@@ -215,8 +216,8 @@ class Channel(Generic[S, W]):
         Raises:
             LocalProtocolError: the CALL has been answered.
         """
-        self._now = now
-        self._opened().ignore(call, now=now)
+        self._advance(now)
+        self._opened().ignore(call, now=self._now)
         self._speak()
 
     def probe(self, *, now: float) -> None:
@@ -225,8 +226,8 @@ class Channel(Generic[S, W]):
         As soon as anything is heard, ProbeAnswered follows. If nothing is within ``Limits.probe_timeout``, the
         connection is lost (F-33, F-34). Until then reading is not paused.
         """
-        self._now = now
-        self._websocket.probe(now=now)
+        self._advance(now)
+        self._websocket.probe(now=self._now)
 
     def close(self, code: int = 1000, reason: str = "", *, now: float) -> None:
         """End the connection in good order. Does nothing on one that is ending already.
@@ -240,11 +241,16 @@ class Channel(Generic[S, W]):
         self._close(code, reason, now, ConnectionLost)
 
     def _close(self, code: int, reason: str, now: float, failure: type[ConnectionLost]) -> None:
-        self._now = now
-        self._websocket.close(code, reason, now=now)
+        self._advance(now)
+        self._websocket.close(code, reason, now=self._now)
         if self._session is not None:
-            self._session.connection_lost(failure, now=now)
+            self._session.connection_lost(failure, now=self._now)
         self._heed()
+
+    def _advance(self, now: float) -> None:
+        # Here as well as in the layers, each of which would only know the latest time that it has been told itself.
+        if now > self._now:  # noqa: PLR1730 - it is asked with every message, and max() takes twice as long
+            self._now = now
 
     # -- between the layers --
 
@@ -306,10 +312,10 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
             LocalProtocolError: there is no request to decide on.
             Exception: what was to tell the tolerance has raised it, or told none: there is still a decision to make.
         """
-        self._now = now
+        self._advance(now)
         if self._opener is not None:
             self._opener.choose_tolerance()
-        self._websocket.accept(now=now)
+        self._websocket.accept(now=self._now)
         self._heed()
 
     def reject_connection(self, status: int = 401, reason: str = "", headers: HeaderFields = (), *, now: float) -> None:
@@ -321,8 +327,8 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
             LocalProtocolError: there is no request to decide on.
             ValueError: the status is not one of 300 to 599, or a header field is not fit to be sent.
         """
-        self._now = now
-        self._websocket.reject(status, reason, headers, now=now)
+        self._advance(now)
+        self._websocket.reject(status, reason, headers, now=self._now)
         self._heed()
 
     def replace(self, *, now: float) -> None:
@@ -346,8 +352,9 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
                 for this side to send.
             ValueError: the time-out is not a positive number.
         """
-        self._now = now
-        call = self._opened().call(request, now=now, timeout=timeout)
+        if now > self._now:  # noqa: PLR1730 - see _advance
+            self._now = now
+        call = self._opened().call(request, now=self._now, timeout=timeout)
         self._speak()
         return call
 

@@ -77,15 +77,16 @@ class Connection(Channel[S, W]):
 
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Take in bytes from the transport. Never raises for what the peer did."""
-        self._now = now
-        self._websocket.receive_data(data, now=now)
+        if now > self._now:  # noqa: PLR1730 - see _advance
+            self._now = now
+        self._websocket.receive_data(data, now=self._now)
         if self._websocket.events:
             self._heed()
 
     def receive_eof(self, *, now: float) -> None:
         """The transport is gone: it reached its end, or it failed (F-08, F-09)."""
-        self._now = now
-        self._websocket.receive_eof(now=now)
+        self._advance(now)
+        self._websocket.receive_eof(now=self._now)
         self._heed()
 
 
@@ -156,8 +157,9 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
 
     def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
         """Ask the central system. See :meth:`CentralSystemConnection.call`."""
-        self._now = now
-        call = self._opened().call(request, now=now, timeout=timeout)
+        if now > self._now:  # noqa: PLR1730 - see _advance
+            self._now = now
+        call = self._opened().call(request, now=self._now, timeout=timeout)
         self._speak()
         return call
 
@@ -169,8 +171,8 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
             SessionClosed: the connection has ended.
             LocalProtocolError: the connection has not been open yet, or the message is not of its version.
         """
-        self._now = now
-        self._opened().send(message, now=now)
+        self._advance(now)
+        self._opened().send(message, now=self._now)
         self._speak()
 
 

@@ -399,15 +399,16 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
 
     def receive_text(self, text: str, *, now: float) -> None:
         """Take in a text message. Never raises for what the peer did."""
-        self._now = now
-        self._websocket.receive_text(text, now=now)
+        if now > self._now:  # noqa: PLR1730 - see _advance
+            self._now = now
+        self._websocket.receive_text(text, now=self._now)
         if self._websocket.events:
             self._heed()
 
     def receive_binary(self, data: bytes, *, now: float) -> None:
         """Take in a binary message, which has no place in OCPP: it ends the connection with 1003 (RPC-022, F-47)."""
-        self._now = now
-        self._websocket.receive_binary(data, now=now)
+        self._advance(now)
+        self._websocket.receive_binary(data, now=self._now)
         self._heed()
 
     def receive_close(self, code: int | None = None, reason: str = "", *, now: float) -> None:
@@ -415,8 +416,8 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
 
         ``code`` is that of the frame that closed it; ``None``: it had none, 1006: there was no such frame.
         """
-        self._now = now
-        self._websocket.receive_close(NO_STATUS if code is None else code, reason, now=now)
+        self._advance(now)
+        self._websocket.receive_close(NO_STATUS if code is None else code, reason, now=self._now)
         self._heed()
 
     def receive_eof(self, *, now: float) -> None:

@@ -622,3 +622,24 @@ def test_a_connection_that_is_over_is_freed_by_reference_counting(accepted: bool
         assert [end() for end in freed] == [None, None]
     finally:
         gc.enable()
+
+
+def test_time_that_goes_backwards_stands_still_for_both_layers_f_135():
+    """Also for the one that has not been told of the latest time itself: for the session, before there is one."""
+    pair = Pair(charge_point(), central_system(limits={"ping_interval": None}))
+    pair.run()
+    pair.server.handle_timeout(now=9.0)
+    told: list[float] = []
+    pair.server.add_tap(lambda *message: told.append(message[2]))
+    pair.server.accept(now=5.0)
+    pair.run()
+    pair.server.call(RESET, now=5.0, timeout=10.0)
+    pair.client.call(BOOT, now=5.0, timeout=10.0)
+    assert pair.server.next_timeout() == 19.0
+    assert pair.client.next_timeout() == 15.0
+    _, (call,) = pair.run()
+    pair.server.respond(call, BOOTED, now=5.0)
+    assert told == [9.0] * 3
+    pair.server.receive_data(b"", now=12.0)
+    pair.server.probe(now=5.0)
+    assert pair.server.next_timeout() == 12.0 + Limits().probe_timeout

@@ -515,6 +515,13 @@ def test_time_that_goes_backwards_stands_still():
     assert connection.next_timeout() == 105.0
 
 
+def test_time_that_goes_backwards_stands_still_for_a_session_that_begins_f_135():
+    connection = hosted(now=100.0)
+    connection.accept(now=50.0)
+    connection.call(RESET, now=50.0, timeout=10.0)
+    assert connection.next_timeout() == 110.0
+
+
 def test_what_is_over_is_freed_at_once():
     """F-132."""
     gc.disable()
