@@ -25,8 +25,8 @@ from .events import Misbehaviour
 from .findings import RULES, Finding, Severity
 from .frames import Call, CallError, CallResult, CallResultError, Frame, Malformed, Send
 from .limits import Limits
-from .messages import MAX_DEPTH, Action, Role
-from .session import Direction
+from .messages import MAX_DEPTH, Action, Actions, Role
+from .session import Direction, VersionedActions
 from .tolerance import STRICT, Tolerance, Tolerated, mend_action, read_frame, read_payload
 from .trace import Message, TooLong
 from .version import MessageType, Version
@@ -61,9 +61,11 @@ class Audit:
         version: what all of them speak; ``None``: what the file says of each, or else what fits.
         tolerance: what is a warning only.
         answer_time: seconds that an answer may take without being noted.
+        actions: by version, those of it with a vendor's own, see :meth:`ocpp_sansio.Actions.extended`.
 
     Raises:
         ValueError: it is not the number of a version, or there is no repair of a name.
+        TypeError: a payload is declared with types that JSON Schema cannot tell.
     """
 
     def __init__(
@@ -72,10 +74,14 @@ class Audit:
         version: Version | str | None = None,
         tolerance: Tolerated = STRICT,
         answer_time: float = ANSWER_TIME,
+        actions: VersionedActions | None = None,
     ) -> None:
         self._version: Final = None if version is None else Version(version)
         self._tolerance: Final = Tolerance.of(tolerance)
         self._answer_time: Final = answer_time
+        self._known: Final = _Known((Version(each), extended) for each, extended in (actions or {}).items())
+        for extended in self._known.values():
+            _operations(extended)  # better now than before a message
         self._stations: dict[str | None, _Station] = {}
         self._frames: Counter[type[Frame]] = Counter()
         self.tally: Counter[tuple[str, str, Severity]] = Counter()
@@ -107,7 +113,9 @@ class Audit:
         return {identity: station.spoken for identity, station in self._stations.items()}
 
     def _begin(self, message: Message) -> _Station:
-        station = _Station(message.identity, self._version, self._tolerance, self._answer_time, self._frames)
+        station = _Station(
+            message.identity, self._version, self._tolerance, self._answer_time, self._known, self._frames
+        )
         self._stations[message.identity] = station
         return station
 
@@ -119,7 +127,7 @@ class Audit:
     def _told(self, findings: list[Finding]) -> list[Finding]:
         for each in findings:
             # An unknown action may have any name, and any number of them.
-            action = each.action if each.action in _actions() else None
+            action = each.action if self._known.having(each.action) else None
             self.tally[action or "", each.rule, each.severity] += 1
         return findings
 
@@ -144,13 +152,20 @@ class _Operation:
 
 
 @lru_cache
-def _operations(version: Version) -> dict[str, _Operation]:
-    return {name: _Operation(action) for name, action in version.actions.items()}
+def _operations(actions: Actions) -> dict[str, _Operation]:
+    return {name: _Operation(action) for name, action in actions.items()}
 
 
-@lru_cache
-def _actions() -> frozenset[str | None]:
-    return frozenset(name for version in Version for name in version.actions)
+class _Known(dict[Version, Actions]):
+    """The actions of each version, a vendor's own among them if there are any."""
+
+    def __missing__(self, version: Version) -> Actions:
+        actions = self[version] = version.actions
+        return actions
+
+    def having(self, action: str | None) -> list[Version]:
+        """The versions that have an action of this name."""
+        return [version for version in Version if action in self[version]]
 
 
 @lru_cache
@@ -230,12 +245,14 @@ class _Station:
         version: Version | None,
         tolerance: Tolerance,
         answer_time: float,
+        known: _Known,
         count: Counter[type[Frame]],
     ) -> None:
         self._identity: Final = identity
         self._is_given: Final = version is not None
         self._tolerance: Final = tolerance
         self._answer_time: Final = answer_time
+        self._known: Final = known
         self._count: Final = count
         self._said: Version | None = version
         self._clear_ways: frozenset[Direction | Role | None] = frozenset({*Role, None})
@@ -256,7 +273,7 @@ class _Station:
         """What it may be that is spoken: the first of these, unless another is found to fit better."""
         self._versions = versions
         self._version = versions[0]
-        self._operations = _operations(self._version)
+        self._operations = _operations(self._known[self._version])
         types = self._version.dialect.message_types if len(versions) == 1 else frozenset(MessageType)
         self._message_types: frozenset[int] = types
         self._decode = frames.decoder(types)
@@ -323,8 +340,8 @@ class _Station:
         if operation is None and self._fit(frame.action, frame.payload):
             operation = self._operations[frame.action]
         if operation is None:
-            knowing = [str(version) for version in Version if frame.action in version.actions]
-            hint = f": {' and '.join(knowing)} has it" if knowing else ""
+            knowing = self._known.having(frame.action)
+            hint = f": {' and '.join(map(str, knowing))} has it" if knowing else ""
             text = f"OCPP {self._version} has no such action{hint}"
             mended = mend_action(frame, self._operations, self._tolerance)
             if mended is None:
@@ -524,7 +541,8 @@ class _Station:
             versions = tuple(Version)
         if len(versions) == 1:
             return False
-        codecs = {each: _operations(each)[action].codecs[half] for each in versions if action in _operations(each)}
+        knowing = [each for each in versions if action in self._known[each]]
+        codecs = {each: _operations(self._known[each])[action].codecs[half] for each in knowing}
         fitting = [version for version, codec in codecs.items() if self._takes(codec, payload)]
         if not fitting and versions is self._versions:
             fitting = sorted(codecs, key=lambda version: len(diagnose(codecs[version].cls, payload)))

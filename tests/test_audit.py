@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocpp_sansio import Direction, Role, Version
+from ocpp_sansio import Action, Direction, FromCentralSystem, FromChargePoint, Response, Role, Version, v16, v21
 from ocpp_sansio import audit as module
 from ocpp_sansio.audit import Audit, Spoken
 from ocpp_sansio.diagnosis import CODES
@@ -251,6 +251,48 @@ def test_rpc_070_an_action_that_nobody_knows() -> None:
     assert log.say(OUT, 4, "1", "NotImplemented", "", {}) == []
     log.say(IN, 2, "2", "Foo", {})
     assert log.say(OUT, 3, "2", {"whatever": 1}) == []
+
+
+class Thanks(Response, kw_only=True):
+    """Answers everything."""
+
+
+class Sold(FromChargePoint[Thanks], kw_only=True):
+    """A vendor's own."""
+
+    cents: int
+
+
+class Wave(FromCentralSystem[Thanks], kw_only=True):
+    """Another one, of another version."""
+
+
+def test_rpc_070_an_action_of_a_vendor_s_own_is_judged_like_the_others() -> None:
+    actions = {"1.6": v16.ACTIONS.extended(Action("Sold", Sold)), V21: v21.ACTIONS.extended(Action("Wave", Wave))}
+    log = Log(None, actions=actions)
+    log.exchange(IN, "1", "Sold", {"cents": 7}, {})
+    [finding] = log.say(IN, 2, "2", "Sold", {"cents": "7"})
+    assert (finding.rule, finding.action, finding.path) == ("type", "Sold", "$.cents")
+    assert told(log.say(OUT, 3, "2", {"status": "Accepted"})) == [("additionalProperties", ERROR)]
+    assert told(log.say(OUT, 2, "3", "Sold", {"cents": 7})) == [("direction", ERROR)]
+    assert log.audit.spoken["CP_1"] == Spoken(V16, is_guess=True)
+    log.identity = "CP_2"
+    log.exchange(OUT, "1", "Wave", {}, {})
+    assert log.audit.spoken["CP_2"] == Spoken(V21, is_guess=True)
+    log.identity, log.version = "CP_3", V16
+    [finding] = log.say(OUT, 2, "1", "Wave", {})
+    assert finding.message == "OCPP 1.6 has no such action: 2.1 has it"
+    assert log.audit.tally["Sold", "type", ERROR] == log.audit.tally["Wave", "action", ERROR] == 1
+
+
+def test_an_action_that_cannot_be_judged_is_found_out_before_a_message_comes() -> None:
+    class Odd(FromChargePoint[Thanks], kw_only=True):
+        what: complex
+
+    with pytest.raises(TypeError, match="complex"):
+        Audit(actions={"1.6": v16.ACTIONS.extended(Action("Odd", Odd))})
+    with pytest.raises(ValueError, match=r"1\.7"):
+        Audit(actions={"1.7": v16.ACTIONS})
 
 
 def test_an_action_of_another_version_is_pointed_out() -> None:

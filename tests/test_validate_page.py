@@ -26,10 +26,11 @@ CARDS = "".join(
         '[2,"2","StartTransaction",{"connectorId":"1","idTag": "04E5AA71"}',
     )
 )
+SOLD = json.dumps({"direction": "in", "identity": "CP_1", "text": '[2,"1","Sold",{"cents":"12"}]'}) + "\n"
 
 
 def blocks(kind: str, language: str) -> dict[str, str]:
-    return dict(re.findall(rf"<!-- {kind}: (.+?) -->\n```{language}\n(.*?)```", PAGE, re.DOTALL))
+    return dict(re.findall(rf"<!-- {kind}: ([^\n]+?) -->\n```{language}\n(.*?)```", PAGE, re.DOTALL))
 
 
 def without_times(text: str) -> str:
@@ -40,7 +41,8 @@ def without_times(text: str) -> str:
 def test_a_session_went_as_it_is_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:
-    for name, content in {**blocks("file", "text"), "cards.jsonl": CARDS}.items():
+    files = {**blocks("file", "text"), **blocks("file", "python"), "cards.jsonl": CARDS, "sold.jsonl": SOLD}
+    for name, content in files.items():
         (tmp_path / name).write_text(content)
     monkeypatch.chdir(tmp_path)
     with contextlib.suppress(SystemExit):

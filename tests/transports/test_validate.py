@@ -68,6 +68,59 @@ def log(tmp_path: Path) -> str:
 # -- validate --
 
 
+VENDOR = """
+from ocpp_sansio import Action, FromChargePoint, Response, v16
+
+class SoldResponse(Response, kw_only=True):
+    pass
+
+class SoldRequest(FromChargePoint[SoldResponse], kw_only=True):
+    cents: int
+
+class Shop:
+    ACTIONS = {"1.6": v16.ACTIONS.extended(Action("Sold", SoldRequest))}
+
+NO_VERSION = {"1.7": v16.ACTIONS}
+NO_ACTIONS = {"1.6": [Action("Sold", SoldRequest)]}
+"""
+
+
+def test_a_vendor_s_own_actions_are_those_of_a_program(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example_vendor.py").write_text(VENDOR)
+    Path("sold").write_text('[2,"1","Sold",{"cents":7}]\n[3,"1",{}]\n')
+    before = sys.path.copy()
+    assert "Sold" in Outcome(capsys, "validate", "sold", "--quiet").out
+    run = Outcome(capsys, "validate", "sold", "--actions", "example_vendor:Shop.ACTIONS")
+    assert (run.status, run.out.count("Sold")) == (0, 0)
+    assert "0 errors, 0 warnings, 0 notes in 2 messages; 0 other lines" in run.out
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("actions", "why"),
+    [
+        ("nowhere_at_all:ACTIONS", "ModuleNotFoundError"),
+        ("json:ACTIONS", "AttributeError"),
+        ("no module", "ValueError"),
+        ("json:loads", "not iterable"),
+        ("example_vendor:NO_ACTIONS", "does not have an Actions for each version"),
+        ("example_vendor:NO_VERSION", "1.7"),
+    ],
+)
+def test_where_a_vendor_s_actions_are_not_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, actions: str, why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example_vendor.py").write_text(VENDOR)
+    run = Outcome(capsys, "validate", "-", "--actions", actions)
+    assert run.status == 2
+    assert f"--actions {actions}: " in run.err
+    assert why in run.err
+
+
 def test_each_finding_is_a_line_with_the_same_columns(capsys: pytest.CaptureFixture[str], log: str) -> None:
     run = Outcome(capsys, "validate", log)
     assert run.status == 1
@@ -79,7 +132,7 @@ def test_each_finding_is_a_line_with_the_same_columns(capsys: pytest.CaptureFixt
     ]
     assert len(run.lines[0].split(":")[2].split()) == len(run.lines[2].split(":")[2].split()) == 9
     assert re.search(r"^Reset +enum +1 *$", run.out, re.MULTILINE)
-    assert re.search(r"^2 errors, 0 warnings, 1 notes in 5 messages; 1 other lines; \d+\.\d s$", run.out, re.MULTILINE)
+    assert re.search(r"^2 errors, 0 warnings, 1 note in 5 messages; 1 other line; \d+\.\d s$", run.out, re.MULTILINE)
     assert run.lines[-1] == "CP_1 speaks 1.6 (a guess)"
     assert run.err == ""
 
@@ -220,7 +273,7 @@ def test_as_many_are_shown_as_asked_for_and_all_are_counted(capsys: pytest.Captu
     run = Outcome(capsys, "validate", log, "--max-findings", "1")
     assert sum(line.startswith(log) for line in run.lines) == 1
     assert run.lines[1] == "… and 2 more"
-    assert "2 errors, 0 warnings, 1 notes" in run.out
+    assert "2 errors, 0 warnings, 1 note in" in run.out
     run = Outcome(capsys, "validate", log, "--max-findings", "0", "--format", "json")
     assert json.loads(run.out)["summary"]["unshown"] == 3
     assert run.status == 1

@@ -117,12 +117,15 @@ class TextReport:
         tally = _tally(files)
         if tally:
             console.print(_table(tally))
-        counts = ", ".join(f"{count} {severity.value}s" for severity, count in _by_severity(files).items())
-        lines = sum(each.reader.passed_over for each in files)
-        said = f"{counts} in {_messages(files)} messages; {lines} other lines; {seconds:.1f} s"
-        console.print(said)
+        counts = ", ".join(_counted(count, severity.value) for severity, count in _by_severity(files).items())
+        lines = _counted(sum(each.reader.passed_over for each in files), "other line")
+        console.print(f"{counts} in {_counted(_messages(files), 'message')}; {lines}; {seconds:.1f} s")
         for line in _spoken(files):
             console.print(line, markup=False)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _word(text: str | None) -> str:

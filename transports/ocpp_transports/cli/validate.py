@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 import time
 from itertools import chain
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
 from ocpp_sansio.audit import Audit
 from ocpp_sansio.findings import Finding, Severity
+from ocpp_sansio.messages import Actions
+from ocpp_sansio.session import VersionedActions
 from ocpp_sansio.tolerance import Tolerance
 from ocpp_sansio.trace import Reader
 
@@ -37,6 +40,7 @@ def validate(
     format: Format = "text",  # noqa: A002 - what the option is called everywhere
     tolerance: str = "strict",
     version: Number | None = None,
+    actions: str | None = None,
     max_findings: int | None = None,
     fail_on: FailOn = "error",
     quiet: bool = False,
@@ -52,6 +56,7 @@ def validate(
         format: How to say it: a line for each finding, JSON Lines, or SARIF 2.1.0.
         tolerance: What is a warning only: strict, field, warn-only, or names of repairs with commas.
         version: What is spoken, whatever the files say. Without it, what they say, or else what fits.
+        actions: Where a vendor's own actions are, as "module:NAME". They are a program's: by version, all there are.
         max_findings: How many to show. All are counted.
         fail_on: What makes it exit with 1.
         quiet: Show no summary and no progress.
@@ -60,6 +65,7 @@ def validate(
         tolerated = Tolerance.parse(tolerance)
         if not files:
             raise ValueError("name a file to read, or - for standard input")
+        known = None if actions is None else _vendor_actions(actions)
     except ValueError as error:
         complain(str(error))
         sys.exit(UNUSABLE)
@@ -67,9 +73,28 @@ def validate(
     status = 0
     with printing():
         for name in files:
-            status = max(status, run.read(name, Audit(version=version, tolerance=tolerated)))
+            status = max(status, run.read(name, Audit(version=version, tolerance=tolerated, actions=known)))
         run.close()
     sys.exit(status or (FOUND if run.found & _FAILING[fail_on] else 0))
+
+
+def _vendor_actions(name: str) -> VersionedActions:
+    """What a program gives its ends as their ``actions``.
+
+    Raises:
+        ValueError: there is no such thing.
+    """
+    sys.path.insert(0, "")  # as for `python -m`: most have it beside them
+    try:
+        found: dict[Any, Any] = dict(pkgutil.resolve_name(name))
+        if not all(isinstance(each, Actions) for each in found.values()):
+            raise TypeError("it does not have an Actions for each version")
+        Audit(actions=found)
+    except Exception as error:  # whatever that module raises
+        raise ValueError(f"--actions {name}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove("")
+    return found
 
 
 class _Run:
