@@ -8,7 +8,7 @@ import attrs
 from rich.console import Console
 from rich.table import Table
 
-from .cases import growth, layers, simulation
+from .cases import growth, layers, simulation, validate
 from .peers import FLOOR, OURS
 from .record import Record
 from .results import Figure, Results
@@ -40,6 +40,7 @@ FLOORS: Mapping[str, str | None] = {
     growth.SERVER: CONSTANT,
     growth.MEMORY: None,
     "simulation": simulation.MACHINES,
+    "validate": validate.FLOOR,
     "instructions": None,
 }
 """What each case's figures are a ratio to. Where nobody is a floor, we are. ``None``: no ratio, for there is one sample

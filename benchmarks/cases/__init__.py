@@ -67,6 +67,7 @@ CASES = {
         Case("memory", "memory of a server per idle connection", (8, 20)),
         Case("growth", "how cost grows with values, stations and connections", (20, 90), slow=True),
         Case("simulation", "one call between two ends in virtual time", (1, 3), slow=True),
+        Case("validate", "the command on a log, frame by frame", (8, 130), slow=True),
         Case("instructions", "instructions counted by callgrind", (160, 160), extra=True),
     )
 }
