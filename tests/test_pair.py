@@ -506,6 +506,8 @@ def test_the_order_of_versions_is_the_charge_points():
 def test_what_a_link_cannot_do_is_refused():
     with pytest.raises(ValueError, match="ConnectionPair"):
         Pair(conditions=Conditions(split=0.5))
+    with pytest.raises(ValueError, match="options of a connection"):
+        Pair(client={"password": "secret"})
     for conditions in (Conditions(lose=0.1), Conditions(duplicate=0.1)):
         with pytest.raises(ValueError, match="a Pair"):
             ConnectionPair(conditions=conditions)

@@ -48,6 +48,7 @@ class AnyPair(ABC, Generic[D]):
         clock: the time; if not given, the pair has its own.
         identity: that of the charge point.
         limits: bounds on what each side can be made to hold or do. An application object has its own.
+        client: further options of the charge point's connection, if there is to be one: its ``password`` perhaps.
     """
 
     link: Link[D]
@@ -63,6 +64,7 @@ class AnyPair(ABC, Generic[D]):
         clock: VirtualClock | None = None,
         identity: str = "CP1",
         limits: Limits | None = None,
+        client: ConnectionOptions | None = None,
     ) -> None:
         self.versions: Final = Version.parse_all(versions or (Version.V16,))
         self.clock: Final = clock or VirtualClock()
@@ -72,6 +74,7 @@ class AnyPair(ABC, Generic[D]):
         """Those of the next link. A link has its own, that can be changed as well."""
         self.seed: Final = seed
         self.limits: Final = limits or Limits()
+        self._client: Final = client or {}
         world = self.clock, self.trace
         self.charge_point: Final = ChargePointSide(*world, charge_point or ChargePointHandlers(), identity)
         self.central_system: Final = CentralSystemSide(*world, central_system or CentralSystemHandlers(), identity)
@@ -144,12 +147,14 @@ class Pair(AnyPair[str]):
     """Two sessions, connected from the beginning, that exchange texts. Of several versions the first is spoken.
 
     Raises:
-        ValueError: the conditions split bytes, and there are none.
+        ValueError: the conditions split bytes, or there are options for a connection, and there is none.
     """
 
     def _peers(self, number: int) -> tuple[Peer[str], Peer[str]]:
         if self.conditions.split:
             raise ValueError("texts are not split; the bytes of a ConnectionPair are")
+        if self._client:
+            raise ValueError("sessions have no options of a connection; a ConnectionPair has them")
         version, (near, far) = self.versions[0], self.link.ends
         options = self._options(self.central_system, number)
         options["actions"] = options.pop("actions", {}).get(version)
@@ -171,36 +176,9 @@ class ConnectionPair(AnyPair[bytes]):
 
     It is open from the beginning, unless the application or the link will not have it so.
 
-    Args:
-        client: further options of the charge point's connection, its ``password`` perhaps.
-
     Raises:
         ValueError: the conditions lose or double what is sent; TCP does not.
     """
-
-    def __init__(
-        self,
-        *versions: Version | str,
-        charge_point: ChargePointHandlers | None = None,
-        central_system: CentralSystemHandlers | None = None,
-        conditions: Conditions = CALM,
-        seed: int | Chance = 0,
-        clock: VirtualClock | None = None,
-        identity: str = "CP1",
-        limits: Limits | None = None,
-        client: ConnectionOptions | None = None,
-    ) -> None:
-        self._client: Final = client or {}
-        super().__init__(
-            *versions,
-            charge_point=charge_point,
-            central_system=central_system,
-            conditions=conditions,
-            seed=seed,
-            clock=clock,
-            identity=identity,
-            limits=limits,
-        )
 
     def connect(self) -> None:
         """Have the charge point connect, and go on until the handshake is over, one way or the other."""
