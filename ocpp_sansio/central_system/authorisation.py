@@ -14,13 +14,17 @@ from ocpp_sansio.errors import ErrorCode, Rejection
 from ocpp_sansio.messages import Request
 from ocpp_sansio.v16 import AuthorizationStatus, AuthorizeRequest, AuthorizeResponse, IdTagInfo
 
-from .backbone import Backbone, Block, Handler, fold
+from .backbone import Backbone, Block, Handler, fold, is_id_tag
 from .effects import HookFailed, IdTagChecked
 
 __all__ = ["Authorisation", "Authorise", "IdTag"]
 
 Authorise = Callable[[str, str, datetime], IdTagInfo | None]
-"""Called with the identity of a station, an idTag and the time; ``None`` leaves it to the table."""
+"""Called with the identity of a station, an idTag and the time; ``None`` leaves it to the table.
+
+It is not called with an idTag that cannot be printed, with a NUL in it say, which is Invalid: no card has one, and what
+it is looked up in might take it for another (F-67).
+"""
 
 
 @attrs.frozen
@@ -29,6 +33,7 @@ class IdTag:
 
     Raises:
         InvalidMessage: the parent is no idTag, or the time has no zone.
+        ValueError: it cannot be printed, so no station is told that it is known.
     """
 
     id_tag: str
@@ -42,6 +47,8 @@ class IdTag:
     def __attrs_post_init__(self) -> None:
         validate(AuthorizeRequest(id_tag=self.id_tag))
         validate(self.info)
+        if not is_id_tag(self.id_tag):
+            raise ValueError(f"nobody can have the idTag {self.id_tag!r}")
 
     @property
     def info(self) -> IdTagInfo:
@@ -79,6 +86,8 @@ class Authorisation(Block):
 
     def verify(self, identity: str, id_tag: str) -> IdTagInfo | None:
         """What is known about an idTag now (CS16-031); ``None``: the hook has failed, so nobody knows."""
+        if not is_id_tag(id_tag):
+            return IdTagInfo(status=AuthorizationStatus.INVALID)
         utc = self.backbone.utc
         try:
             info = None if self._hook is None else self._hook(identity, id_tag, utc)

@@ -40,6 +40,7 @@ __all__ = [
     "Registration",
     "StationForgotten",
     "fold",
+    "is_id_tag",
 ]
 
 Handler = Callable[[str, Any], Response]
@@ -49,6 +50,11 @@ Handler = Callable[[str, Any], Response]
 def fold(text: str) -> str:
     """What idTags, configuration keys and the names of vendors are compared by (CP16-004, CP16-115, RPC-108)."""
     return text.lower()
+
+
+def is_id_tag(text: str) -> bool:
+    """Whether somebody can have this idTag: it has nothing in it that cannot be printed (RPC-108, F-67)."""
+    return text.isprintable()
 
 
 # -- what the blocks tell each other --

@@ -191,6 +191,9 @@ class Anomaly(StrEnum):
     """The transaction is another station's. It is not touched, nor is anything told of it."""
     ALREADY_STOPPED = "AlreadyStopped"
     """Meter values of a transaction that has ended, or an end other than the one it had. The first end stands."""
+    UNPRINTABLE_ID_TAG = "UnprintableIdTag"
+    """A start with an idTag that nobody can have, with a NUL in it say (RPC-108, F-67). It is Invalid, whatever the
+    hook would say, and in the ledger as it was told."""
     METER_BELOW_ZERO = "MeterBelowZero"
     """The meter showed less than nothing at the start. It is in the ledger as it was told."""
     METER_WENT_BACKWARDS = "MeterWentBackwards"

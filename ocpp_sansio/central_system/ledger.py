@@ -40,7 +40,7 @@ from ocpp_sansio.v16 import (
     ValueFormat,
 )
 
-from .backbone import Backbone, Block, Handler, Notice, StationForgotten, fold
+from .backbone import Backbone, Block, Handler, Notice, StationForgotten, fold, is_id_tag
 from .effects import (
     Anomaly,
     HookFailed,
@@ -201,6 +201,8 @@ class Ledger(Block):
         self.backbone.emit(TransactionStarted(transaction))
         if request.connector_id <= 0:
             self._report(Anomaly.NO_CONNECTOR, identity, request, transaction)
+        if not is_id_tag(request.id_tag):
+            self._report(Anomaly.UNPRINTABLE_ID_TAG, identity, request, transaction)
         if request.meter_start < 0:
             self._report(Anomaly.METER_BELOW_ZERO, identity, request, transaction)
         return transaction

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ocpp_sansio import ErrorCode, InvalidMessage, v16
-from ocpp_sansio.central_system import HookFailed, IdTag, IdTagChecked
+from ocpp_sansio.central_system import Anomaly, HookFailed, IdTag, IdTagChecked, LedgerAnomaly
 from tests.central_system.world import ACCEPTED, INVALID, World, at, begin, end
 
 Status = v16.AuthorizationStatus
@@ -104,6 +104,40 @@ def test_cs16_041_transactions_are_answered_whatever_the_hook_does(outcome: Any)
     assert station.ask(end(started.transaction_id, id_tag="tag")) == v16.StopTransactionResponse()
     assert station.ask(v16.AuthorizeRequest(id_tag="tag")).code is ErrorCode.INTERNAL_ERROR
     assert [(each.identity, each.hook) for each in world.told(HookFailed)] == [("CP1", "authorise")] * 3
+
+
+@pytest.mark.parametrize("id_tag", ["tag\0", "tag\0x", "\x1btag", "tag\n", "\u202etag", "tag\u200b"])
+def test_f_67_rpc_108_an_id_tag_that_cannot_be_printed_is_nobody_s(id_tag: str) -> None:
+    asked: list[Any] = []
+
+    def authorise(*arguments: object) -> v16.IdTagInfo:
+        asked.append(arguments)
+        return ACCEPTED
+
+    world = World(authorise=authorise)
+    station = world.station()
+    assert station.ask(v16.AuthorizeRequest(id_tag=id_tag)).id_tag_info == INVALID
+    assert world.told(IdTagChecked) == [IdTagChecked("CP1", id_tag, INVALID)]
+    started = station.ask(begin(id_tag=id_tag))  # what was charged is kept all the same (CS16-041)
+    assert started.id_tag_info == INVALID
+    entry = world.system.ledger.transaction(started.transaction_id)
+    assert entry is not None
+    assert entry.id_tag == id_tag
+    assert [(each.kind, each.transaction) for each in world.told(LedgerAnomaly)] == [
+        (Anomaly.UNPRINTABLE_ID_TAG, entry)
+    ]
+    assert station.ask(end(started.transaction_id, id_tag=id_tag)).id_tag_info == INVALID
+    assert asked == []
+    with pytest.raises(ValueError, match="nobody"):
+        IdTag(id_tag)
+
+
+def test_an_id_tag_may_be_of_any_letters_and_have_blanks() -> None:
+    world = World(tags=["Äß 7", "カード"])
+    for id_tag in ("äß 7", "カード"):
+        assert authorize(world, id_tag).id_tag_info == ACCEPTED
+    world.station().ask(begin(id_tag="カード"))
+    assert world.told(LedgerAnomaly) == []
 
 
 @pytest.mark.parametrize(
