@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any, Final
 
 import attrs
+import msgspec
 from msgspec.structs import replace
 
+from ocpp_sansio.codec import codec_of
 from ocpp_sansio.errors import CallFailure
 from ocpp_sansio.machine import Answer
 from ocpp_sansio.messages import Request
 from ocpp_sansio.store import Drop, Put, pack, unpack
+from ocpp_sansio.tolerance import FIELD, read_payload
 from ocpp_sansio.v16 import (
     AuthorizationStatus,
     AuthorizeRequest,
@@ -51,6 +54,14 @@ class Entry:
     info: IdTagInfo
 
 
+@attrs.frozen
+class _Record:
+    """What is kept of an :class:`Entry`."""
+
+    number: int
+    info: msgspec.Raw
+
+
 class Authorisation(Block):
     """Decides about idTags (CP16-040…04E). They are compared without regard to case (CP16-004).
 
@@ -75,9 +86,11 @@ class Authorisation(Block):
 
     def restore(self, record: Put) -> None:
         """An entry of the cache."""
-        entry = unpack(Entry, record.value)
-        self._cache[record.key] = entry
-        self._learnt = max(self._learnt, entry.number)
+        kept = unpack(_Record, record.value)
+        # As the session had let it in, in the field: a card that was refused for a status we do not know stays refused.
+        info, _ = read_payload(codec_of(IdTagInfo), kept.info, FIELD)
+        self._cache[record.key] = Entry(kept.number, info)
+        self._learnt = max(self._learnt, kept.number)
 
     def begin(self) -> None:
         """There may be less room than there was."""

@@ -351,6 +351,26 @@ def test_an_entry_that_cannot_be_read_costs_no_other():
     assert after.present("TAG") is Status.ACCEPTED
 
 
+def test_what_the_session_has_put_up_with_outlives_the_boot():
+    """What was refused because nobody knows its status must not be let in as unknown (CP16-045, F-110)."""
+    gate = Gate()
+    gate.learn("TAG", IdTagInfo(status="Suspended"))
+    gate.learn("LONG", IdTagInfo(status=Status.ACCEPTED, parent_id_tag="G" * 30))
+    gate.set(AllowOfflineTxForUnknownId=True)
+    assert gate.present("TAG") == "Suspended"
+    after = Gate(records=gate.store.load())
+    assert after.seen(RecordQuarantined) == []
+    assert after.present("TAG") == "Suspended"
+    assert after.present("OTHER") is Status.ACCEPTED
+    assert after.authorisation.parent_of("LONG") == "G" * 30
+
+
+def test_an_entry_with_a_value_that_is_none_of_its_type_cannot_be_read():
+    """D-21."""
+    after = Gate(records=[Put("cache", "tag", b'{"number":1,"info":{"status":"Accepted","expiryDate":"soon"}}')])
+    assert [effect.key for effect in after.seen(RecordQuarantined)] == ["tag"]
+
+
 # -- ClearCache --
 
 
