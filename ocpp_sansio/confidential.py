@@ -1,7 +1,7 @@
 """What opens a door, passwords, keys and PINs, is not shown where a message is printed, in a log perhaps (F-40).
 
-Told by names, like in :mod:`ocpp_sansio.redaction`; but who a station, a driver or a card is, is shown: who reads a log
-wants to know that.
+Told by names. Who a station, a driver or a card is, is shown, as who reads a log wants to know that; what is given to
+others has that replaced as well, by :mod:`ocpp_sansio.redaction`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-__all__ = ["shown", "text_shown"]
+__all__ = ["names_a_secret", "shown", "text_shown"]
 
-_names_a_secret: Final = re.compile(
-    r"pass_?(word|phrase|code|wd)|secret|psk|((authorization|api|private)_?|vpn)key|credential|sim_?pin", re.IGNORECASE
+names_a_secret: Final = re.compile(
+    r"pass_?(?:word|phrase|code|wd)|pwd|secret|psk|credential|pin_?code|(?:sim|modem|card|user)_?pin(?!_?[a-z])"
+    r"|(?:access|api|auth|bearer|refresh)_?token"
+    # A key, but for the public half of one, and for what only lists the names of settings.
+    r"|(?<=[a-z\d_-])(?<!public)(?<!public_)(?<!configuration)(?<!configuration_)(?<!unknown)(?<!unknown_)key(?!_?[a-z])",
+    re.IGNORECASE,
 ).search
+"""Whether it sounds like the name of what opens a door: of a property, as it is spelt on the wire or in Python, of a
+configuration key (1.6), or of a variable (2.x)."""
 
 _VALUES: Final = frozenset({"value", "attribute_value", "actual_value", "variable_attribute"})
 """What is secret if what it is the value of is: a configuration key (1.6), a variable (2.x)."""
@@ -32,10 +38,10 @@ _HIDDEN: Final = _Hidden()
 def shown(names: tuple[str, ...], message: object) -> list[tuple[str, Any]]:
     """The properties of a part of a message, by their names in Python, with what may be shown of each."""
     values = {name: getattr(message, name) for name in names}
-    secret = {name for name in names if _names_a_secret(name)}
+    secret = {name for name in names if names_a_secret(name)}
     if secret:
         secret.add("key")  # that of a virtual private network is called nothing else
-    if _names_a_secret(_subject(values)):
+    if names_a_secret(_subject(values)):
         secret |= _VALUES
     return [(name, _HIDDEN if name in secret and value is not None else value) for name, value in values.items()]
 
@@ -48,4 +54,4 @@ def _subject(values: dict[str, Any]) -> str:
 
 def text_shown(text: str) -> str:
     """How a text of the peer's is printed: one with a secret in it is not."""
-    return repr(_HIDDEN if _names_a_secret(text) else text)
+    return repr(_HIDDEN if names_a_secret(text) else text)

@@ -54,6 +54,10 @@ SECRETS = [
     v16.ChangeConfigurationRequest(key="authorizationKEY", value=CANARY),
     v16.ChangeConfigurationRequest(key="VendorWifiPassword", value=CANARY),
     v16.KeyValue(key="AuthorizationKey", readonly=False, value=CANARY),
+    *(
+        v16.ChangeConfigurationRequest(key=key, value=CANARY)
+        for key in ("wifiKey", "EncryptionKey", "FTPPwd", "SimPin", "ApiToken", "AES_KEY_1")
+    ),
     v201.SetVariablesRequest(set_variable_data=[v201.SetVariableData(attribute_value=CANARY, **BASIC_AUTH)]),
     v201.GetVariableResult(attribute_status=v201.GetVariableStatus.ACCEPTED, attribute_value=CANARY, **BASIC_AUTH),
     v201.ReportData(variable_attribute=[v201.VariableAttribute(value=CANARY)], **BASIC_AUTH),
@@ -87,6 +91,9 @@ def test_everything_else_is_shown_as_ever():
     for message in (
         v16.ChangeConfigurationRequest(key="HeartbeatInterval", value="300"),
         v16.RemoteStartTransactionRequest(id_tag="TAG"),
+        v16.ChangeConfigurationRequest(key="MeterPublicKey", value="300"),
+        v16.ChangeConfigurationRequest(key="KeyLength", value="300"),
+        v16.GetConfigurationResponse(unknown_key=["A"]),
         v201.SetVariableData(
             attribute_value="CP_1",
             component=v201.Component(name="SecurityCtrlr"),

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from ocpp_sansio import Direction, Version
 from ocpp_sansio.messages import Datatype
-from ocpp_sansio.redaction import DEEP, SECRETS, Redactor
+from ocpp_sansio.redaction import MIN_IDENTITY, PLAIN, SECRETS, Redactor
 from ocpp_sansio.schema import kind_of, kinds_within, properties
 from ocpp_transports.recording import Recorder, read
+from tests.growth import assert_linear
 
-redact = Redactor(b"key", identities=["CP-17", "CP-170", "x"])
+redact = Redactor(b"key", identities=["CP-17", "CP-170"])
 
 SECRET = "04a2B3"
 PLACES = {
@@ -43,6 +44,30 @@ PLACES = {
     "a brace too many": '}]{"idTag":"04a2B3"}',
     "no value but in a list": '{"iccid":[["04a2B3"]]}',
     "no JSON": "idTag=04a2B3",
+    "another case": '{"IdTag":"04a2B3"}',
+    "no case": '{"IDTAG":"04a2B3",}',
+    "another case of a key": '{"Key":"AuthorizationKey","Value":"04a2B3"}',
+    "another case of a variable": '{"Variable":{"Name":"serialnumber"},"AttributeValue":"04a2B3"}',
+    "another case in what is no JSON": "ID_TAG=04a2B3",
+    "other separators": '{"id_tag":"04a2B3"}',
+    "an escape in the name": r'{"id\u0054ag":"04a2B3"}',
+    "an escape in the key": r'{"key":"Authorization\u004bey","value":"04a2B3"}',
+    "inside of what is secret": '{"idTag":{"x":"04a2B3"}}',
+    "deep inside of what is secret": '{"idTag":[{"x":{"type":["04a2B3"]}}]}',
+    "inside of what is secret but for its type": '{"groupIdToken":{"type":"Central","vendorId":"04a2B3"}}',
+    "inside of a type": '{"idToken":{"type":{"a":"04a2B3"}}}',
+    "a token that is none": '{"groupIdToken":"04a2B3"}',
+    "inside of the value": '{"key":"AuthorizationKey","value":{"x":["04a2B3"]}}',
+    "vendorId in anything": '{"vendorId":"A","data":{"vendorId":"04a2B3"}}',
+    "a vendor's password": '{"ftpPassword":"04a2B3"}',
+    "a vendor's serial number": '{"serial":"04a2B3"}',
+    "credentials in escapes": r'{"location":"ftp:\/\/04a2B3@example.com\/a"}',
+    "credentials in other escapes": r'{"location":"ftp:\u002f\u002F04a2B3\u0040example.com"}',
+    "a query in escapes": r'{"location":"https:\/\/example.com\/a\u003f04a2B3"}',
+    "a fragment": '{"location":"https://example.com/a#04a2B3"}',
+    "a parameter": '{"location":"https://example.com/a;04a2B3"}',
+    "a member of other quotes in a free text": '{"idTag":null,"description":"no {\'id_tag\': \'04a2B3\'}"}',
+    "a member in a free text": r'{"description":"no \"idTag\" : \"04a2B3\""}',
 }
 
 
@@ -69,6 +94,13 @@ def test_a_secret_is_replaced_wherever_it_is_and_nothing_else(payload: str) -> N
         '[2,"1","Authorize",{"idTag":null,"idToken":{"type":"Central"}}]',
         '[2,"1","SetNetworkProfile",{"apn":{"apn":"a"},"group":"a","key":["a"]}]',
         '[2,"1","A",{"name":"Password","value":"1"}]',
+        '[2,"1","ChangeConfiguration",{"key":"MaxEnergyOnInvalidId","value":"5"}]',
+        '[2,"1","ChangeConfiguration",{"key":"AllowOfflineTxForUnknownId","value":"true"}]',
+        '[2,"1","ChangeConfiguration",{"key":"CertificateSignedMaxChainSize","value":"5"}]',
+        '[2,"1","GetConfiguration",{"key":["AuthorizationKey","SupportedFeatureProfiles"]}]',
+        '[3,"1",{"configurationKey":[{"key":"PingInterval","value":"10"}],"unknownKey":["A"]}]',
+        '[2,"1","A",{"info":"at 10:15 it is 5:30 @night, city: data, http://example.com:8080/a@b"}]',
+        '[4,"1","FormatViolation","in data: city",{"cause":"the certificate: idTag is too long"}]',
         '[2,"1","Heartbeat",{}',
         "hello",
         "",
@@ -78,6 +110,49 @@ def test_what_is_not_secret_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("before", "secret", "behind"),
+    [
+        ("ftp://", "u:04a2B3", "@h/p"),
+        ("ftp://", "u:04@a2B3", "@h/p"),
+        (r"ftp:\/\/", "u:04@a2B3", r"@h\/p"),
+        ("ftp://", "u:x4/a2B3", "@h/p"),
+        ("ftp://", "u:x4?a2@B3", "@h:21/p"),
+        ("https://h:8080/p?", "a=04a2B3", ""),
+        ("https://[::1]/p?", "04a2B3", " a@b"),
+        ("x ftp://", "u:x", "@h/p y a:/b@c"),
+        ("", "u:04a2B3", "@h/p"),
+        ("apn ", "me@x:04@a2:B3", "@internet.example"),
+        ("'", "u:04a2B3", "@[::1]'"),
+    ],
+)
+def test_credentials_are_told_from_the_host(before: str, secret: str, behind: str) -> None:
+    head, tail = f'{{"location":"{before}', f'{behind}"}}'
+    new = redact(f"{head}{secret}{tail}")
+    assert new.startswith(head)
+    assert new.endswith(tail)
+    new = new[len(head) : len(new) - len(tail)]
+    assert re.sub("[a-z]", "a", re.sub("[A-Z]", "A", re.sub(r"\d", "0", new))) == re.sub(
+        "[a-z]", "a", re.sub("[A-Z]", "A", re.sub(r"\d", "0", secret))
+    )
+    assert not set(re.findall(r"[0-9a-zA-Z]{2,}", secret)) & set(re.findall(r"[0-9a-zA-Z]{2,}", new))
+
+
+@pytest.mark.parametrize(
+    "name",
+    """AuthorizationKey wifiKey WIFI_KEY EncryptionKey VpnKey MasterKey1 FTPPwd ApiPassphrase WifiPSK SimPin SIM_PIN
+    PinCode FreeChargeIdTag idtag AutoChargeId ChargePointId chargepointid CPID station_id EvseId VehicleId SeccId
+    EVCCID VIN MacAddress MAC VehicleCertificate OrganizationName CpoName WifiSSID ApnUser ApiToken PublicKeyToken
+    SerialNumber Iccid""".split(),
+)
+def test_settings_whose_names_sound_secret_are(name: str) -> None:
+    for text in (
+        '{"key":"%s","value":"04a2B3"}',
+        '{"variable":{"name":"%s","instance":"I"},"variableAttribute":[{"value":"04a2B3"}]}',
+    ):
+        assert SECRET not in redact(text % name)
+
+
 def test_customdata_keeps_whose_it_is() -> None:
     new = json.loads(redact('{"customData":{"vendorId":"com.example","a":true,"b":null,"c":15,"d":"x1"}}'))[
         "customData"
@@ -85,6 +160,13 @@ def test_customdata_keeps_whose_it_is() -> None:
     assert (new["vendorId"], new["a"], new["b"]) == ("com.example", True, None)
     assert 10 <= new["c"] <= 99
     assert re.fullmatch(r"[a-z]\d", new["d"])
+
+
+def test_a_token_keeps_its_type() -> None:
+    text = '{"idToken":{"idToken":"04a2B3","type":"ISO14443","additionalInfo":[{"additionalIdToken":"9","type":"x"}]}}'
+    new = json.loads(redact(text))["idToken"]
+    assert (new["type"], new["additionalInfo"][0]["type"]) == ("ISO14443", "x")
+    assert new["idToken"] != "04a2B3"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +216,54 @@ def test_an_identity_is_replaced_wherever_it_is() -> None:
     )
 
 
+def test_an_identity_is_replaced_in_any_case_and_however_it_is_written() -> None:
+    assert redact('["cp-17"]') == f'["{redact.replace("cp-17")}"]'
+    assert "17" not in redact(r'["CP\u002d17"]')
+    both = Redactor(b"key", identities=["EVSE", "evse1", "Garage"])
+    assert both('{"evse":"EVSE","a":"Evse1 garage Garage"}') == (
+        f'{{"evse":"{both.replace("EVSE")}","a":"{both.replace("Evse1")} garage {both.replace("Garage")}"}}'
+    )
+
+
+def test_the_longest_of_many_identities_is_meant() -> None:
+    names = ["abc", "abcd", "abcde", "abd", "xyz", "x*z", "abc" + "z" * 300, *("y" * length for length in range(3, 99))]
+    many = Redactor(b"key", identities=names)
+    for name in names:
+        assert many(f'["{name}"]') == f'["{many.replace(name)}"]'
+        assert many(f'["{name}-"]') == f'["{many.replace(name)}-"]'
+    assert many('["ab","xz"]') == '["ab","xz"]'
+
+
+def test_an_identity_that_would_be_found_everywhere_is_refused() -> None:
+    with pytest.raises(ValueError, match=f"'CP' would be found everywhere: it takes {MIN_IDENTITY} characters"):
+        Redactor(b"key", identities=["CP-1", "CP"])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a://",
+        "a://u:p",
+        "://[",
+        "a:b,",
+        "u:p@",
+        "idTag",
+        "idTag:",
+        '"idTag":{',
+        "[",
+        "\\",
+        r"\u0041",
+        "CP-1",
+        " ",
+        "-----",
+    ],
+)
+@pytest.mark.parametrize("end", ["", '"]'])
+def test_it_takes_time_in_proportion_to_the_text(unit: str, end: str) -> None:
+    assert_linear(redact, lambda size: '["' * bool(end) + unit * (size // len(unit)) + end, up_to=2**16, doublings=2)
+
+
 def test_without_identities_none_is_looked_for() -> None:
     assert Redactor(b"key")('["CP-17"]') == '["CP-17"]'
 
@@ -164,7 +294,7 @@ SOUNDS_SECRET = re.compile(
 REASONS = {
     "an object or a list, whose own properties are looked at": """
         apn vpn certificateHashData certificateHashDataChain childCertificateHashData customerCertificate
-        iso15118CertificateHashData ocspRequestData idTagInfo idTokenInfo groupIdToken configurationKey
+        iso15118CertificateHashData ocspRequestData idTagInfo idTokenInfo configurationKey
         signedMeterValue certificateStatusRequests hashRootCertificate vatCompany
     """,
     "one of a few words, or a number of things": """
@@ -200,7 +330,23 @@ def test_whatever_sounds_secret_is_in_the_table_or_has_a_reason(version: Version
     assert {part for name in SECRETS[version] for part in name.split(".")} <= names.keys(), (
         "what is not there is not kept"
     )
-    assert {*SECRETS[version], "customData"} >= DEEP
+    assert {part for name in PLAIN for part in name.split(".")} <= {*names, *names_of(Version.V21)}
+
+
+@pytest.mark.parametrize("version", [Version.V201, Version.V21])
+def test_what_is_plain_is_what_else_there_is_in_a_secret_one(version: Version) -> None:
+    payloads = [cls for action in version.actions.values() for cls in (action.request, action.response) if cls]
+    kinds = {kind for cls in payloads for kind in kinds_within(kind_of(cls)) if issubclass(kind.type, Datatype)}
+    members = {
+        f"{outer.wire_name}.{inner.wire_name}"
+        for kind in kinds
+        for outer in properties(kind.type)
+        if outer.wire_name in SECRETS[version] and issubclass((outer.kind.items or outer.kind).type, Datatype)
+        for inner in properties((outer.kind.items or outer.kind).type)
+        if inner.wire_name not in SECRETS[version]
+    }
+    stream = {"data.t", "data.v"} if version is Version.V21 else set()  # as secret as all data
+    assert members - stream == PLAIN - {"customData.vendorId"}
 
 
 def test_a_reason_is_given_only_for_what_sounds_secret() -> None:

@@ -449,6 +449,55 @@ def test_redact_reads_what_validate_reads(
     assert run.err == "line 2 is left out: it is too long\n"
 
 
+STATIONS = """\
+2026-03-17 20:23:00 CP_2: receive message [2,"1","DataTransfer",{"vendorId":"seen CP_1"}]
+2026-03-17 20:23:01 CP_1: receive message [2,"1","DataTransfer",{"vendorId":"seen CP_2"}]
+2026-03-17 20:23:02 CP_2: receive message [2,"2","DataTransfer",{"vendorId":"seen CP_1"}]
+2026-03-17 20:23:03 A1: receive message [2,"A1","Heartbeat",{}]
+2026-03-17 20:23:03 A1: receive message [2,"A2","Heartbeat",{}]
+"""
+
+
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_a_station_is_in_no_message_of_another_either(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_piped: bool
+) -> None:
+    path = tmp_path / "stations"
+    path.write_text(STATIONS)
+    monkeypatch.setattr(sys, "stdin", standard_input(STATIONS.encode()))
+    run = Outcome(capsys, "redact", "-" if is_piped else str(path))
+    assert run.status == 0
+    messages = [json.loads(line) for line in run.lines]
+    two, one, *_ = (message["identity"] for message in messages)
+    seen = [json.loads(message["text"])[3].get("vendorId") for message in messages[:3]]
+    # A pipe cannot be read twice: what its first message tells of a station is out before that is known to be one.
+    assert seen == [f"seen {'CP_1' if is_piped else one}", f"seen {two}", f"seen {one}"]
+    assert json.loads(messages[3]["text"])[1] == "A1"
+    assert run.err == "'A1' is too short to be looked for in messages, and stays in their texts\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--key", ""], "the key must not be empty\n"),
+        (["--identity", "CP"], "'CP' would be found everywhere: it takes 3 characters to look for\n"),
+    ],
+)
+def test_options_of_redact_that_make_no_sense_are_told(
+    capsys: pytest.CaptureFixture[str], log: str, arguments: list[str], said: str
+) -> None:
+    run = Outcome(capsys, "redact", log, *arguments)
+    assert (run.status, run.out, run.err) == (2, "", said)
+
+
+def test_nothing_but_what_is_too_long_is_no_message(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    path.write_text('[2,"1","DataTransfer",{"vendorId":"' + "A" * 2**21 + '"}]\n')
+    run = Outcome(capsys, "redact", str(path))
+    said = f"line 1 is left out: it is too long\n{path}: there is no OCPP message in it\n"
+    assert (run.status, run.out, run.err) == (2, "", said)
+
+
 def test_redact_says_when_there_is_nothing_to_redact_and_keeps_what_there_is(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 import sys
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
 from ocpp_sansio import Direction, Role
-from ocpp_sansio.redaction import Redactor
+from ocpp_sansio.redaction import MIN_IDENTITY, Redactor
 from ocpp_sansio.trace import Message, Reader, TooLong
 
 from ._files import NO_MESSAGE, STANDARD_INPUT, UNUSABLE, UnreadableFile, chunks, complain, printing
@@ -34,42 +36,76 @@ def redact(
     everything that is odd about them. Whatever else the file has is left out. Free texts stay as they are: look at what
     you give away. Exits with 2 if the file cannot be read or has no message.
 
+    The identities on record are replaced wherever they occur, in the messages of other charge points as well. For that
+    a file is read twice; in a pipe, an identity is not known before the first message that is on record as its own.
+
     Args:
         file: What validate reads as well; "-" for standard input.
         key: What the replacements depend on. Without it they are others each time, and nobody can try values out.
-        identity: Of a charge point, to be replaced wherever it occurs; those on record are in any case.
+        identity: Of a charge point that is on record in a text only, to be replaced as well.
     """
     secret = secrets.token_bytes(32) if key is None else key.encode()
-    reader = Reader()
+    try:
+        redactor = Redactor(secret, identities=identity)
+    except ValueError as error:
+        complain(str(error))
+        sys.exit(UNUSABLE)
+    known = set(identity)
 
-    @lru_cache
-    def redactor_of(station: str | None) -> Redactor:
-        return Redactor(secret, identities=(*identity, *filter(None, (station,))))
+    def learn(stations: Iterable[str | None]) -> None:
+        nonlocal redactor
+        new = {station for station in stations if station and station not in known}
+        known.update(new)
+        for station in sorted(each for each in new if len(each) < MIN_IDENTITY):
+            complain(f"{station!r} is too short to be looked for in messages, and stays in their texts")
+        if new:
+            redactor = Redactor(secret, identities=(each for each in known if len(each) >= MIN_IDENTITY))
 
-    found = 0
-    status = 0
-
-    def show(pieces: list[Message | TooLong]) -> None:
-        nonlocal found
-        found += len(pieces)
-        for piece in pieces:
-            if isinstance(piece, Message):
-                sys.stdout.write(_line(piece, redactor_of(piece.identity)))
-            else:
-                complain(f"line {piece.line} is left out: it is too long")
-
+    found = status = 0
     with printing():
         try:
-            for chunk in chunks(file, is_quiet=False):
-                show(reader.receive_data(chunk))
+            if Path(file).is_file():
+                learn(_stations(file))
+            for piece in _pieces(file, is_quiet=False):
+                if isinstance(piece, Message):
+                    learn([piece.identity])
+                    sys.stdout.write(_line(piece, redactor))
+                    found += 1
+                else:
+                    complain(f"line {piece.line} is left out: it is too long")
         except UnreadableFile as error:
             complain(str(error))
             status = UNUSABLE
-        show(reader.receive_eof())
     if not (found or status):
         complain(f"{file}: {NO_MESSAGE}")
         status = UNUSABLE
     sys.exit(status)
+
+
+def _stations(file: str) -> set[str | None]:
+    """The charge points of a file, as far as it can be read."""
+    stations = set[str | None]()
+    with suppress(UnreadableFile):
+        stations.update(piece.identity for piece in _pieces(file, is_quiet=True) if isinstance(piece, Message))
+    return stations
+
+
+def _pieces(file: str, *, is_quiet: bool) -> Iterator[Message | TooLong]:
+    """What is in a file.
+
+    Raises:
+        UnreadableFile: it cannot be read, or no further. Before that comes what could be read.
+    """
+    reader = Reader()
+    unreadable = None
+    try:
+        for chunk in chunks(file, is_quiet=is_quiet):
+            yield from reader.receive_data(chunk)
+    except UnreadableFile as error:
+        unreadable = error
+    yield from reader.receive_eof()
+    if unreadable is not None:
+        raise unreadable
 
 
 def _line(message: Message, redactor: Redactor) -> str:
