@@ -179,7 +179,7 @@ class PendingCall(Generic[R]):
     """Seconds it may stay unanswered once sent; ``math.inf``: for ever."""
 
 
-class CallReceived(msgspec.Struct, Generic[R], frozen=True):
+class CallReceived(msgspec.Struct, Generic[R], frozen=True, weakref=True):
     """The peer sent a valid CALL. It must be answered once: ``respond(event, …)`` or ``reject(event, …)``."""
 
     # It is made for every message a server gets, so it is of the cheapest kind to make.

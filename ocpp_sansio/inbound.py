@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from typing import Any, Final
+from weakref import ref
 
 import msgspec
 
@@ -58,7 +59,8 @@ class InboundCalls:
         self._limits: Final = limits
         self.in_progress: dict[str, InboundCall] = {}
         """Those that are with the application, by message id."""
-        self._overdue: dict[str, CallReceived[Any]] = {}
+        self._overdue: dict[int, ref[CallReceived[Any]]] = {}
+        """Those that were answered in the application's place, by their identity, for as long as it has them."""
         self._answered: dict[str, AnsweredCall] = {}
         self.held: list[HeldCall] = []
         """Those that wait until others have been answered."""
@@ -96,8 +98,9 @@ class InboundCalls:
         inbound = self.in_progress.get(call.message_id)
         if inbound is not None and inbound.call is call:
             return inbound
-        if self._overdue.get(call.message_id) is call:
-            del self._overdue[call.message_id]
+        overdue = self._overdue.get(id(call))
+        if overdue is not None and overdue() is call:
+            del self._overdue[id(call)]
             return None
         raise LocalProtocolError(f"the {call.action} with id {call.message_id} has been answered")
 
@@ -120,9 +123,8 @@ class InboundCalls:
         inbound = next(iter(self.in_progress.values()), None)
         if inbound is None or inbound.deadline > now:
             return None
-        self._overdue[inbound.call.message_id] = inbound.call
-        if len(self._overdue) > self._limits.max_expired_calls:
-            del self._overdue[next(iter(self._overdue))]
+        self._overdue = {key: call for key, call in self._overdue.items() if call() is not None}
+        self._overdue[id(inbound.call)] = ref(inbound.call)
         return inbound
 
     def hold(self, frame: Call, text: str | bytes, deviations: tuple[Deviation, ...] = ()) -> bool:

@@ -95,7 +95,7 @@ class Limits:
     max_replays: int = _natural(16)
     """Answers kept so that a repeated CALL gets the same one again (RPC-042, F-94)."""
     max_expired_calls: int = _natural(64)
-    """CALLs of either end that are remembered after their time-out, so that a late answer is known (RPC-057)."""
+    """CALLs of ours that are remembered after their time-out, so that a late answer is known (RPC-057)."""
 
     # -- who may connect: these are of a central system, not of one connection --
     max_failures_per_identity: int | None = _count(10)

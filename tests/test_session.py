@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import tracemalloc
+import weakref
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -550,13 +551,30 @@ def test_an_application_that_does_not_answer_is_answered_for():
         session.reject(received, ErrorCode.INTERNAL_ERROR, now=61)
 
 
-def test_what_was_answered_for_the_application_is_not_remembered_for_ever():
-    session = central_system(limits=Limits(answer_timeout=1, max_expired_calls=1))
-    first, second = (receive(session, 2, message_id, "Heartbeat", {})[0] for message_id in "ab")
-    session.handle_timeout(now=1)
-    session.reject(second, ErrorCode.INTERNAL_ERROR, now=2)
-    with pytest.raises(LocalProtocolError):
-        session.reject(first, ErrorCode.INTERNAL_ERROR, now=2)
+def test_what_was_answered_for_the_application_is_known_for_as_long_as_it_has_it():
+    """F-99: it has done nothing wrong, however late it comes. A CALL may even have the id of one long ago."""
+    session = central_system(limits=Limits(answer_timeout=1, max_replays=0))
+    late = []
+    for now in range(200):
+        late += receive(session, 2, str(now % 100), "Heartbeat", {}, now=now)
+        session.handle_timeout(now=now + 1)
+        events(session)
+    sent(session)
+    for call in late:
+        assert not session.reject(call, ErrorCode.INTERNAL_ERROR, now=200)
+        with pytest.raises(LocalProtocolError):
+            session.reject(call, ErrorCode.INTERNAL_ERROR, now=200)
+    assert sent(session) == []
+
+
+def test_what_the_application_has_let_go_of_is_kept_by_nobody():
+    session = central_system(limits=Limits(answer_timeout=1))
+    for now in range(200):
+        known = weakref.ref(receive(session, 2, str(now), "Heartbeat", {}, now=now)[0])
+        session.handle_timeout(now=now + 1)
+        assert isinstance(events(session)[0].call, CallReceived)
+        assert known() is None
+        assert len(session._theirs._overdue) == 1
 
 
 def test_all_time_can_pass_at_once():

@@ -326,7 +326,6 @@ def _check_bounds(session: Session) -> None:
     assert len(ours._queue) <= LIMITS.max_queued_calls
     assert len(ours._expired) <= LIMITS.max_expired_calls
     assert len(theirs.in_progress) <= LIMITS.max_inbound_calls
-    assert len(theirs._overdue) <= LIMITS.max_expired_calls
     assert len(theirs._answered) <= LIMITS.max_replays
     assert len(theirs.held) <= LIMITS.max_held_calls
     assert sum(len(text) for _, text, _ in theirs.held) == theirs._held_size
