@@ -192,17 +192,19 @@ def overfull(text: str | bytes, most: int) -> Malformed | None:
         if sum(map(data.count, (b",", b"[", b"{"))) <= most:
             return None
         frame = decode(data)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(frame, CallError):
-        return None
-    try:
-        if is_bounded(msgspec.json.decode(frame.payload), math.inf, most):
+        if isinstance(frame, CallError) or _holds_at_most(most, frame.payload):
             return None
     except (ValueError, RecursionError):
-        pass  # a number too long, or nested too deeply: to find that out takes as long as to read it all
+        return None
     description = f"the message holds more than {most} values"
     return Malformed(Misbehaviour.TOO_MANY_VALUES, description, _TYPES[type(frame)], frame.message_id)
+
+
+def _holds_at_most(most: int, payload: msgspec.Raw) -> bool:
+    try:
+        return is_bounded(msgspec.json.decode(payload), math.inf, most)
+    except (msgspec.ValidationError, RecursionError):
+        return False  # a number too long, or nested too deeply: to find that out takes as long as to read it all
 
 
 def read_details(details: msgspec.Raw, max_depth: int) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from ocpp_sansio.frames import (
     decoder,
     encode,
     examine,
+    overfull,
     read_details,
 )
 from ocpp_sansio.version import Version
@@ -224,3 +225,38 @@ def test_a_description_never_quotes_the_text():
 def test_error_details_are_an_object_of_bounded_depth(details, depth, expected):
     """RPC-093, F-65."""
     assert read_details(msgspec.Raw(details), depth) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "message_type"), [('[2,"1","A",', 2), ('[3,"1",', 3), ('[6,"1","A",', 6)], ids=["call", "result", "send"]
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda count: "[" + ",".join("1" * count) + "]",
+        lambda count: '{"a":' * count + "1" + "}" * count,
+        lambda count: "[" * count + "1" + "]" * count,
+    ],
+    ids=["in a list", "in objects", "in lists"],
+)
+def test_a_message_of_too_many_values_is_told_by_its_type_and_id_f_68_f_113(head, message_type, values):
+    flaw = Malformed(Misbehaviour.TOO_MANY_VALUES, "the message holds more than 50 values", message_type, "1")
+    assert overfull(f"{head}{values(51)}]", 50) == overfull(f"{head}{values(51)}]".encode(), 50) == flaw
+    assert overfull(f"{head}{values(50)}]", 50) is None
+    assert overfull(f"{head}[{'1,' * 49}{'9' * 5000}]]", 50) == flaw, "one of them cannot be read"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "1," * 60 + "1]",
+        '[2,"1","A",[' + "1," * 60 + "1]",
+        '[2,"1","A","' + "1," * 60 + '"]',
+        '[4,"1","A","",{"a":[' + "1," * 60 + "1]}]",
+        '[2,"1","A",["\ud800",' + "1," * 60 + "1]]",
+        b'[2,"1","A",["\xff",' + b"1," * 60 + b"1]]",
+    ],
+    ids=["no frame", "no JSON", "a string", "an error, whose details are counted elsewhere", "half a pair", "no UTF-8"],
+)
+def test_whatever_else_is_wrong_is_said_by_others_f_68(text):
+    assert overfull(text, 50) is None
