@@ -804,7 +804,9 @@ def test_a_host_that_does_not_keep_up_is_brought_nothing_more_and_misses_nothing
             assert peer.receive_code() == 1013
         with raw_client(served.port, "CP_2") as peer:
             assert peer.receive_code() == 1013
-        assert log.get(timeout=PATIENCE) == "the host is still acting on StationConnected, and more than 3 effects wait"
+        assert (
+            log.get(timeout=PATIENCE) == "more than 3 effects and events wait; the host is acting on StationConnected"
+        )
         assert not told
         gate.open()
         assert log.get(timeout=PATIENCE) == "the host has caught up"

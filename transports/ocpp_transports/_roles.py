@@ -243,8 +243,8 @@ class Runner(ABC):
             return False
         if not self._has_complained:
             self._has_complained = True
-            name = type(self._acting_on).__name__
-            logger.error("the host is still acting on %s, and more than %d effects wait", name, self._max_waiting)
+            what = "nothing" if self._acting_on is None else type(self._acting_on).__name__
+            logger.error("more than %d effects and events wait; the host is acting on %s", self._max_waiting, what)
         return True
 
     def wire(self, driver: Dispatcher[Any, Any, Any], version: Version) -> Wire | None:
