@@ -136,8 +136,8 @@ class Link(Generic[D]):
             if way.far in told:
                 self.clock.after(self.chance.between(*self.conditions.notice), way.tell)
 
-    def carries(self) -> bool:
-        """Something is sent: what befalls the link, if anything does, and whether it is up after that."""
+    def carries(self, _to: LinkEnd[D]) -> bool:
+        """Something is sent to an end: what befalls the link, if anything does, and whether it is up after that."""
         conditions, chance = self.conditions, self.chance
         if self.is_up and conditions.cut and chance.happens(conditions.cut):
             is_half_open = conditions.half_open and chance.happens(conditions.half_open)
@@ -168,7 +168,7 @@ class _Way(Generic[D]):
     def send(self, piece: D) -> None:
         if self._is_closed:
             return
-        if not self._link.carries():
+        if not self._link.carries(self.far):
             self._link.trace.note("link", f"loses {_shown(piece)}")
         elif isinstance(piece, bytes):
             self._send_bytes(piece)

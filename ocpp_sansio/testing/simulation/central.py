@@ -15,7 +15,7 @@ from ocpp_sansio.store import Put
 from ocpp_sansio.v16 import AuthorizationStatus, BootNotificationRequest, RegistrationStatus
 
 from .truth import EPOCH
-from .world import End, Process, Side, World
+from .world import End, Node, Process, World
 
 __all__ = ["IDENTITY", "CentralProcess", "MakeCentral", "Office"]
 
@@ -60,8 +60,8 @@ class Office:
 class CentralProcess(Process[CentralSystem]):
     """One life of the central system."""
 
-    def __init__(self, world: World, side: Side, office: Office, records: Iterable[Put]) -> None:
-        super().__init__(world, side)
+    def __init__(self, world: World, node: Node, office: Office, records: Iterable[Put]) -> None:
+        super().__init__(world, node)
         self.office: Final = office
         self.role = office.open(self.now, records)
 

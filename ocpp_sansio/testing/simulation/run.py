@@ -25,7 +25,7 @@ from .drivers import Driver, Pauses, Visit
 from .station import MakeStation, Site, StationProcess, two_connectors
 from .trouble import Chaos, Dice, Plan, Point, Strike, Trouble, Troubles
 from .truth import judge
-from .world import AnySession, Side, World
+from .world import AnySession, Node, World
 
 __all__ = ["Parts", "Report", "Simulation", "shrink", "simulate"]
 
@@ -72,9 +72,9 @@ class Simulation:
         self.world: Final = world
         self.site: Final = Site(world, two_connectors(resumes=dice.happens(0.5)), parts.charge_point)
         self.office: Final = Office(world, parts.central_system)
-        self.station: Final = Side(parts.station_store(), Point.STATION_KEEPS, self._boot_station)
-        self.central: Final = Side(parts.central_store(), Point.CENTRAL_KEEPS, self._boot_central)
-        world.sides = self.station, self.central
+        self.station: Final = Node(parts.station_store(), Point.STATION_KEEPS, self._boot_station)
+        self.central: Final = Node(parts.central_store(), Point.CENTRAL_KEEPS, self._boot_central)
+        world.nodes = self.station, self.central
         world.on_trouble = self._trouble
         self._at_work = len(visits)
         for connector, visits_there in enumerate(visits, 1):

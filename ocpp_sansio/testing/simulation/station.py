@@ -33,7 +33,7 @@ from ocpp_sansio.v16 import (
 )
 
 from .truth import EPOCH, Boot, Charge, Instant
-from .world import End, Process, Side, World
+from .world import End, Node, Process, World
 
 __all__ = ["MakeStation", "Site", "Socket", "StationProcess"]
 
@@ -166,9 +166,9 @@ class StationProcess(Process[ChargePoint]):
     """One life of the charge point, and its host."""
 
     def __init__(
-        self, world: World, side: Side, site: Site, records: Iterable[Put], connect: Callable[[], bool]
+        self, world: World, node: Node, site: Site, records: Iterable[Put], connect: Callable[[], bool]
     ) -> None:
-        super().__init__(world, side)
+        super().__init__(world, node)
         self.site: Final = site
         self._connect: Final = connect
         self.boot: Final = Boot(world.dice.choice(CLOCKS))
@@ -284,7 +284,7 @@ class StationProcess(Process[ChargePoint]):
 
     def _reboot(self) -> None:
         if not self.is_dead:
-            self.world.kill(self.side)
+            self.world.kill(self.node)
 
     def die(self) -> None:
         """Without it nothing flows."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -18,10 +18,11 @@ from ocpp_sansio.events import Event
 from ocpp_sansio.session import CentralSystemSession, ChargePointSession
 from ocpp_sansio.store import Persist, Put, Store, StoreError
 from ocpp_sansio.testing.clock import VirtualClock
+from ocpp_sansio.testing.link import Conditions, Link, LinkEnd
 
 from .trouble import Dice, Point, Strike, Trouble, Troubles
 
-__all__ = ["AnySession", "End", "Process", "Role", "Side", "World"]
+__all__ = ["AnySession", "End", "Node", "Process", "Role", "World"]
 
 
 R = TypeVar("R", bound="Role")
@@ -70,9 +71,9 @@ class Process(ABC, Generic[R]):
 
     role: R
 
-    def __init__(self, world: World, side: Side) -> None:
+    def __init__(self, world: World, node: Node) -> None:
         self.world: Final = world
-        self.side: Final = side
+        self.node: Final = node
         self.base: Final = float(int(world.now))
         """What its monotonic clock counts from."""
         self.end: End | None = None
@@ -182,20 +183,20 @@ class Process(ABC, Generic[R]):
     # -- the store --
 
     def _keep(self, batch: Persist) -> None:
-        side = self.side
-        trouble = self.world.strike(side.keeps)
-        if trouble is Trouble.FAILS or self.world.now < side.fails_until:
+        node = self.node
+        trouble = self.world.strike(node.keeps)
+        if trouble is Trouble.FAILS or self.world.now < node.fails_until:
             self.world.figures["failed batches"] += 1
             self.role.persist_failed(StoreError("no room"), now=self.now)
         elif trouble is Trouble.DIES_BEFORE:
-            self.world.kill(side)
+            self.world.kill(node)
         elif trouble is Trouble.LATE:
             self.world.after(self.world.dice.between(0.01, 5), lambda: self._keep_now(batch))
         else:
-            side.store.commit(batch.changes)
+            node.store.commit(batch.changes)
             self._knows_not = True
             if trouble is Trouble.DIES_AFTER:
-                self.world.kill(side)
+                self.world.kill(node)
             elif trouble is Trouble.LATE_NEWS:
                 self.world.after(self.world.dice.between(0.01, 5), lambda: self.step(self._tell))
             else:
@@ -203,7 +204,7 @@ class Process(ABC, Generic[R]):
 
     def _keep_now(self, batch: Persist) -> None:
         if not self.is_dead:
-            self.side.store.commit(batch.changes)
+            self.node.store.commit(batch.changes)
             self.step(self._tell)
 
     def _tell(self) -> None:
@@ -219,7 +220,7 @@ class Process(ABC, Generic[R]):
                 self.witness(effect)
 
 
-class Side:
+class Node:
     """What outlives the process of one role: its store, and the way to begin anew."""
 
     def __init__(self, store: Store, keeps: Point, boot: Callable[[], Process[Any]]) -> None:
@@ -254,13 +255,13 @@ class World:
         self.figures: Final = Counter[str]()
         self.struck: Final[list[Strike]] = []
         self.findings: Final[list[str]] = []
-        self.sides: tuple[Side, ...] = ()
+        self.nodes: tuple[Node, ...] = ()
         self.is_calm = False
         """Whether no more trouble strikes."""
         self._troubles: Final = troubles
         self._counts: Final = Counter[Point]()
         self._links: Final = itertools.count(1)
-        self._link: Link | None = None
+        self._link: Wire | None = None
         self.on_trouble: Callable[[Trouble], None] = lambda _: None
         """What is done about trouble that is neither of the link nor of a process."""
 
@@ -276,7 +277,7 @@ class World:
     def run(self, until: float) -> None:
         """Let time pass."""
         while True:
-            due, process = min((side.due for side in self.sides), key=_first)
+            due, process = min((node.due for node in self.nodes), key=_first)
             if min(due, self.clock.next_due) > until:
                 self.clock.advance_to(until)
                 return
@@ -304,7 +305,7 @@ class World:
     def strike_at_message(self, point: Point) -> None:
         """A text comes or goes: something may go wrong with what carries it."""
         trouble = self.strike(point)
-        station, central = self.sides
+        station, central = self.nodes
         match trouble:
             case None:
                 pass
@@ -324,26 +325,27 @@ class World:
             case _:
                 self.after(0, lambda: self.on_trouble(trouble))
 
-    def kill(self, side: Side) -> None:
+    def kill(self, node: Node) -> None:
         """A process dies, its link with it. It is up again after a while."""
-        process, side.process = side.process, None
+        process, node.process = node.process, None
         if process is not None:
             self.cut()
             process.die()
             self.figures["deaths"] += 1
-            self.after(self.dice.between(1, 60), side.boot)
+            self.after(self.dice.between(1, 60), node.boot)
 
     # -- the link --
 
     def connect(self, sessions: Callable[[int], tuple[AnySession, AnySession]]) -> bool:
         """Link the two, if both are up. Returns whether they are."""
-        station, central = (side.process for side in self.sides)
+        station, central = (node.process for node in self.nodes)
         if station is None or central is None:
             return False
-        self._link = link = Link(self, sessions(next(self._links)), (station, central))
+        self._link = wire = Wire(self)
         self.figures["links"] += 1
-        central.connect(link.ends[1])
-        station.connect(link.ends[0])
+        to_central, to_station = sessions(next(self._links))
+        wire.join(1, central, to_station)
+        wire.join(0, station, to_central)
         return True
 
     def cut(self) -> None:
@@ -354,57 +356,40 @@ class World:
 
 
 _first = itemgetter(0)
-SENDS: Final = (Point.STATION_SENDS, Point.CENTRAL_SENDS)
-HEARD: Final = (Point.CENTRAL_HAS_HEARD, Point.STATION_HAS_HEARD)
+
+SENDS: Final = (Point.CENTRAL_SENDS, Point.STATION_SENDS)
+"""Who sends a text, by whom it is for."""
+HEARD: Final = (Point.STATION_HAS_HEARD, Point.CENTRAL_HAS_HEARD)
+NOTICES: Final = (5, 60)
+"""Within how many seconds either notices that there is no link any more (F-35)."""
 
 
-class Link:
-    """A connection: it keeps the order in each direction, and loses what is on its way when it ends."""
+class Wire(Link[str]):
+    """The link between the two, the charge point's end first: trouble may strike at each text."""
 
-    def __init__(
-        self, world: World, sessions: tuple[AnySession, AnySession], processes: tuple[Process[Any], Process[Any]]
-    ) -> None:
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock, Conditions(delay=(0.01, 0.3)), chance=world.dice)
         self._world: Final = world
-        self._processes: Final = processes
-        self.is_up = True
-        self.ends: Final = (End(sessions[0], self._carry_up), End(sessions[1], self._carry_down))
-        self._stalled_until = 0.0
-        self._ways: Final = (deque[str](), deque[str]())
-        self._latest = [0.0, 0.0]
 
-    def stall(self, seconds: float) -> None:
-        """Carry nothing that is sent from now on for a while; then all of it."""
-        self._stalled_until = self._world.now + seconds
+    def join(self, number: int, process: Process[Any], session: AnySession) -> None:
+        """Tell a process that it has this end."""
+        link_end = self.ends[number]
+        end = End(session, link_end.send)
 
-    def _carry_up(self, text: str) -> None:
-        self._carry(0, text)
-
-    def _carry_down(self, text: str) -> None:
-        self._carry(1, text)
-
-    def _carry(self, way: int, text: str) -> None:
-        world = self._world
-        if self.is_up:
-            world.figures["texts"] += 1
-            world.strike_at_message(SENDS[way])
-        if self.is_up:
-            self._ways[way].append(text)
-            at = max(world.now + world.dice.between(0.01, 0.3), self._latest[way], self._stalled_until)
-            self._latest[way] = at
-            world.after(at - world.now, lambda: self._deliver(way))
-
-    def _deliver(self, way: int) -> None:
-        if self.is_up:
-            far = 1 - way
-            self._processes[far].receive(self.ends[far], self._ways[way].popleft())
+        def receive(text: str) -> None:
+            process.receive(end, text)
             if self.is_up:
-                self._world.strike_at_message(HEARD[way])
+                self._world.strike_at_message(HEARD[number])
 
-    def cut(self) -> None:
-        """It ends."""
-        self.is_up = False
-        for end, process, longest in zip(self.ends, self._processes, (5, 60), strict=True):
-            self._world.after(self._world.dice.between(0, longest), self._notice(process, end))
+        def lose() -> None:
+            self._world.after(self.chance.between(0, NOTICES[number]), lambda: process.notice_loss(end))
 
-    def _notice(self, process: Process[Any], end: End) -> Callable[[], None]:
-        return lambda: process.notice_loss(end)
+        link_end.on_data, link_end.on_lost = receive, lose
+        process.connect(end)
+
+    def carries(self, to: LinkEnd[str]) -> bool:
+        """A text is sent: what befalls the link, if anything does, and whether it is up after that."""
+        if self.is_up:
+            self._world.figures["texts"] += 1
+            self._world.strike_at_message(SENDS[self.ends.index(to)])
+        return self.is_up
