@@ -130,7 +130,11 @@ def reproduce(name: str, text: str) -> None:
     """Run a target on one input, without atheris."""
     from tests.fuzz.targets import TARGETS  # noqa: PLC0415
 
-    TARGETS[name].run(base64.b64decode(text))
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        sys.exit(f"this is not the base64 of an input: {error}")
+    TARGETS[name].run(data)
 
 
 def keep(name: str, directory: Path) -> None:
@@ -153,16 +157,16 @@ def main() -> int:
     match sys.argv[1:]:
         case ["--smoke", seconds]:
             return 0 if smoke(float(seconds)) else 1
-        case ["--reproduce", name, text]:
+        case ["--reproduce", name, text] if name in NAMES:
             reproduce(name, text)
-        case ["--keep", name, directory]:
+        case ["--keep", name, directory] if name in NAMES:
             keep(name, Path(directory))
         case ["--until", until, work, name, *flags] if name in NAMES:
             fuzz(name, flags, Path(work), until=float(until))
         case [name, *flags] if name in NAMES:
             fuzz(name, flags)
         case _:
-            print(__doc__)
+            print(f"{__doc__}\nTargets: {', '.join(NAMES)}")
             return 2
     return 0
 

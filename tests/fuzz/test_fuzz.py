@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 from functools import cache
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ from ocpp_sansio.inbound import InboundCalls
 from ocpp_sansio.outbound import OutboundCalls
 from ocpp_sansio.websocket import WebSocket
 from tests.fuzz import corpus
-from tests.fuzz.__main__ import NAMES, dictionary
+from tests.fuzz.__main__ import NAMES, dictionary, main
 from tests.fuzz.targets import TARGETS, Target
 
 pytestmark = pytest.mark.once
@@ -62,6 +64,26 @@ def test_a_target_takes_inputs_spoilt_and_crossed(target: Target) -> None:
 
 def test_the_entry_point_knows_every_target() -> None:
     assert (*TARGETS,) == NAMES
+
+
+@pytest.mark.parametrize("words", [["--reproduce", "nonsense", ""], ["--keep", "nonsense", "."], ["nonsense"], []])
+def test_the_entry_point_names_the_targets_to_whoever_knows_none(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["fuzz", *words])
+    assert main() == 2
+    assert ", ".join(NAMES) in capsys.readouterr().out
+
+
+def test_an_input_is_reproduced_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[bytes] = []
+    monkeypatch.setitem(TARGETS, "text", attrs.evolve(TARGETS["text"], run=got.append))
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--reproduce", "text", "WzJd"])
+    assert main() == 0
+    assert got == [b"[2]"]
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--reproduce", "text", "!!!"])
+    with pytest.raises(SystemExit, match="not the base64"):
+        main()
 
 
 @every_target
