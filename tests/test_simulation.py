@@ -7,18 +7,21 @@ part puts the simulation itself to the test: what is broken on purpose has to be
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 
 from ocpp_sansio.central_system import CentralSystem, Stop, Transaction, UnmatchedStop
 from ocpp_sansio.charge_point import ChargePoint
 from ocpp_sansio.charge_point.clock import Clock
 from ocpp_sansio.charge_point.effects import StartEnergy, TransactionBegan
-from ocpp_sansio.store import Change, MemoryStore
+from ocpp_sansio.store import Change, MemoryStore, Put, Store, StoreError
 from ocpp_sansio.testing.simulation import (
     Beginning,
     Chaos,
@@ -30,6 +33,7 @@ from ocpp_sansio.testing.simulation import (
     Report,
     Strike,
     Trouble,
+    Troubles,
     Visit,
     possible,
     shrink,
@@ -38,6 +42,7 @@ from ocpp_sansio.testing.simulation import (
 )
 from ocpp_sansio.testing.simulation.run import Simulation
 from ocpp_sansio.testing.simulation.truth import EPOCH, Boot, Charge, Instant, judge
+from ocpp_sansio.testing.simulation.world import World
 from ocpp_sansio.v16 import AuthorizationStatus, IdTagInfo
 
 
@@ -60,7 +65,7 @@ def test_whatever_goes_wrong_each_transaction_is_in_the_ledger_once():
 @pytest.mark.once
 @pytest.mark.parametrize(("first", "rate"), [(100, 0.004), (200, 0.01), (300, 0.02), (400, 0.05)])
 def test_thousands_of_transactions_are_in_the_ledger_once(first: int, rate: float):
-    figures = sound([simulate(seed, visits=25, rate=rate) for seed in range(first, first + 11)])
+    figures = sound([simulate(seed, visits=25, rate=rate) for seed in range(first, first + 12)])
     assert figures["charges"] > 500
     assert all(figures[trouble.name] for trouble in Trouble), "some kind of trouble never struck"
 
@@ -122,7 +127,7 @@ def test_a_seed_tells_the_same_story_each_time_and_so_does_the_plan_of_what_stru
 def test_of_all_trouble_only_what_matters_is_left():
     """A seed that fails is worth most with the least trouble in it."""
     parts = Parts(central_system=without_idempotency)
-    report = condemned(parts, "in the ledger")
+    report = condemned(parts, "in the ledger", rate=0.03)
     least = shrink(report, lambda plan: simulate(report.seed, visits=5, troubles=plan, parts=parts))
     assert least.findings
     assert 0 < len(least.strikes) < len(report.strikes)
@@ -252,17 +257,48 @@ def condemned(parts: Parts, about: str, troubles: int = 12, rate: float = 0.02) 
     return found
 
 
-class ForgetfulStore(MemoryStore):
-    """Acknowledges every batch, and keeps all but one in twenty."""
+@pytest.fixture(autouse=True)
+def _there_is_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would go on for ever fails."""
+    run = World.run
 
-    def __init__(self) -> None:
+    def no_longer_than_days(world: World, until: float) -> None:
+        assert until < 500_000, "does not end"
+        run(world, until)
+
+    monkeypatch.setattr(World, "run", no_longer_than_days)
+
+
+class ForgetfulStore(MemoryStore):
+    """Acknowledges every batch, and keeps all but one in so many."""
+
+    def __init__(self, every: int = 20) -> None:
         super().__init__()
-        self.commits = 0
+        self.every, self.commits = every, 0
 
     def commit(self, changes: Sequence[Change]) -> None:
         self.commits += 1
-        if self.commits % 20:
+        if self.commits % self.every:
             super().commit(changes)
+
+
+class EmptyStore(MemoryStore):
+    """Has nothing of what it has been given."""
+
+    def load(self) -> list[Put]:
+        return []
+
+
+class FullStore(MemoryStore):
+    """Fails at each second batch (D-09)."""
+
+    commits = 0
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        self.commits += 1
+        if self.commits % 2:
+            raise StoreError("no room")
+        super().commit(changes)
 
 
 def without_idempotency(**how: Any) -> CentralSystem:
@@ -338,7 +374,8 @@ def impatient(setup: Any, **how: Any) -> ChargePoint:
 @pytest.mark.parametrize(
     ("parts", "about"),
     [
-        (Parts(station_store=ForgetfulStore), "what never began has ended"),
+        (Parts(station_store=partial(ForgetfulStore, 7)), "what never began has ended"),
+        (Parts(central_store=EmptyStore), "what is in the ledger is not in the store"),
         (Parts(central_store=ForgetfulStore), "what is in the ledger is not in the store"),
         (Parts(central_system=without_idempotency), "in the ledger"),
         (Parts(central_system=hasty), "in the ledger"),
@@ -350,6 +387,7 @@ def impatient(setup: Any, **how: Any) -> ChargePoint:
     ],
     ids=[
         "station forgets",
+        "central has nothing",
         "central forgets",
         "no idempotency",
         "answers too soon",
@@ -362,6 +400,70 @@ def impatient(setup: Any, **how: Any) -> ChargePoint:
 )
 def test_what_is_broken_is_found(parts: Parts, about: str):
     condemned(parts, about)
+
+
+@pytest.mark.parametrize("store", [EmptyStore, partial(ForgetfulStore, 1)], ids=["empty", "forgets all"])
+def test_what_a_store_has_lost_does_not_keep_the_simulation_from_its_end(store: Callable[[], Store]):
+    """Each seed ends, and says what it has waited for."""
+    reports = [simulate(seed, visits=3, rate=0.02, parts=Parts(station_store=store)) for seed in range(8)]
+    endless = [f for report in reports for f in report.findings if f.startswith("does not come to rest")]
+    charge = r"the charge of \w+ at connector [12], [\d.]+ s, \d+ Wh"
+    assert len(endless) > 3
+    assert all(re.search(f" to end {charge}$", finding) for finding in endless)
+    assert sum(bool(report.findings) for report in reports) > 4
+
+
+class NoRoom(Troubles):
+    """From when the charge is on record, the store of the charge point fails whenever it may."""
+
+    def at(self, point: Point, number: int, /) -> Trouble | None:
+        return Trouble.FAILS if point is Point.STATION_KEEPS and number > 6 else None
+
+
+def test_trouble_that_does_not_end_ends_after_a_while():
+    """It is not the fault of the parts."""
+    report = simulate(0, visits=REFERENCE, troubles=NoRoom())
+    assert not report.findings
+    assert len(report.strikes) > 10
+    assert simulate(0, visits=REFERENCE, troubles=Plan(report.strikes)) == report
+    assert not simulate(0, visits=2, rate=1).findings
+
+
+def test_a_store_that_fails_is_asked_again():
+    """D-09. Late or at once, the role is told, and nothing is lost."""
+    parts = Parts(station_store=FullStore, central_store=FullStore)
+    figures = sound([simulate(seed, visits=3, rate=0.02, parts=parts) for seed in range(4)])
+    assert figures["failed batches"] > figures["charges"] > 10
+
+
+def test_a_store_that_raises_something_else_is_not_hidden():
+    class Broken(MemoryStore):
+        def commit(self, _changes: Sequence[Change]) -> None:
+            raise TypeError("mistaken")
+
+    with pytest.raises(TypeError, match="mistaken"):
+        simulate(0, visits=1, parts=Parts(station_store=Broken))
+
+
+def test_a_report_says_what_there_is_to_say():
+    report = simulate(3, visits=0)
+    assert str(report) == "seed 3: nothing is wrong"
+    report = attrs.evolve(report, findings=("it is wrong",))
+    assert str(report) == "seed 3:\n  it is wrong"
+    report = attrs.evolve(report, strikes=(Strike(Point.STATION_KEEPS, 2, Trouble.FAILS),))
+    assert str(report).endswith("wrong\n  because:\n  the store fails, where the charge point keeps a batch for time 2")
+
+
+@pytest.mark.parametrize("how", [{"visits": -3}, {"visits": [[], [], []]}, {"rate": 2}, {"rate": -1}], ids=repr)
+def test_what_cannot_be_simulated_is_refused(how: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"visits are a number|rate is a probability"):
+        simulate(1, **how)
+
+
+@pytest.mark.parametrize("seed", ["7", 1.5, None])
+def test_a_seed_is_a_number(seed: Any):
+    with pytest.raises(TypeError, match="a seed is an integer, not"):
+        simulate(seed, visits=1)
 
 
 def test_a_clock_that_is_not_put_right_is_found(monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, numbered_ids, v16
+from ocpp_sansio.store import Change, MemoryStore, Put
 from ocpp_sansio.testing.referee import Foul
 from tests.test_docs import blocks
 
@@ -40,7 +42,7 @@ def test_every_block_is_run_here() -> None:
 
 def test_the_tests_of_the_page_pass() -> None:
     run("system", "pair")["test_a_station_boots_and_reports"]()
-    run("simulation")["test_nothing_is_lost"]()
+    run("simulation")["test_nothing_is_lost"](seed=7)
     settings(FEW, max_examples=5)(run("system", "strategies")["test_any_meter_values_are_stored"])()
 
 
@@ -48,6 +50,38 @@ def test_the_bug_of_the_page_is_found() -> None:
     with pytest.raises(Foul, match="isoformat") as caught:
         run_state_machine_as_test(run("system", "machine")["Mine"], settings=FEW)  # type: ignore[no-untyped-call]
     assert str(caught.value) in PAGE
+
+
+class Absentminded(MemoryStore):
+    """In place of the store of a reader: each seventh batch is lost."""
+
+    batches = 0
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        self.batches += 1
+        if self.batches % 7:
+            super().commit(changes)
+
+
+class Empty(MemoryStore):
+    """In place of it again: all is."""
+
+    def load(self) -> list[Put]:
+        return []
+
+
+@pytest.mark.parametrize("store", [Absentminded, Empty])
+def test_the_simulation_of_the_page_finds_a_store_that_loses_something(store: type[MemoryStore]) -> None:
+    names = run("simulation")
+    names["MemoryStore"] = store
+    seeds, found = names["test_nothing_is_lost"].pytestmark[0].args[1], 0
+    assert len(seeds) == 20
+    for seed in seeds[:6]:
+        try:
+            names["test_nothing_is_lost"](seed)
+        except AssertionError as error:
+            found += str(error).startswith(f"seed {seed}:")
+    assert found > 2
 
 
 class Socket:

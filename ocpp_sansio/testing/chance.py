@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
-__all__ = ["Chance", "Dice"]
+__all__ = ["Chance", "Dice", "chance_of"]
 
 T = TypeVar("T")
 _MASK: Final = 2**64 - 1
 
 
+@runtime_checkable
 class Chance(Protocol):
     """What decides where nothing else does: :class:`Dice`, or hypothesis by :func:`.machines.chances`."""
 
@@ -32,9 +33,18 @@ class Chance(Protocol):
 
 
 class Dice:
-    """Numbers that look random and are the same for a seed, under any interpreter. This is splitmix64."""
+    """Numbers that look random and are the same for a seed, under any interpreter. This is splitmix64.
+
+    Args:
+        seed: any integer. Its lowest 64 bits count.
+
+    Raises:
+        TypeError: it is none.
+    """
 
     def __init__(self, seed: int) -> None:
+        if not isinstance(seed, int):  # pyright: ignore[reportUnnecessaryIsInstance] - not everybody checks types
+            raise TypeError(f"a seed is an integer, not {seed!r}")
         self._state = seed & _MASK
 
     def number(self) -> int:
@@ -60,3 +70,12 @@ class Dice:
     def happens(self, probability: float) -> bool:
         """Whether something of this probability happens."""
         return self.number() < probability * _MASK
+
+
+def chance_of(seed: int | Chance) -> Chance:
+    """The dice of a seed; or that chance itself.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return seed if isinstance(seed, Chance) else Dice(seed)

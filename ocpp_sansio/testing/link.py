@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 from attrs.validators import ge, le
 
-from .chance import Chance, Dice
+from .chance import Chance, chance_of
 from .clock import VirtualClock
 from .trace import Trace
 
@@ -87,8 +87,11 @@ class Link(Generic[D]):
     Args:
         clock: the time.
         conditions: how good it is. They may be changed at any time.
-        chance: what decides when something goes wrong.
+        chance: what decides when something goes wrong, or a seed of it.
         trace: is told of what goes wrong.
+
+    Raises:
+        TypeError: the chance is neither.
     """
 
     def __init__(
@@ -96,12 +99,12 @@ class Link(Generic[D]):
         clock: VirtualClock,
         conditions: Conditions = CALM,
         *,
-        chance: Chance | None = None,
+        chance: int | Chance = 0,
         trace: Trace | None = None,
     ) -> None:
         self.clock: Final = clock
         self.conditions = conditions
-        self.chance: Final = chance or Dice(0)
+        self.chance: Final = chance_of(chance)
         self.trace: Final = Trace(clock) if trace is None else trace
         self.is_up = True
         self._stalled_until = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto, unique
 from typing import Final
 
@@ -20,6 +20,9 @@ from .station import Site, StationProcess
 from .trouble import Dice
 
 __all__ = ["Beginning", "Driver", "Ending", "Visit"]
+
+PATIENCE: Final = 100
+"""After so many attempts to end a charge nothing goes wrong any more; after as many again it counts as endless."""
 
 Pauses = Iterator[float]
 """A script: it yields how many seconds pass before it goes on."""
@@ -69,6 +72,10 @@ class Visit:
         )
 
 
+class _NeverEndsError(Exception):
+    """A charge that is on record does not end, whatever is done."""
+
+
 class Driver:
     """Whoever comes to one connector, one after the other."""
 
@@ -90,7 +97,15 @@ class Driver:
     def _is_charging(self) -> bool:
         return self._connector in self._site.current
 
-    def visit(self, visit: Visit) -> Pauses:
+    def come(self, visits: Iterable[Visit]) -> Pauses:
+        """Come one after the other. After one who cannot leave there is nobody."""
+        try:
+            for visit in visits:
+                yield from self._visit(visit)
+        except _NeverEndsError as error:
+            self._world.findings.append(str(error))
+
+    def _visit(self, visit: Visit) -> Pauses:
         """Come, charge, go."""
         yield visit.pause
         self._site.visitors[self._connector].append(visit.id_tag)
@@ -105,7 +120,6 @@ class Driver:
             self._set(is_taking=True)
             self._tell("ev_ready")
             yield visit.duration
-            yield from self._end(visit)
         yield from self._leave(visit)
 
     def _try_to_begin(self, visit: Visit) -> Pauses:
@@ -128,11 +142,17 @@ class Driver:
             self._present(visit)
 
     def _end(self, visit: Visit) -> Pauses:
-        ending = visit.ending
-        while self._is_charging:
+        ending, begun = visit.ending, self._world.now
+        for attempt in range(2 * PATIENCE):
+            if not self._is_charging:
+                return
+            if attempt == PATIENCE:
+                self._world.is_calm = True
             self._stop(visit, ending)
             yield self._world.dice.between(5, 15)
             ending = Ending.CARD  # which always works in the end
+        charge, tried = self._site.current[self._connector], self._world.now - begun
+        raise _NeverEndsError(f"does not come to rest: for {tried:.0f} s somebody has tried to end {charge}")
 
     def _stop(self, visit: Visit, ending: Ending) -> None:
         central = self._central()

@@ -27,7 +27,7 @@ from .trouble import Chaos, Dice, Plan, Point, Strike, Trouble, Troubles
 from .truth import judge
 from .world import AnySession, Node, World
 
-__all__ = ["Parts", "Report", "Simulation", "shrink", "simulate"]
+__all__ = ["Parts", "Report", "Simulation", "shrink", "simulate", "totals"]
 
 PATIENCE: Final = 40
 """How often it is looked, at rest, whether everything has been delivered, until that counts as lost."""
@@ -35,7 +35,11 @@ PATIENCE: Final = 40
 
 @attrs.frozen
 class Parts:
-    """What a simulation is made of: put something broken in its place, and it has to be found."""
+    """What a simulation is made of: put something broken in its place, and it has to be found.
+
+    Each store outlives the processes of its role. It may fail with :exc:`ocpp_sansio.store.StoreError`; whatever else
+    is raised by one of the parts comes out of the simulation.
+    """
 
     charge_point: MakeStation = ChargePoint
     central_system: MakeCentral = CentralSystem
@@ -58,8 +62,10 @@ class Report:
     """How often trouble could have struck, by point."""
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}:", *(f"  {finding}" for finding in self.findings), "  because:"]
-        return "\n".join([*lines, *(f"  {strike}" for strike in self.strikes)])
+        if not self.findings:
+            return f"seed {self.seed}: nothing is wrong"
+        because = ["because:", *self.strikes] if self.strikes else []
+        return "\n  ".join(map(str, [f"seed {self.seed}:", *self.findings, *because]))
 
 
 class Simulation:
@@ -79,7 +85,7 @@ class Simulation:
         self._at_work = len(visits)
         for connector, visits_there in enumerate(visits, 1):
             driver = Driver(self.site, connector, self._live_station, self._live_central)
-            self._go_on(_one_after_the_other(driver, visits_there))
+            self._go_on(driver.come(visits_there))
         self.central.boot()
         self.station.boot()
 
@@ -192,11 +198,6 @@ def _sessions(number: int) -> tuple[AnySession, AnySession]:
     )
 
 
-def _one_after_the_other(driver: Driver, visits: Sequence[Visit]) -> Pauses:
-    for visit in visits:
-        yield from driver.visit(visit)
-
-
 def simulate(
     seed: int,
     *,
@@ -209,12 +210,18 @@ def simulate(
 
     Args:
         seed: all that is random follows from it.
-        visits: how many there are at each of the two connectors; or which.
+        visits: how many there are at each of the two connectors; or which, in a list for each.
         rate: how likely trouble is at each message and each batch.
         troubles: trouble that was planned, instead of random one.
         parts: what to put to the test.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: there are fewer visits than none, more than two lists of them, or a rate that is no probability.
     """
-    dice = Dice(~seed)
+    dice = Dice(Dice(seed).number())
+    if (visits if isinstance(visits, int) else 2 - len(visits)) < 0:
+        raise ValueError(f"visits are a number, or one list for each of two connectors, not {visits}")
     if isinstance(visits, int):
         visits = [[Visit.of(dice) for _ in range(visits)] for _ in range(2)]
     return Simulation(seed, visits, troubles or Chaos(dice, rate), parts or Parts()).run()

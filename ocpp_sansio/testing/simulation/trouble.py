@@ -13,7 +13,7 @@ import attrs
 
 from ocpp_sansio.testing.chance import Dice
 
-__all__ = ["Chaos", "Dice", "Plan", "Point", "Strike", "Trouble", "Troubles"]
+__all__ = ["Chaos", "Dice", "Plan", "Point", "Strike", "Trouble", "Troubles", "possible"]
 
 
 @unique
@@ -97,9 +97,15 @@ class Plan:
 
 
 class Chaos:
-    """Trouble at random: at each point with this probability, of each kind alike."""
+    """Trouble at random: at each point with this probability, of each kind alike.
+
+    Raises:
+        ValueError: the probability is not from 0 to 1.
+    """
 
     def __init__(self, dice: Dice, rate: float) -> None:
+        if not 0 <= rate <= 1:
+            raise ValueError(f"a rate is a probability from 0 to 1, not {rate}")
         self._dice: Final = dice
         self._rate: Final = rate
 

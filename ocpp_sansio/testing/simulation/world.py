@@ -186,15 +186,12 @@ class Process(ABC, Generic[R]):
         node = self.node
         trouble = self.world.strike(node.keeps)
         if trouble is Trouble.FAILS or self.world.now < node.fails_until:
-            self.world.figures["failed batches"] += 1
-            self.role.persist_failed(StoreError("no room"), now=self.now)
+            self._fail(StoreError("no room"))
         elif trouble is Trouble.DIES_BEFORE:
             self.world.kill(node)
         elif trouble is Trouble.LATE:
-            self.world.after(self.world.dice.between(0.01, 5), lambda: self._keep_now(batch))
-        else:
-            node.store.commit(batch.changes)
-            self._knows_not = True
+            self.world.after(self.world.dice.between(0.01, 5), lambda: self.step(lambda: self._keep_late(batch)))
+        elif self._commit(batch):
             if trouble is Trouble.DIES_AFTER:
                 self.world.kill(node)
             elif trouble is Trouble.LATE_NEWS:
@@ -202,10 +199,22 @@ class Process(ABC, Generic[R]):
             else:
                 self._tell()
 
-    def _keep_now(self, batch: Persist) -> None:
-        if not self.is_dead:
+    def _keep_late(self, batch: Persist) -> None:
+        if self._commit(batch):
+            self._tell()
+
+    def _commit(self, batch: Persist) -> bool:
+        try:
             self.node.store.commit(batch.changes)
-            self.step(self._tell)
+        except StoreError as error:
+            self._fail(error)
+            return False
+        self._knows_not = True
+        return True
+
+    def _fail(self, error: StoreError) -> None:
+        self.world.figures["failed batches"] += 1
+        self.role.persist_failed(error, now=self.now)
 
     def _tell(self) -> None:
         self._knows_not = False
