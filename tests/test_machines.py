@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unittest
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import ModuleType
@@ -13,10 +15,36 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from ocpp_sansio import CallFailed, CallFailure, CentralSystem, ChargePointHandlers, Limits, Version, v16, v21, v201
-from ocpp_sansio.testing import Chance, Conditions, Pair, VirtualClock
-from ocpp_sansio.testing.machines import CentralSystemMachine, ChargePointMachine, PeerMachine, Port, chances
-from ocpp_sansio.testing.referee import Foul
+from ocpp_sansio import (
+    FIELD,
+    Action,
+    Actions,
+    CallFailed,
+    CallFailure,
+    CentralSystem,
+    ChargePointHandlers,
+    ConnectionRequested,
+    FromCentralSystem,
+    FromChargePoint,
+    Limits,
+    Response,
+    Version,
+    v16,
+    v21,
+    v201,
+)
+from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.messages import Role
+from ocpp_sansio.testing import Chance, Conditions, Foul, Pair, VirtualClock
+from ocpp_sansio.testing.machines import (
+    IDENTITIES,
+    CentralSystemMachine,
+    ChargePointMachine,
+    PeerMachine,
+    Port,
+    chances,
+)
+from tests.test_pair import playing
 
 FEW = settings(
     max_examples=8,
@@ -80,6 +108,10 @@ class Office21(Office):
 
 class Station(ChargePointMachine):
     messages: ClassVar[ModuleType] = v16
+    heard: ClassVar[Counter[str]] = Counter()
+
+    def on_response(self, identity: str, request: Any, response: Any) -> None:
+        self.heard[type(response).__name__] += 1
 
     def system(self) -> ChargePointHandlers:
         handlers = ChargePointHandlers()
@@ -94,6 +126,8 @@ class Station(ChargePointMachine):
     @rule()
     def beat(self) -> None:
         self.say("CP1", self.messages.HeartbeatRequest())
+        self.heard["beats"] += 1
+        self.heard["asks"] += any(question.action.name == "Heartbeat" for _, question in self.questions)
 
 
 class Station201(Station):
@@ -108,9 +142,13 @@ class Station21(Station):
 def test_what_is_right_passes(machine: type[RuleBasedStateMachine]):
     """F-91…F-108, in every version and role."""
     Office.asked.clear()
+    Station.heard.clear()
     run_state_machine_as_test(machine, settings=FEW)  # type: ignore[no-untyped-call]
     if issubclass(machine, Office):
         assert "BootNotificationResponse" in Office.asked
+    else:
+        assert Station.heard["ClearCacheResponse"]
+        assert Station.heard["asks"]
 
 
 # -- what is broken --
@@ -217,7 +255,7 @@ def test_a_port_need_do_no_more_than_receive():
     machine.repeat("CP1")
     machine.disconnect("CP1")
     assert str(machine.trace).count("in   ") == 2
-    assert not machine.talks
+    assert not machine.connected
 
 
 def test_a_port_that_cannot_receive_is_none():
@@ -241,7 +279,7 @@ def test_actions_have_to_be_what_the_other_end_asks():
         actions = ("Heartbeat", "Reset", "Authorise")
 
     with pytest.raises(ValueError, match=r"a charge point asks no Authorise, Reset in OCPP 1\.6"):
-        Misspelt()
+        Misspelt().begin()
 
 
 def test_a_machine_shrinks_and_explains_nothing():
@@ -257,6 +295,25 @@ def test_half_of_what_is_asked_has_a_handler():
     handled = [action.name for action in machine.handled]
     assert sorted(handled) == ["BootNotification", "DataTransfer", "Heartbeat"]
     assert set(handled) < {action.name for action in machine.askable}
+
+
+def test_what_cannot_be_told_apart_is_nobodys_response():
+    """F-93: an id that is used for another CALL as well."""
+    heard: list[Any] = []
+
+    class Mine(Office):
+        def on_response(self, identity: str, request: Any, response: Any) -> None:
+            heard.append(response)
+
+    run: Any = Mine()
+    for payload in ('{"chargePointVendor":"V","chargePointModel":"M"}', "{}"):
+        run.send("CP1", f'[2,"x","BootNotification",{payload}]')
+    assert len(heard) == 1
+    run.send("CP2", '[2,"y","BootNotification",{}]')
+    run._talk("CP2").referee.asked["y"].times += 1
+    run._talk("CP2").referee.asked["y"].is_reused = True
+    run.teardown()
+    assert len(heard) == 1
 
 
 def test_charge_points_may_have_booted_before_anything_else():
@@ -284,7 +341,7 @@ def test_what_is_closed_is_let_go_of():
 
     machine = Theirs()
     machine.attack("CP1", "attack")
-    assert not machine.talks
+    assert not machine.connected
     machine.teardown()
     assert closed == ["once"]
 
@@ -349,6 +406,486 @@ def test_what_is_said_of_ones_own_accord_is_judged():
 def test_it_has_to_be_said_what_is_tested(machine: type[PeerMachine]):
     with pytest.raises(NotImplementedError, match="override"):
         run_state_machine_as_test(machine, settings=FEW)  # type: ignore[no-untyped-call]
+
+
+# -- what cannot be tested --
+
+
+def machine_for(*versions: str, **options: Any) -> type[CentralSystemMachine]:
+    """A machine for an application that welcomes whoever boots, and does nothing else."""
+
+    class Mine(CentralSystemMachine):
+        version = versions[0]
+
+        def system(self) -> CentralSystem:
+            csms = CentralSystem(versions, **options)
+            for messages in (v16, v201):
+                self.welcome(csms, messages)
+            return csms
+
+        @staticmethod
+        def welcome(csms: CentralSystem, messages: Any) -> None:
+            accepted = messages.RegistrationStatus.ACCEPTED
+            answer = messages.BootNotificationResponse(current_time=UTC_NOW, interval=300, status=accepted)
+            csms.on(messages.BootNotificationRequest)(lambda *_: answer)
+
+    return Mine
+
+
+def test_a_version_that_the_application_does_not_speak_is_not_played():
+    class Mine(machine_for("2.0.1")):  # type: ignore[misc]
+        version = "1.6"
+
+    with pytest.raises(ValueError, match=r"speaks OCPP 2\.0\.1, and not 1\.6"):
+        run_state_machine_as_test(Mine, settings=FEW)  # type: ignore[no-untyped-call]
+
+
+def test_a_role_is_not_run():
+    class Mine(CentralSystemMachine):
+        def system(self) -> CentralSystem:
+            return playing("1.6", "2.0.1")
+
+    with pytest.raises(ValueError, match=r"simulation"):
+        Mine().begin()
+
+    class Other(Mine):
+        version = "2.0.1"  # that is for its handlers
+
+    Other().begin()
+
+
+@pytest.mark.parametrize(("machine", "system"), [(Office, ChargePointHandlers), (Station, CentralSystem)])
+def test_the_handlers_have_to_be_of_the_end_that_is_tested(machine: type[PeerMachine], system: type[Handlers]):
+    class Mine(machine):  # type: ignore[misc, valid-type]
+        def system(self) -> Handlers:
+            return system()
+
+    with pytest.raises(TypeError, match="is none of a"):
+        Mine().begin()
+
+
+class Bare(PeerMachine):
+    pass
+
+
+def test_a_machine_without_a_role_says_so():
+    with pytest.raises(TypeError, match="CentralSystemMachine or a ChargePointMachine"):
+        Bare()
+
+    class Either(Bare):
+        role = Role.CHARGE_POINT
+
+    with pytest.raises(NotImplementedError, match="override"):
+        Either().begin()
+
+
+def test_one_action_at_least_is_asked():
+    class Silent(Office21):
+        actions = ("NotifyPeriodicEventStream",)
+
+    with pytest.raises(ValueError, match="one at least that is sent in a CALL"):
+        Silent().begin()
+
+
+def result_of(machine: type[PeerMachine]) -> str:
+    """What the TestCase of a machine says; nothing if it passes."""
+    result = unittest.TestResult()
+    machine.TestCase.settings = settings(FEW, max_examples=10)
+    machine.TestCase("runTest").run(result)
+    assert not result.errors
+    return "".join(text for _, text in result.failures)
+
+
+def test_nothing_has_been_tested_if_every_valid_call_is_refused():
+    class Closed(CentralSystemMachine):
+        def system(self) -> CentralSystem:
+            return CentralSystem()  # it has forgotten its handlers
+
+    assert "nothing has been tested: each valid CALL was refused (NotSupported" in result_of(Closed)
+    assert not result_of(machine_for("1.6"))
+
+    class Speaks(ChargePointMachine):
+        def system(self) -> ChargePointHandlers:
+            return ChargePointHandlers()
+
+        @rule()
+        def beat(self) -> None:
+            self.say("CP1", v16.HeartbeatRequest())
+
+    assert not result_of(Speaks)
+
+
+def test_a_rule_is_not_hidden_by_chance():
+    with pytest.raises(TypeError, match="call is a rule"):
+
+        class Helped(Office):
+            def call(self) -> None:
+                """Help."""
+
+    class Mixin:
+        def wait(self) -> None:
+            """Help as well."""
+
+    with pytest.raises(TypeError, match="wait is a rule"):
+
+        class Mixed(Mixin, Office):  # type: ignore[misc]
+            pass
+
+    class Careful(Office):
+        attack = None
+
+        @rule(identity=IDENTITIES)
+        def repeat(self, identity: str) -> None:
+            """Ours, in place of that."""
+
+    rules = {each.function.__name__: each.function.__doc__ for each in Careful().rules}
+    assert "attack" not in rules
+    assert rules["repeat"] == "Ours, in place of that."
+    assert "disconnect" in rules
+
+
+# -- what is known of the application --
+
+
+def booted(machine: type[PeerMachine]) -> Any:
+    """One run, CP1 having booted."""
+    run: Any = machine()
+    run.begin()
+    run.boot("CP1", {"chargePointVendor": "V", "chargePointModel": "M"})
+    return run
+
+
+@pytest.mark.parametrize("tolerance", [FIELD, ["unknown-field", "trailing-comma", "action-case"], lambda _: FIELD])
+def test_it_may_accept_what_it_puts_up_with(tolerance: Any):
+    """Payloads, texts and actions; a tolerance that differs by station as well."""
+    run = booted(machine_for("1.6", tolerance=tolerance))
+    for text in (
+        '[2,"x1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M","more":1}]',
+        '[2,"x2","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"},]',
+        '[2,"x3","bootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
+    ):
+        run.send("CP1", text)
+    assert str(run.trace).count('"status":"Accepted"') == 4
+    run.teardown()
+
+
+def test_a_tolerance_is_told_who_connects():
+    told: list[ConnectionRequested] = []
+
+    def hook(request: ConnectionRequested) -> Any:
+        told.append(request)
+        return FIELD if request.identity == "CP1" else ()
+
+    class Mine(machine_for("1.6", tolerance=hook)):  # type: ignore[misc]
+        is_strict = True
+
+    run: Any = Mine()
+    run.begin()
+    assert {request.identity for request in told} == {"CP1", "CP2"}
+    assert (told[0].path, told[0].offered, told[0].version) == ("/CP1", ("ocpp1.6",), Version.V16)
+    odd = {"chargePointVendor": "V", "chargePointModel": "M", "more": 1}
+    for identity in ("CP1", "CP2"):
+        run.ask(identity, "BootNotification", odd)
+    assert str(run.trace).count('"status":"Accepted"') == 1
+
+
+def asking(machine: type[CentralSystemMachine], **options: Any) -> type[CentralSystemMachine]:
+    """It asks its charge points twice before it answers a Heartbeat."""
+
+    class Asking(machine):  # type: ignore[misc, valid-type]
+        def system(self) -> CentralSystem:
+            csms: CentralSystem = super().system()
+
+            @csms.on(v16.HeartbeatRequest)
+            async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
+                for _ in range(2):
+                    with suppress(CallFailure):
+                        await station.call(v16.ClearCacheRequest(), **options)
+                return v16.HeartbeatResponse(current_time=UTC_NOW)
+
+            return csms
+
+    return Asking
+
+
+def test_it_gives_up_when_it_says_so():
+    """Its limits, or the call's own time-out; what the machine is told goes before either."""
+    limits = Limits(call_timeout=5)
+    for machine in (asking(machine_for("1.6", limits=limits)), asking(machine_for("1.6"), timeout=5)):
+        run = booted(machine)
+        run.ask("CP1", "Heartbeat", {})
+        run.wait(31)
+        assert str(run.trace).count("ClearCache") == 2
+
+        class Impatient(machine):  # type: ignore[misc, valid-type]
+            call_timeout = 6.0
+
+        run = booted(Impatient)
+        run.ask("CP1", "Heartbeat", {})
+        with pytest.raises(Foul, match="RPC-050"):
+            run.wait(31)
+
+
+def test_it_has_as_long_to_answer_as_it_says():
+    class Slow(machine_for("1.6", limits=Limits(answer_timeout=300))):  # type: ignore[misc]
+        def system(self) -> CentralSystem:
+            csms: CentralSystem = super().system()
+
+            @csms.on(v16.HeartbeatRequest)
+            async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
+                await self.clock.sleep(200)
+                return v16.HeartbeatResponse(current_time=UTC_NOW)
+
+            return csms
+
+    run = booted(Slow)
+    run.ask("CP1", "Heartbeat", {})
+    run.teardown()
+    assert str(run.trace).count("currentTime") == 2
+
+    class Hurried(Slow):
+        patience = 100.0
+
+    run = booted(Hurried)
+    run.ask("CP1", "Heartbeat", {})
+    with pytest.raises(Foul, match="within 100 s"):
+        run.teardown()
+
+
+def test_what_is_said_to_another_meanwhile_is_judged_by_when_it_is_said():
+    """A handler asks another charge point: its time-out does not begin when somebody looks."""
+
+    class Gossip(machine_for("1.6", limits=Limits(call_timeout=5))):  # type: ignore[misc]
+        def system(self) -> CentralSystem:
+            csms: CentralSystem = super().system()
+
+            @csms.on(v16.HeartbeatRequest)
+            async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
+                for _ in range(2):
+                    with suppress(CallFailure):
+                        await csms.stations["CP2"].call(v16.ClearCacheRequest())
+                return v16.HeartbeatResponse(current_time=UTC_NOW)
+
+            return csms
+
+    run = booted(Gossip)
+    run.ask("CP1", "Heartbeat", {})
+    run.clock.after(1, lambda: None)
+    run.wait(31)
+    assert [at for at, who, what in run.trace if who == "CP2" and "ClearCache" in what] == [0, 5]
+
+
+class PriceResponse(Response, kw_only=True):
+    cents: int
+
+
+class GetPriceRequest(FromChargePoint[PriceResponse], kw_only=True):
+    connector_id: int
+
+
+class SetPriceRequest(FromCentralSystem[PriceResponse], kw_only=True):
+    connector_id: int
+
+
+PRICES: Actions = v16.ACTIONS.extended(Action("GetPrice", GetPriceRequest), Action("SetPrice", SetPriceRequest))
+
+
+def test_a_vendors_actions_are_played():
+    """Those of the application, either way."""
+    prices: list[int] = []
+
+    class Priced(machine_for("1.6", actions={"1.6": PRICES})):  # type: ignore[misc]
+        actions = ("GetPrice", "BootNotification")
+
+        def system(self) -> CentralSystem:
+            csms: CentralSystem = super().system()
+
+            @csms.on(GetPriceRequest)
+            async def price(station: Any, request: GetPriceRequest) -> PriceResponse:
+                prices.append((await station.call(SetPriceRequest(connector_id=request.connector_id))).cents)
+                return PriceResponse(cents=30)
+
+            return csms
+
+        def on_response(self, identity: str, request: Any, response: Any) -> None:
+            prices.append(getattr(response, "cents", 0))
+
+    run = booted(Priced)
+    assert [action.name for action in run.handled] == ["BootNotification", "GetPrice"]
+    run.ask("CP1", "GetPrice", {"connectorId": 1})
+    ((_, question),) = run.questions
+    run.send("CP1", json.dumps([3, question.message_id, {"cents": 25}]))
+    assert prices == [0, 25, 30]
+
+
+def test_a_vendors_actions_are_told_where_no_application_tells_them():
+    class Priced(ChargePointMachine):
+        vocabulary = PRICES
+        actions = ("SetPrice",)
+        heard: ClassVar[list[Any]] = []
+
+        def system(self) -> ChargePointHandlers:
+            handlers = ChargePointHandlers()
+
+            @handlers.on(SetPriceRequest)
+            async def price(station: Any, request: SetPriceRequest) -> PriceResponse:
+                return PriceResponse(cents=30)
+
+            return handlers
+
+        def on_response(self, identity: str, request: Any, response: Any) -> None:
+            self.heard.append(request)
+
+    run: Any = Priced()
+    run.begin()
+    assert run.handled == run.askable == [PRICES["SetPrice"]]
+    run.ask("CP1", "SetPrice", {"connectorId": 7})
+    assert Priced.heard == [SetPriceRequest(connector_id=7)]
+
+    class Theirs(CentralSystemMachine):
+        vocabulary = PRICES
+        actions = ("GetPrice",)
+
+        def open(self, identity: str) -> Port:
+            return Foreign(lambda answer: [answer])
+
+    assert [action.name for action in Theirs().askable] == ["GetPrice"]
+
+
+# -- SENDs, and responses of no use --
+
+
+def test_sends_are_played_and_responses_are_refused():
+    """RPC-034, RPC-072, RPC-073: in the version that has them."""
+    heard, refused = list[Any](), list[Any]()
+
+    class Streams(Office21):
+        def system(self) -> CentralSystem:
+            csms = super().system()
+            csms.accept_before_boot = True
+            csms.on_send(v21.NotifyPeriodicEventStream)(lambda _, message: heard.append(message))
+            csms.on_result_refused(v21.BootNotificationRequest)(lambda *told: refused.append(told))
+            return csms
+
+    run_state_machine_as_test(Streams, settings=FEW)  # type: ignore[no-untyped-call]
+    assert heard
+    assert refused
+    assert not Office().tellable
+
+
+def test_a_send_handler_that_fails_is_found():
+    class Streams(Office21):
+        def system(self) -> CentralSystem:
+            csms = super().system()
+            csms.accept_before_boot = True
+
+            @csms.on_send(v21.NotifyPeriodicEventStream)
+            async def stream(station: Any, message: Any) -> None:
+                raise ZeroDivisionError
+
+            return csms
+
+    assert "ZeroDivisionError" in found(Streams)
+
+
+# -- connections that end without a word --
+
+
+def test_a_charge_point_comes_back_before_its_connection_is_known_to_be_lost():
+    """RPC-019: the old connection is replaced; who waits there for an answer is told, and may give up."""
+    ends: list[Any] = []
+
+    class Returns(Office):
+        def system(self) -> CentralSystem:
+            csms = super().system()
+
+            @csms.on(v16.AuthorizeRequest)
+            async def authorize(station: Any, request: v16.AuthorizeRequest) -> v16.AuthorizeResponse:
+                ends.append(await station.wait_closed())
+                await station.call(v16.ClearCacheRequest())  # it is too late: that is nobody's fault
+                raise NotImplementedError
+
+            return csms
+
+    run = booted(Returns)
+    run.ask("CP1", "Authorize", {"idTag": "x"})
+    run.connect_again("CP1")
+    assert [end.code for end in ends] == [1008]
+    run.ask("CP1", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    run.teardown()
+
+
+def test_who_uses_a_connection_that_was_replaced_is_found():
+    class Stale(Office):
+        """It keeps the connection of the first boot."""
+
+        def system(self) -> CentralSystem:
+            csms, first = super().system(), dict[str, Any]()
+
+            @csms.on(v16.AuthorizeRequest)
+            async def authorize(station: Any, request: v16.AuthorizeRequest) -> v16.AuthorizeResponse:
+                await first.setdefault(station.identity, station).call(v16.ClearCacheRequest(), timeout=1)
+                raise NotImplementedError
+
+            return csms
+
+    run = booted(Stale)
+    run.ask("CP1", "Authorize", {"idTag": "x"})
+    run.connect_again("CP1")
+    with pytest.raises(Foul, match="cannot answer what is valid") as caught:
+        run.ask("CP1", "Authorize", {"idTag": "x"})
+    assert "the connection has ended" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(("base", "closes"), [(CentralSystemMachine, 0), (ChargePointMachine, 1)])
+def test_what_was_left_is_closed_in_the_end(base: type[PeerMachine], closes: int):
+    """A charge point that is tested has one connection only."""
+    closed: list[str] = []
+
+    class Mute(Port):
+        def receive(self, text: str | None, *, now: float) -> Iterable[str]:
+            return []
+
+        def close(self) -> None:
+            closed.append("once")
+
+    class Theirs(base):  # type: ignore[misc, valid-type]
+        def open(self, identity: str) -> Port:
+            return Mute()
+
+    machine = Theirs()
+    machine.connect("CP1")
+    machine.connect("CP1")
+    assert len(closed) == closes
+    machine.teardown()
+    assert len(closed) == 2
+
+
+# -- what fails beside that --
+
+
+@pytest.mark.parametrize("where", ["open", "receive", "on_response"])
+def test_whatever_is_raised_it_is_told_what_led_to_it(where: str):
+    class Breaks(Foreign):
+        def receive(self, text: str | None, *, now: float) -> Iterable[str]:
+            if where == "receive":
+                raise ConnectionResetError
+            return super().receive(text, now=now)
+
+    class Theirs(CentralSystemMachine):
+        def open(self, identity: str) -> Port:
+            if where == "open":
+                raise ConnectionRefusedError
+            return Breaks(lambda answer: [answer])
+
+        def on_response(self, identity: str, request: Any, response: Any) -> None:
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError) as caught:
+        Theirs().ask("CP1", "Heartbeat", {})
+    assert "What went in and came out" in caught.value.__notes__[-1]
+    assert "connects" in caught.value.__notes__[-1]
+    assert ("`is_closed`" in caught.value.__notes__[0]) is (where == "receive")
 
 
 # -- chance --

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 import pytest
+import trio
 
 from ocpp_sansio import (
+    FIELD,
+    Action,
     CallFailed,
     CallOverdue,
     CallReceived,
@@ -25,20 +30,24 @@ from ocpp_sansio import (
     ConnectionReplaced,
     DuplicateCall,
     ErrorCode,
+    FromChargePoint,
     LateResponse,
     Limits,
     LocalProtocolError,
     PeerMisbehaved,
     QueueFull,
     Rejection,
+    Response,
     SessionClosed,
     Takeover,
     Version,
     v16,
     v21,
 )
+from ocpp_sansio import central_system as roles
 from ocpp_sansio.entrance import Refusal
 from ocpp_sansio.events import ResultRefused, SendReceived
+from ocpp_sansio.store import MemoryStore
 from ocpp_sansio.testing import Conditions, ConnectionPair, Pair, VirtualClock
 from ocpp_sansio.testing.pair import AnyPair
 from ocpp_sansio.testing.waiting import is_async, run
@@ -66,6 +75,16 @@ def office(**options: Any) -> CentralSystem:
         status = v16.RegistrationStatus.ACCEPTED
         return v16.BootNotificationResponse(current_time=VirtualClock().utc, interval=300, status=status)
 
+    return csms
+
+
+def playing(*versions: str) -> CentralSystem:
+    """One that leaves its stations of OCPP 1.6 to a role."""
+    csms, store = CentralSystem(versions), MemoryStore()
+    role = roles.CentralSystem(
+        now=0.0, utc=VirtualClock().utc, transaction_ids=iter(range(1, 100)).__next__, records=store.load()
+    )
+    csms.play(role, store=store, act=lambda *_: None)
     return csms
 
 
@@ -180,9 +199,111 @@ def test_there_is_no_event_loop():
         await Future()
         return beats(pair)
 
-    with pytest.raises(CallRefused) as caught:
+    with pytest.raises(RuntimeError, match="no event loop"):
         pair.charge_point.call(BEAT)
-    assert "no event loop" in str(caught.value.__cause__)
+
+
+async def of_asyncio() -> None:
+    await asyncio.sleep(1)
+
+
+async def of_trio() -> None:
+    await trio.sleep(1)
+
+
+async def of_anyio() -> None:
+    await anyio.sleep(1)
+
+
+@pytest.mark.parametrize("wait", [of_asyncio, of_trio, of_anyio])
+@pytest.mark.parametrize("where", ["handler", "authenticate"])
+def test_who_needs_an_event_loop_is_told_that_there_is_none(where: str, wait: Any):
+    """It is told what to do instead; a charge point is neither told InternalError, nor refused for that."""
+    csms = office()
+    pair = ConnectionPair(central_system=csms)
+
+    @csms.authenticate
+    async def judge(request: Any) -> bool:
+        await wait()
+        return True
+
+    @csms.on(v16.HeartbeatRequest)
+    async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
+        await wait()
+        return beats(pair)
+
+    pair.charge_point.call(BOOT)
+    with pytest.raises(RuntimeError, match="the clock's `sleep`") as caught:
+        pair.charge_point.call(BEAT) if where == "handler" else pair.connect()
+    assert caught.value.__cause__
+
+
+def test_another_runtime_error_is_a_fault_like_any_other():
+    pair = Pair()
+    pair.central_system.reply(v16.HeartbeatRequest, RuntimeError("out of paper"))
+    with pytest.raises(CallRefused):
+        pair.charge_point.call(BEAT)
+
+
+def test_an_application_may_be_given_its_sleep():
+    """And have an ``authenticate`` that takes its time."""
+    clock, csms = VirtualClock(), office()
+
+    @csms.authenticate
+    async def judge(request: Any) -> bool:
+        await clock.sleep(3)
+        return True
+
+    pair = ConnectionPair(central_system=csms, clock=clock)
+    assert pair.is_open
+    assert clock.now == 3
+
+
+@both
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_handler_may_close_its_connection(new: New, is_async: bool):
+    """As under an adapter: it goes on when that is gone, and is told how it ended."""
+    pair = new(conditions=SLOW)
+    ends: list[Any] = []
+
+    async def beat_later(station: Any, request: v16.HeartbeatRequest) -> Any:
+        await station.close(1001, "restart")
+        ends.append(await station.wait_closed())
+
+    def beat(station: Any, request: v16.HeartbeatRequest) -> Any:
+        station.close(1001, "restart")
+        ends.append(station.wait_closed())
+
+    pair.central_system.on(v16.HeartbeatRequest)(beat_later if is_async else beat)
+    with pytest.raises(ConnectionLost):
+        pair.charge_point.call(BEAT)
+    pair.run(1)
+    assert ends == [pair.central_system.peer.closed]
+    assert ends[0].code == 1001
+
+
+def test_a_connection_that_does_not_end_is_not_waited_for_for_ever():
+    pair = Pair()
+    with pytest.raises(RuntimeError, match="does not end"):
+        pair.charge_point.peer.wait_closed()
+    pair.charge_point.peer.close_soon()
+    assert pair.charge_point.peer.wait_closed().code == 1000
+
+
+def test_who_waits_for_a_call_knows_why_it_was_refused():
+    pair = Pair()
+    causes: list[Any] = []
+
+    @pair.central_system.on(v16.HeartbeatRequest)
+    async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
+        with pytest.raises(CallRefused) as caught:
+            await station.call(RESET)
+        causes.append(caught.value.__cause__)
+        return beats(pair)
+
+    pair.charge_point.reply(v16.ResetRequest, KeyError("jammed"))
+    pair.charge_point.call(BEAT)
+    assert causes == pair.charge_point.faults
 
 
 @pytest.mark.parametrize("answer", [KeyError("secret"), RESETS, v16.BootNotificationResponse])
@@ -242,12 +363,12 @@ def test_calls_may_be_left_to_the_test():
     calls = [pair.charge_point.ask(BEAT), pair.charge_point.ask(BOOT), pair.charge_point.ask(BEAT)]
     assert not pair.is_idle
     pair.run(1)
-    (open_,) = pair.central_system.open  # RPC-050
+    (open_,) = pair.central_system.unanswered  # RPC-050
     with pytest.raises(LocalProtocolError):
         pair.central_system.respond(open_, RESETS)
     pair.central_system.respond(open_, beats(pair))
     pair.run(1)
-    pair.central_system.reject(pair.central_system.open[0], ErrorCode.GENERIC_ERROR, "not you")
+    pair.central_system.reject(pair.central_system.unanswered[0], ErrorCode.GENERIC_ERROR, "not you")
     pair.run_until_idle()  # the last of them: the answer's time-out
     assert pair.is_idle
     while pair.step():
@@ -513,6 +634,69 @@ def test_what_a_link_cannot_do_is_refused():
             ConnectionPair(conditions=conditions)
 
 
+@both
+def test_a_role_is_not_run_here(new: New):
+    """Its stations would be told NotSupported."""
+    with pytest.raises(ValueError, match="simulation"):
+        new("1.6", central_system=playing("1.6", "2.0.1"))
+    assert new("2.0.1", central_system=playing("1.6", "2.0.1")).is_open
+
+
+def test_a_version_that_nobody_speaks_is_not_spoken():
+    """RPC-011, RPC-012: sessions have no handshake to find out."""
+    with pytest.raises(ValueError, match=r"speaks OCPP 1\.6, and not 2\.0\.1"):
+        Pair("2.0.1", central_system=office())
+    assert Pair("2.0.1", "1.6", central_system=office()).central_system.peer.version is Version.V16
+    assert not ConnectionPair("2.0.1", central_system=office()).is_open
+
+
+@both
+def test_handlers_are_those_of_a_side(new: New):
+    with pytest.raises(TypeError, match="a ChargePointHandlers is none of a central system"):
+        new(central_system=ChargePointHandlers())
+
+
+@both
+@pytest.mark.parametrize("tolerance", [FIELD, lambda request: FIELD if request.identity == "CP1" else ()])
+def test_the_application_says_what_is_put_up_with(new: New, tolerance: Any):
+    csms = office(tolerance=tolerance)
+    for identity, is_tolerated in (("CP1", True), ("CP2", not callable(tolerance))):
+        pair = new(central_system=csms, identity=identity)
+        odd = b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M","more":1}]'
+        if new is Pair:
+            pair.charge_point.peer.end.send(odd.decode())
+        else:
+            pair.charge_point.machine._websocket.send_text(odd)
+            pair.charge_point.peer.drive()
+        pair.run(1)
+        assert bool(seen(pair.central_system, CallReceived)) is is_tolerated
+
+
+class PriceResponse(Response, kw_only=True):
+    cents: int
+
+
+class PriceRequest(FromChargePoint[PriceResponse], kw_only=True):
+    connector_id: int
+
+
+@both
+def test_both_sides_have_the_applications_actions(new: New):
+    csms = office(actions={"1.6": v16.ACTIONS.extended(Action("GetPrice", PriceRequest))}, accept_before_boot=True)
+    csms.on(PriceRequest)(lambda *_: PriceResponse(cents=30))
+    assert new(central_system=csms).charge_point.call(PriceRequest(connector_id=1)).cents == 30
+    with pytest.raises(LocalProtocolError):
+        new().charge_point.call(PriceRequest(connector_id=1))
+
+
+@both
+def test_it_is_open_when_both_sides_take_it_for_open(new: New):
+    pair = new()
+    pair.cut(told=[pair.charge_point])
+    pair.run(0)
+    assert (pair.charge_point.is_open, pair.central_system.is_open, pair.is_open) == (False, True, False)
+
+
 # -- trouble --
 
 
@@ -544,8 +728,8 @@ def test_what_is_more_than_a_side_takes_waits_unread(new: New):
     calls = [pair.charge_point.ask(BEAT) for _ in range(5)]
     pair.run(10)
     assert pair.central_system.machine.reading_paused
-    while pair.central_system.open:
-        pair.central_system.respond(pair.central_system.open[0], beats(pair))
+    while pair.central_system.unanswered:
+        pair.central_system.respond(pair.central_system.unanswered[0], beats(pair))
         pair.run(0)
     assert pair.is_open
     assert len(seen(pair.central_system, CallReceived)) == len(calls)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from ocpp_sansio import Role, v16
+from ocpp_sansio import FIELD, Role, Tolerance, v16
 from ocpp_sansio.testing.referee import Foul, Question, Referee
 
 BEAT = '[2,"1","Heartbeat",{}]'
@@ -25,10 +26,8 @@ Said = Sequence[str]
 """What is said, in its order: what begins with ``<`` by the end under test, all else to it. A number is a wait."""
 
 
-def judge(
-    *said: str | float, version: str = "1.6", role: Role = Role.CENTRAL_SYSTEM, is_strict: bool = True
-) -> Referee:
-    referee, now = Referee(version, role, is_strict=is_strict), 0.0
+def judge(*said: str | float, version: str = "1.6", role: Role = Role.CENTRAL_SYSTEM, **options: Any) -> Referee:
+    referee, now = Referee(version, role, **options), 0.0
     for text in said:
         if not isinstance(text, str):
             now += text
@@ -100,6 +99,43 @@ def test_who_puts_up_with_things_may_accept_them():
     )
     with pytest.raises(Foul, match="accepts"):
         judge('[2,"1","Nonsense",{}]', "<" + BEATS, is_strict=False)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        BAD,
+        '[2,"1","Heartbeat",{},]',
+        '[2,"1","heartbeat",{}]',
+        '[2,"1","heartbeat",{"x":1},]',
+    ],
+)
+def test_what_it_puts_up_with_it_may_accept_or_refuse(odd: str):
+    """And it is not valid for that: nothing has to come of it but one answer."""
+    error = '<[4,"1","InternalError","",{}]'
+    for answer in ("<" + BEATS, error):
+        asked = judge(odd, answer, tolerance=FIELD).asked["1"]
+        assert asked.request is None
+        assert asked.error == ("" if answer != error else "InternalError")
+    for wrong, about in ((["<" + BEATS, error], "more than once"), ([120], "does not answer")):
+        with pytest.raises(Foul, match=about):
+            judge(odd, *wrong, tolerance=FIELD)
+    with pytest.raises(Foul):
+        judge(odd, "<" + BEATS, tolerance=Tolerance(["unknown-enum"]))
+
+
+def test_what_it_puts_up_with_in_an_answer_is_one():
+    judge("<" + RESET, '[3,"s1",{"status":"Accepted"},]', "<" + CLEAR, tolerance=FIELD)
+    judge("<" + RESET, '[3,"s9",{"status":"Accepted"},]', 30, "<" + CLEAR, tolerance=FIELD)
+
+
+def test_a_question_may_be_given_up_when_it_says_so():
+    referee = Referee("1.6", Role.CENTRAL_SYSTEM, call_timeout=5)
+    question = referee.hear(RESET, now=0)
+    assert isinstance(question, Question)
+    assert question.timeout == 5
+    question.timeout = 2
+    referee.hear(CLEAR, now=2)
 
 
 def test_what_it_asks_is_told():

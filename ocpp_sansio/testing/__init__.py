@@ -4,6 +4,7 @@ In virtual time, without a socket, repeatable from a seed:
 
 * :class:`Pair`, :class:`ConnectionPair`: a charge point and a central system with their handlers, over a :class:`Link`
   that is as bad as its :class:`Conditions` say.
+* :class:`Referee`: judges what an end says on one connection.
 * :mod:`ocpp_sansio.testing.simulation`: the roles of both live together while everything goes wrong.
 
 With hypothesis (install ``ocpp-sansio[testing]``):
@@ -17,6 +18,7 @@ from .clock import VirtualClock
 from .link import Conditions, Link, LinkEnd
 from .pair import ConnectionPair, Pair
 from .peer import Peer
+from .referee import Foul, Referee
 from .side import CentralSystemSide, ChargePointSide, Side
 from .trace import Trace
 
@@ -27,10 +29,12 @@ __all__ = [
     "Conditions",
     "ConnectionPair",
     "Dice",
+    "Foul",
     "Link",
     "LinkEnd",
     "Pair",
     "Peer",
+    "Referee",
     "Side",
     "Trace",
     "VirtualClock",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from .waiting import Wish
 
 __all__ = ["VirtualClock"]
 
@@ -52,6 +54,10 @@ class VirtualClock:
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         """Have something happen in so many seconds."""
         self.at(self.now + seconds, act)
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """For ``async`` handlers: wait so long. It takes the place of an event loop's own."""
+        return Wish(lambda succeed, _: self.after(seconds, lambda: succeed(None)))
 
     @property
     def next_due(self) -> float:

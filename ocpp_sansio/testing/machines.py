@@ -13,39 +13,49 @@ What is tested is an application object of this package, or anything that takes 
 behind which there may be a socket and a program in another language. It is sent valid messages of all kinds, messages
 with one thing wrong, hostile texts; messages are repeated, answered late, wrongly or not at all; connections end and
 begin. A :class:`~ocpp_sansio.testing.referee.Referee` judges what it says to that. Rules and invariants of your own
-stand beside ours: :meth:`PeerMachine.send`, :meth:`PeerMachine.on_response`.
+stand beside ours: :meth:`PeerMachine.send`, :meth:`PeerMachine.on_response`. A rule of ours that is not wanted is left
+out: ``attack = None``.
 """
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from functools import cache, cached_property, wraps
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    INITIALIZE_RULE_MARKER,
+    RULE_MARKER,
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+)
 
-from ocpp_sansio.application import CentralSystem
-from ocpp_sansio.errors import ErrorCode
+from ocpp_sansio.errors import ConnectionLost, ErrorCode, SessionClosed
 from ocpp_sansio.handlers import CentralSystemHandlers, ChargePointHandlers, Handlers
-from ocpp_sansio.messages import Action, Datatype, Request, Role
-from ocpp_sansio.session import CentralSystemSession, ChargePointSession, Session, numbered_ids
-from ocpp_sansio.version import Version
+from ocpp_sansio.limits import Limits
+from ocpp_sansio.messages import Action, Actions, Datatype, Request, Role
+from ocpp_sansio.session import Session, numbered_ids
+from ocpp_sansio.version import MessageType, Version
 
 from .chance import Chance
 from .clock import VirtualClock
 from .link import Link
 from .peer import SessionPeer
 from .referee import Asked, Foul, Question, Referee
-from .side import CentralSystemSide, ChargePointSide, Side
+from .side import CentralSystemSide, ChargePointSide, Side, Terms
 from .strategies import JsonObject, hostile_texts, near_misses, payloads
 from .trace import Trace
 
-__all__ = ["CentralSystemMachine", "ChargePointMachine", "PeerMachine", "Port", "chances"]
+__all__ = ["IDENTITIES", "CentralSystemMachine", "ChargePointMachine", "Foul", "PeerMachine", "Port", "chances"]
 
 T = TypeVar("T")
 
@@ -53,6 +63,11 @@ HOSTILE_SIZE: Final = 200
 """Characters that a hostile text has more than a good one, about."""
 STEPS: Final = 20
 """Steps of a run, unless the ``settings`` of a ``TestCase`` say otherwise: long runs take long to shrink."""
+ENOUGH: Final = 50
+"""Valid CALLs that a ``TestCase`` has had refused when it objects that all of them were: it has tested nothing."""
+PATIENCE: Final = 120.0
+"""Seconds within which has to answer what does not say how many."""
+_NOTHING: Final = "override `system`, or `open`"
 
 
 class Port(ABC):
@@ -81,7 +96,6 @@ class _SidePort(Port):
         self._said: list[str] = []
         self._far.on_data = self._said.append
         self._side = side
-        session.handle_timeout(now=side.clock.now)
         self._peer = SessionPeer(side, session, near)
         side.take(self._peer)
         side.opened(self._peer)
@@ -165,6 +179,13 @@ def _calls(of: Callable[[type[Datatype]], st.SearchStrategy[JsonObject]]) -> st.
     return _for_machine(calls)
 
 
+def _sends(of: Callable[[type[Datatype]], st.SearchStrategy[JsonObject]]) -> st.SearchStrategy[tuple[str, JsonObject]]:
+    def named(action: Action) -> st.SearchStrategy[tuple[str, JsonObject]]:
+        return st.tuples(st.just(action.name), of(action.request))
+
+    return _for_machine(lambda machine: st.sampled_from(machine.tellable).flatmap(named))
+
+
 IDENTITIES = _for_machine(lambda machine: st.sampled_from(machine.identities))
 """For rules of your own: one of the charge points."""
 
@@ -181,26 +202,77 @@ class _Talk:
     """What it was asked last."""
 
 
+@attrs.define
+class _Tally:
+    """What has come of the valid CALLs of all runs."""
+
+    errors: Counter[str] = attrs.field(factory=Counter[str])
+    """How often each code."""
+    is_tested: bool = False
+    """Whether anything has been done but refuse."""
+
+    def require_test(self) -> None:
+        if not self.is_tested and self.errors.total() >= ENOUGH:
+            errors = ", ".join(f"{code} {times} times" for code, times in self.errors.most_common())
+            raise Foul(f"nothing has been tested: each valid CALL was refused ({errors})")
+
+
+def _is_rule(value: object) -> bool:
+    return hasattr(value, RULE_MARKER) or hasattr(value, INITIALIZE_RULE_MARKER)
+
+
 class PeerMachine(RuleBasedStateMachine):
-    """What both machines have in common. The attributes are for subclasses to set."""
+    """What both machines have in common. The attributes are for subclasses to set.
+
+    What the application that is tested has been told of ``limits``, ``tolerance`` and ``actions``, it need not be told
+    here: it may accept what it is to put up with, is asked a vendor's actions as well, and has as long to answer, and
+    waits as long for an answer, as it says.
+
+    Raises:
+        TypeError: a rule is hidden by something that is none; or, when the machine is made, there is no role.
+        ValueError: ``actions`` has a name that is no action of the other end's.
+    """
 
     version: ClassVar[Version | str] = Version.V16
     """The one that is spoken."""
     actions: ClassVar[Collection[str] | None] = None
-    """The names of the actions that it is asked, at least one; ``None``: all there are."""
+    """The names of the actions that it is asked, at least one of a CALL; ``None``: all there are."""
+    vocabulary: ClassVar[Actions | None] = None
+    """The actions there are, a vendor's own among them, see :meth:`ocpp_sansio.Actions.extended`; ``None``: those of
+    the application or, if it does not say, of the version."""
     identities: ClassVar[Sequence[str]] = ("CP1", "CP2")
     """The charge points there are."""
-    call_timeout: ClassVar[float] = 30.0
-    """Seconds after which the end under test may give up on a CALL of its, and send the next one."""
-    patience: ClassVar[float] = 120.0
-    """Seconds within which it has to answer."""
+    call_timeout: ClassVar[float | None] = None
+    """Seconds after which the end under test may give up on a CALL of its, and send the next one; ``None``: as it says
+    of each, or 30 where it is not made with this package."""
+    patience: ClassVar[float | None] = None
+    """Seconds within which it has to answer; ``None``: twice ``Limits.answer_timeout``, for it may have to wait its
+    turn, or 120."""
     is_strict: ClassVar[bool] = True
-    """Whether it may not accept what breaks the schema."""
+    """Whether it may not accept what breaks the schema, beyond its tolerance."""
     role: ClassVar[Role]
     """That of the end under test."""
+    _tally: ClassVar[_Tally]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        for name in {name for each in cls.__mro__ for name, value in vars(each).items() if _is_rule(value)}:
+            hidden_by = getattr(cls, name)
+            if hidden_by is not None and not _is_rule(hidden_by):
+                raise TypeError(
+                    f"{name} is a rule: give what is none another name, or leave the rule out, {name} = None"
+                )
+        cls._tally = _Tally()
+        case: Any = cls.TestCase
+        play = case.runTest
+
+        @wraps(play)
+        def play_and_judge(self: object) -> None:
+            cls._tally = _Tally()
+            play(self)
+            cls._tally.require_test()
+
+        case.runTest = play_and_judge
         usual = cls.TestCase.settings
         # What could be said otherwise with the same result is of no interest here, and takes ten times as long to find.
         phases = [phase for phase in usual.phases if phase is not Phase.explain]
@@ -208,19 +280,15 @@ class PeerMachine(RuleBasedStateMachine):
 
     # -- for subclasses --
 
-    @abstractmethod
     def system(self) -> Handlers:
         """What is tested: an application object, or a table of handlers. It is asked once for each run."""
+        raise NotImplementedError(_NOTHING)
 
     def open(self, identity: str) -> Port:
         """A new connection to what is tested. Override it for what was not made with this package."""
         side = self._side(identity)
-        options: dict[str, Any] = {"message_ids": numbered_ids(f"{identity[:12]}-{self._opened}-")}
-        if isinstance(application := side.handlers, CentralSystem):
-            actions = application.actions.get(Version(self.version))
-            options |= {"limits": application.limits, "tolerance": application.tolerance, "actions": actions}
-        session: type[Session] = CentralSystemSession if self.role is Role.CENTRAL_SYSTEM else ChargePointSession
-        return _SidePort(side, session(self.version, **options))
+        ids = numbered_ids(f"{identity[:12]}-{self._opened}-")
+        return _SidePort(side, side.session(self._terms(identity), message_ids=ids))
 
     def on_response(self, identity: str, request: Any, response: Any) -> None:
         """Look at what a valid request was answered with. Called before anything else happens."""
@@ -234,7 +302,8 @@ class PeerMachine(RuleBasedStateMachine):
 
     def say(self, identity: str, request: Request[Any]) -> None:
         """Have the end under test ask something of its own accord, if it is made with this package and connected."""
-        if identity in self.talks:
+        if identity in self._talks:
+            self._tally.is_tested = True
             self.sides[identity].peer.ask(request)
             self._hear(identity, None)
 
@@ -248,74 +317,110 @@ class PeerMachine(RuleBasedStateMachine):
     # -- the machine --
 
     def __init__(self) -> None:
+        if not hasattr(self, "role"):
+            raise TypeError("make it a CentralSystemMachine or a ChargePointMachine, or say which `role` is tested")
         super().__init__()
         self.clock = VirtualClock()
         self.trace = Trace(self.clock)
         """What went in and came out, as the end under test sees it."""
-        self.talks: dict[str, _Talk] = {}
-        """The connections there are, by identity."""
         self.sides: dict[str, Side[Any]] = {}
         """The ends under test by identity, where they are made with this package."""
-        self.askable = self._named(
-            [
-                action
-                for action in Version(self.version).actions.values()
-                if action.sent_by(self.role.peer) and action.response
-            ]
-        )
-        """What it may be asked."""
+        self._talks: dict[str, _Talk] = {}
+        self._left: list[Port] = []
+        """What the other end has left without a word."""
         self._tested: Handlers | None = None
         self._asked = self._opened = 0
         self._used_ids: dict[str, set[str]] = {}
         self._has_failed = False
 
-    def _named(self, actions: list[Action]) -> list[Action]:
+    @cached_property
+    def _played(self) -> list[Action]:
+        """The actions of the other end that are played."""
+        known = self.vocabulary or Version(self.version).actions
+        if self._tested is not None:
+            known = self._terms(self.identities[0]).actions
+        its = [action for action in known.values() if action.sent_by(self.role.peer)]
         if self.actions is None:
-            return actions
-        if unknown := set(self.actions).difference(action.name for action in actions):
+            return its
+        if unknown := set(self.actions).difference(action.name for action in its):
             version = Version(self.version)
             raise ValueError(f"a {self.role.peer} asks no {', '.join(sorted(unknown))} in OCPP {version}")
-        return [action for action in actions if action.name in self.actions]
+        return [action for action in its if action.name in self.actions]
+
+    @property
+    def askable(self) -> list[Action]:
+        """What it may be asked in a CALL."""
+        return [action for action in self._played if action.response]
+
+    @property
+    def tellable(self) -> list[Action]:
+        """What it may be told in a SEND."""
+        return [action for action in self._played if not action.response]
 
     @initialize()
     def begin(self) -> None:
         """There is a connection of each charge point."""
         for identity in self.identities:
             self._talk(identity)
+        if not self.askable:
+            raise ValueError("`actions` has to name one at least that is sent in a CALL")
 
     # -- connections --
 
+    @property
+    def connected(self) -> list[str]:
+        """The charge points that have a connection."""
+        return sorted(self._talks)
+
     def connect(self, identity: str) -> None:
-        """A charge point connects."""
+        """A charge point connects. If it has a connection, it has lost that, and a central system does not know yet."""
+        if identity in self._talks:
+            self._leave(identity)
         self._opened += 1
         self.trace.note(identity, "connects")
+        with self._judging(identity):
+            port = self.open(identity)
+        terms = self._terms(identity)
         referee = Referee(
-            self.version,
+            terms.version,
             self.role,
-            call_timeout=self.call_timeout,
-            patience=self.patience,
+            actions=terms.actions,
+            call_timeout=terms.limits.call_timeout if self.call_timeout is None else self.call_timeout,
+            patience=_patience(terms.limits) if self.patience is None else self.patience,
             is_strict=self.is_strict,
+            tolerance=terms.tolerance,
             used_ids=self._used_ids.setdefault(identity, set()),
         )
-        self.talks[identity] = _Talk(self.open(identity), referee)
+        self._talks[identity] = _Talk(port, referee)
         self._hear(identity, None)
 
-    @precondition(lambda self: self.talks)
-    @rule(identity=_for_machine(lambda machine: st.sampled_from(sorted(machine.talks))))
+    def _leave(self, identity: str) -> None:
+        port = self._talks.pop(identity).port
+        if self.role is Role.CENTRAL_SYSTEM:
+            self._left.append(port)
+        else:
+            port.close()
+
+    @precondition(lambda self: self._talks)
+    @rule(identity=_for_machine(lambda machine: st.sampled_from(machine.connected)))
     def disconnect(self, identity: str) -> None:
         """A connection ends, whatever is unanswered. There is another one as soon as there is something to send."""
         self.trace.note(identity, "disconnects")
-        self.talks.pop(identity).port.close()
+        self._talks.pop(identity).port.close()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 31.0, 300.0]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
         until = self.clock.now + seconds
+        self._hear_all()
         while self.clock.now < until:
             # Whatever is said is judged when it is said.
             self.clock.advance_to(min(self.clock.next_due, until))
-            for identity in list(self.talks):
-                self._hear(identity, None)
+            self._hear_all()
+
+    def _hear_all(self) -> None:
+        for identity in self.connected:
+            self._hear(identity, None)
 
     # -- what it is asked --
 
@@ -342,10 +447,28 @@ class PeerMachine(RuleBasedStateMachine):
         self._talk(identity).is_provoked = True
         self.send(identity, text)
 
+    @precondition(lambda self: self.tellable)
+    @rule(identity=IDENTITIES, send=_sends(_payloads))
+    def tell(self, identity: str, send: tuple[str, JsonObject]) -> None:
+        """It is told something valid, in a SEND: there is no answer to that, whatever it is (2.1: RPC-034, RPC-063)."""
+        self._tell(identity, *send)
+
+    @precondition(lambda self: self.tellable)
+    @rule(identity=IDENTITIES, send=_sends(_spoilt))
+    def tell_wrongly(self, identity: str, send: tuple[str, JsonObject]) -> None:
+        """It is told something with one thing wrong."""
+        self._tell(identity, *send)
+
+    def _tell(self, identity: str, action: str, payload: JsonObject) -> None:
+        self._asked += 1
+        self.send(identity, json.dumps([MessageType.SEND, f"h{self._asked}", action, payload], ensure_ascii=False))
+
     @property
     def handled(self) -> list[Action]:
         """What it may be asked and has a handler for, as far as that is known: half of what it is asked."""
-        return [action for action in self.askable if self._tested and action.request in self._tested.requests]
+        if self._tested is None:
+            return []
+        return [action for action in self.askable if action.request in self._tested.requests]
 
     # -- what it asks --
 
@@ -354,7 +477,7 @@ class PeerMachine(RuleBasedStateMachine):
         """What it has asked and may still be answered, with who was asked; the last of it first."""
         return [
             (identity, question)
-            for identity, talk in self.talks.items()
+            for identity, talk in self._talks.items()
             for question in reversed(talk.referee.questions[-3:])
             if not question.is_answered
         ]
@@ -384,6 +507,25 @@ class PeerMachine(RuleBasedStateMachine):
         """It is answered what it has not asked (F-95)."""
         self.send(identity, json.dumps([3, "nobody-asked", payload]))
 
+    @property
+    def answers(self) -> list[tuple[str, str]]:
+        """Who was answered, and the message id of what the response was to: the last of it."""
+        return [
+            (identity, message_id)
+            for identity, talk in self._talks.items()
+            for message_id, asked in list(talk.referee.asked.items())[-3:]
+            if asked.response is not None
+        ]
+
+    @precondition(lambda self: MessageType.CALLRESULTERROR in Version(self.version).dialect.message_types)
+    @precondition(lambda self: self.answers)
+    @rule(answer=_for_machine(lambda machine: st.sampled_from(machine.answers)), code=st.sampled_from(ErrorCode))
+    def refuse_response(self, answer: tuple[str, str], code: ErrorCode) -> None:
+        """It is told that a response of its was of no use (2.1: RPC-072, RPC-073)."""
+        identity, message_id = answer
+        spelling = code.spelling(Version(self.version))
+        self.send(identity, json.dumps([MessageType.CALLRESULTERROR, message_id, spelling, "", {}]))
+
     def _answer(self, data: st.DataObject, of: Callable[[type[Datatype]], st.SearchStrategy[JsonObject]]) -> None:
         identity, question = data.draw(st.sampled_from(self.questions))
         assert question.action.response is not None
@@ -395,41 +537,86 @@ class PeerMachine(RuleBasedStateMachine):
         self.send(identity, json.dumps(frame, ensure_ascii=False))
 
     def _talk(self, identity: str) -> _Talk:
-        if identity not in self.talks:
+        if identity not in self._talks:
             self.connect(identity)
-        return self.talks[identity]
+        return self._talks[identity]
 
     # -- the verdict --
 
     def _hear(self, identity: str, text: str | None) -> None:
-        talk, now = self.talks[identity], self.clock.now
-        try:
-            texts = list(talk.port.receive(text, now=now))
+        talk, now = self._talks[identity], self.clock.now
+        with self._judging(identity):
+            texts = self._received(talk.port, text)
             for side in self.sides.values():
-                if side.faults:
-                    raise Foul(f"a handler fails: {side.faults[0]!r}") from side.faults[0]
+                for fault in side.faults:
+                    if not isinstance(
+                        fault, ConnectionLost | SessionClosed
+                    ):  # it need not go on without its connection
+                        raise Foul(f"a handler fails: {fault!r}") from fault
             for said in texts:
                 self.trace.note(identity, f"out  {said}")
                 heard = talk.referee.hear(said, now=now)
-                if isinstance(heard, Asked) and heard.response is not None:
-                    self.on_response(identity, heard.request, heard.response)
+                if isinstance(heard, Question):
+                    self._time(identity, heard)
+                elif heard is not None and heard.request is not None:
+                    self._heed(identity, heard)
             talk.referee.require_answers(now=now)
             if talk.port.is_closed:
                 self.trace.note(identity, "is closed on")
-                self.talks.pop(identity).port.close()
+                self._talks.pop(identity).port.close()
                 if not talk.is_provoked:
                     raise Foul("closes a connection for no reason")
-        except AssertionError as error:
+
+    @contextmanager
+    def _judging(self, identity: str) -> Generator[None]:
+        """Whatever is raised within, it is told what has led to it."""
+        try:
+            yield
+        except Exception as error:
             self._has_failed = True
+            if isinstance(error, Foul) and identity in self.sides and self.sides[identity].faults:
+                error.__cause__ = error.__cause__ or self.sides[identity].faults[-1]
             error.add_note(f"What went in and came out, in seconds:\n{self.trace}")
             raise
 
+    def _received(self, port: Port, text: str | None) -> list[str]:
+        try:
+            return list(port.receive(text, now=self.clock.now))
+        except OSError as error:
+            error.add_note("A Port that finds its connection gone raises nothing, but sets its `is_closed`.")
+            raise
+
+    def _time(self, identity: str, question: Question) -> None:
+        """What it has asked may be given up when it says so itself, if that is known and nobody else has said."""
+        side = self.sides.get(identity)
+        on_wire = None if side is None else side.machine.on_wire
+        if self.call_timeout is None and on_wire is not None and on_wire.message_id == question.message_id:
+            question.timeout = on_wire.timeout
+
+    def _heed(self, identity: str, asked: Asked) -> None:
+        """Something valid is answered."""
+        if asked.response is not None:
+            self._tally.is_tested = True
+            self.on_response(identity, asked.request, asked.response)
+        elif asked.error:
+            self._tally.errors[asked.error] += 1
+
     def teardown(self) -> None:
         """In the end there is an answer to everything."""
-        if not self._has_failed:
-            self.wait(self.patience)
-        for identity in list(self.talks):
-            self.disconnect(identity)
+        if not self._has_failed and self._talks:
+            self.wait(max(talk.referee.patience for talk in self._talks.values()))
+        for identity in self.connected:
+            self.trace.note(identity, "disconnects")
+            self._talks.pop(identity).port.close()
+        for port in self._left:
+            port.close()
+
+    def _terms(self, identity: str) -> Terms:
+        """What is known of a connection of the end under test."""
+        version, side = Version(self.version), self.sides.get(identity)
+        if side is None:
+            return Terms(version=version, limits=Limits(), actions=self.vocabulary or version.actions)
+        return side.terms(version, actions=self.vocabulary)
 
     def _side(self, identity: str) -> Side[Any]:
         """The end under test, with the handlers that all of them have in common."""
@@ -440,6 +627,11 @@ class PeerMachine(RuleBasedStateMachine):
             side: Callable[..., Side[Any]] = _SIDES[self.role]
             self.sides[identity] = side(self.clock, trace, self._tested, identity)
         return self.sides[identity]
+
+
+def _patience(limits: Limits) -> float:
+    # Who has to wait for the turn of a CALL waits for that of another before.
+    return PATIENCE if limits.answer_timeout is None else 2 * limits.answer_timeout
 
 
 _SIDES: Final[dict[Role, Callable[..., Side[Any]]]] = {
@@ -465,7 +657,7 @@ class CentralSystemMachine(PeerMachine):
 
     def system(self) -> CentralSystemHandlers:
         """What is tested. It is asked once for each run."""
-        raise NotImplementedError("override `system`, or `open`")
+        raise NotImplementedError(_NOTHING)
 
     @initialize(
         booted=_for_machine(lambda machine: st.integers(0, len(machine.identities))),
@@ -481,6 +673,12 @@ class CentralSystemMachine(PeerMachine):
         """A charge point boots. Most of what it says is of no account before that."""
         self.ask(identity, _BOOT, payload)
 
+    @precondition(lambda self: self._talks)
+    @rule(identity=_for_machine(lambda machine: st.sampled_from(machine.connected)))
+    def connect_again(self, identity: str) -> None:
+        """A charge point that has lost its connection without a word makes another (RPC-019). The old one is mute."""
+        self.connect(identity)
+
 
 class ChargePointMachine(PeerMachine):
     """hypothesis plays the central system of your charge point.
@@ -494,4 +692,4 @@ class ChargePointMachine(PeerMachine):
 
     def system(self) -> ChargePointHandlers:
         """What is tested. It is asked once for each run."""
-        raise NotImplementedError("override `system`, or `open`")
+        raise NotImplementedError(_NOTHING)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from ocpp_sansio.application import CentralSystem
 from ocpp_sansio.handlers import CentralSystemHandlers, ChargePointHandlers
 from ocpp_sansio.limits import Limits
-from ocpp_sansio.session import CentralSystemSession, ChargePointSession, Direction, numbered_ids
+from ocpp_sansio.session import Direction, numbered_ids
 from ocpp_sansio.version import Version
 
 from .chance import Chance, Dice
@@ -42,13 +42,18 @@ class AnyPair(ABC, Generic[D]):
     Args:
         versions: those that both speak, by number, in the order of the charge point's preference.
         charge_point: the handlers of the charge point; if not given, it has none, until it is given some.
-        central_system: the handlers of the central system, an application object perhaps.
+        central_system: the handlers of the central system, an application object perhaps. A vendor's ``actions`` that
+            it has, the charge point has as well.
         conditions: how good the link is.
         seed: of the chance that decides when something goes wrong; or that chance itself.
         clock: the time; if not given, the pair has its own.
         identity: that of the charge point.
         limits: bounds on what each side can be made to hold or do. An application object has its own.
         client: further options of the charge point's connection, if there is to be one: its ``password`` perhaps.
+
+    Raises:
+        TypeError: the handlers of a side are not of its role.
+        ValueError: the application leaves the stations of the version to a role, and no role is run here.
     """
 
     link: Link[D]
@@ -102,7 +107,7 @@ class AnyPair(ABC, Generic[D]):
 
     @property
     def is_open(self) -> bool:
-        """Whether either side takes the connection for open."""
+        """Whether both sides take the connection for open."""
         return all(side.is_open for side in (self.charge_point, self.central_system))
 
     @property
@@ -130,24 +135,20 @@ class AnyPair(ABC, Generic[D]):
     def _options(self, side: Side[Any], number: int) -> dict[str, Any]:
         """What the machine of a side is made with."""
         prefix = "cp" if side is self.charge_point else "cs"
-        options: dict[str, Any] = {
-            "message_ids": numbered_ids(f"{prefix}{number}-"),
-            "limits": self.limits,
-            "tap": partial(self._tap, str(side.role)),
-        }
-        if isinstance(application := side.handlers, CentralSystem):
-            options |= {name: getattr(application, name) for name in ("limits", "actions", "tolerance")}
-        return options
+        return {"message_ids": numbered_ids(f"{prefix}{number}-"), "tap": partial(self._tap, str(side.role))}
 
     def _tap(self, who: str, direction: Direction, text: str, _now: float) -> None:
         self.trace.note(who, f"{_ARROWS[direction]} {text}")
 
 
 class Pair(AnyPair[str]):
-    """Two sessions, connected from the beginning, that exchange texts. Of several versions the first is spoken.
+    """Two sessions, connected from the beginning, that exchange texts.
+
+    Of several versions the first is spoken that the application speaks (RPC-011).
 
     Raises:
-        ValueError: the conditions split bytes, or there are options for a connection, and there is none.
+        ValueError: the application speaks none of the versions; or the conditions split bytes, or there are options for
+            a connection, and there is none.
     """
 
     def _peers(self, number: int) -> tuple[Peer[str], Peer[str]]:
@@ -155,14 +156,12 @@ class Pair(AnyPair[str]):
             raise ValueError("texts are not split; the bytes of a ConnectionPair are")
         if self._client:
             raise ValueError("sessions have no options of a connection; a ConnectionPair has them")
-        version, (near, far) = self.versions[0], self.link.ends
-        options = self._options(self.central_system, number)
-        options["actions"] = options.pop("actions", {}).get(version)
-        charge_point = ChargePointSession(version, **self._options(self.charge_point, number))
-        central_system = CentralSystemSession(version, **options)
-        for machine in (charge_point, central_system):
-            machine.handle_timeout(now=self.clock.now)  # a session learns the time from its driver
-        return SessionPeer(self.charge_point, charge_point, near), SessionPeer(self.central_system, central_system, far)
+        station, system, (near, far) = self.charge_point, self.central_system, self.link.ends
+        terms = system.terms(system.chosen(self.versions) or self.versions[0], limits=self.limits)
+        central_system = system.session(terms, **self._options(system, number))
+        terms = station.terms(terms.version, limits=self.limits, actions=terms.actions)
+        charge_point = station.session(terms, **self._options(station, number))
+        return SessionPeer(station, charge_point, near), SessionPeer(system, central_system, far)
 
     def dial(self) -> None:
         """There is no handshake to wait for."""
@@ -192,11 +191,16 @@ class ConnectionPair(AnyPair[bytes]):
         from ocpp_sansio.connection import CentralSystemConnection, ChargePointConnection  # noqa: PLC0415 - a lot to import
 
         station, system, (near, far) = self.charge_point, self.central_system, self.link.ends
-        options: dict[str, Any] = {"versions": self.versions, **self._options(station, number), **self._client}
-        charge_point = ChargePointConnection("ws://localhost", station.identity, now=station.now, **options)
-        options = {"versions": self.versions, **self._options(system, number)}
-        if isinstance(system.handlers, CentralSystem):
-            names = ("versions", "no_match", "compression", "allow_origin")
-            options |= {name: getattr(system.handlers, name) for name in names}
-        central_system = CentralSystemConnection(now=system.now, **options)
+        version = system.chosen(self.versions)
+        if version is not None:  # else they do not come to terms, as in the field
+            system.require_handlers(version)
+        common: dict[str, Any] = {"versions": self.versions, "limits": self.limits}
+        served = common | self._options(system, number)
+        if isinstance(application := system.handlers, CentralSystem):
+            names = ("versions", "limits", "actions", "tolerance", "no_match", "compression", "allow_origin")
+            served |= {name: getattr(application, name) for name in names}
+            common["actions"] = application.actions
+        offered: dict[str, Any] = {**common, **self._options(station, number), **self._client}
+        charge_point = ChargePointConnection("ws://localhost", station.identity, now=station.now, **offered)
+        central_system = CentralSystemConnection(now=system.now, **served)
         return ConnectionPeer(station, charge_point, near), ConnectionPeer(system, central_system, far)

@@ -17,7 +17,7 @@ from ocpp_sansio.session import Session
 from ocpp_sansio.version import Version
 
 from .link import LinkEnd
-from .waiting import Wish, is_async
+from .waiting import Fail, Succeed, Wish, is_async
 
 if TYPE_CHECKING:
     from .side import Side
@@ -41,6 +41,7 @@ class Peer(ABC, Generic[D]):
         self._side: Final = side
         self._waiters: dict[PendingCall[Any], Callable[[CallSucceeded[Any] | CallFailed], object]] = {}
         self._askers: list[Callable[[bool], None]] = []
+        self._mourners: list[Succeed] = []
         self._unread: Final = deque[D]()
         self._is_driving = False
         self._is_lost = False
@@ -76,22 +77,7 @@ class Peer(ABC, Generic[D]):
             LocalProtocolError: see :meth:`ocpp_sansio.CentralSystemSession.call`.
         """
         call = self.machine.call(request, now=self._side.now, timeout=timeout)
-        if is_async.get():
-            return cast("R", Wish(partial(self._await_outcome, call)))
-        outcomes: list[CallSucceeded[R] | CallFailed] = []
-        self._waiters[call] = outcomes.append
-        was_driving, self._is_driving = self._is_driving, False  # a handler that blocks is no reason not to go on
-        try:
-            self.drive()
-            while not outcomes:
-                if not self._side.clock.step():
-                    raise RuntimeError(f"nothing will ever happen again, and {call.action} has no outcome")
-        finally:
-            self._is_driving = was_driving
-        outcome = outcomes[0]
-        if isinstance(outcome, CallSucceeded):
-            return outcome.response
-        raise outcome.error from self._cause(outcome.error)
+        return cast("R", self._wait(partial(self._await_outcome, call), f"{call.action} has no outcome"))
 
     def send(self, message: SendFromChargePoint) -> None:
         """Send a SEND (2.1)."""
@@ -99,20 +85,53 @@ class Peer(ABC, Generic[D]):
         self.drive()
 
     def sleep(self, seconds: float) -> Awaitable[None]:
-        """For ``async`` handlers: wait so long."""
-        return Wish(lambda succeed, _: self._side.clock.after(seconds, lambda: succeed(None)))
+        """The :meth:`VirtualClock.sleep` of its clock. The stations of adapters have none."""
+        return self._side.clock.sleep(seconds)
 
     @abstractmethod
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """End the connection in good order."""
+    def close_soon(self, code: int = 1000, reason: str = "") -> None:
+        """Start to end the connection in good order, and do not wait for it."""
 
-    def _await_outcome(
-        self, call: PendingCall[R], succeed: Callable[[R], None], fail: Callable[[Exception], None]
-    ) -> None:
+    def close(self, code: int = 1000, reason: str = "") -> Any:
+        """End the connection in good order, and wait until it is gone. In an ``async`` handler, to be awaited."""
+        self.close_soon(code, reason)
+        return self.wait_closed()
+
+    def wait_closed(self) -> Any:
+        """Wait until the connection is gone, and tell how it ended. In an ``async`` handler, to be awaited."""
+        return self._wait(self._await_end, "the connection does not end")
+
+    def _wait(self, start: Callable[[Succeed, Fail], object], what: str) -> Any:
+        """For an ``async`` handler, what it awaits; any other has the world go on meanwhile."""
+        if is_async.get():
+            return Wish(start)
+        succeeded: list[Any] = []
+        failed: list[Exception] = []
+        was_driving, self._is_driving = self._is_driving, False  # a handler that blocks is no reason not to go on
+        try:
+            start(succeeded.append, failed.append)
+            while not (succeeded or failed):
+                if not self._side.clock.step():
+                    raise RuntimeError(f"nothing will ever happen again, and {what}")
+        finally:
+            self._is_driving = was_driving
+        if failed:
+            raise failed[0]
+        return succeeded[0]
+
+    def _await_end(self, succeed: Succeed, _: Fail) -> None:
+        if self.closed is None:
+            self._mourners.append(succeed)
+            self.drive()
+        else:
+            succeed(self.closed)
+
+    def _await_outcome(self, call: PendingCall[Any], succeed: Succeed, fail: Fail) -> None:
         def settle(outcome: CallSucceeded[Any] | CallFailed) -> None:
             if isinstance(outcome, CallSucceeded):
                 succeed(outcome.response)
             else:
+                outcome.error.__cause__ = self._cause(outcome.error)
                 fail(outcome.error)
 
         self._waiters[call] = settle
@@ -200,6 +219,13 @@ class Peer(ABC, Generic[D]):
         if settle is not None:
             settle(outcome)
 
+    def over(self, end: ConnectionClosed | ConnectionRefused) -> None:
+        """The connection has ended: tell who waits for that."""
+        self.closed = end
+        mourners, self._mourners = self._mourners, []
+        for tell in mourners:
+            tell(end)
+
     def _receive(self, data: D) -> None:
         self._unread.append(data)
         self._read()
@@ -237,7 +263,7 @@ class SessionPeer(Peer[str]):
         """It is until it is over."""
         return not self._is_lost
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close_soon(self, code: int = 1000, reason: str = "") -> None:
         """Nothing more is sent or taken in."""
         self._end(code, reason)
 
@@ -287,7 +313,7 @@ class ConnectionPeer(Peer[bytes]):
             self.end.close()
         return False
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close_soon(self, code: int = 1000, reason: str = "") -> None:
         """With a close frame."""
         self.machine.close(code, reason, now=self._side.now)
         self.drive()

@@ -22,6 +22,7 @@ from ocpp_sansio.diagnosis import diagnose
 from ocpp_sansio.errors import ErrorCode
 from ocpp_sansio.frames import Call, CallError, CallResult, CallResultError, Frame, Malformed, Send, decoder, examine
 from ocpp_sansio.messages import Action, Actions, Datatype, Request, Response, Role
+from ocpp_sansio.tolerance import STRICT, Tolerance, mend_action, mend_frame, read_payload
 from ocpp_sansio.version import MessageType, Version
 
 __all__ = ["Asked", "Foul", "Question", "Referee"]
@@ -38,8 +39,10 @@ class Asked:
     text: str
     action: str
     request: Request[Any] | None
-    """``None``: it is invalid, and so to be refused."""
+    """``None``: it is invalid."""
     since: float
+    is_acceptable: bool
+    """Whether it need not be refused."""
     times: int = 1
     """How often it was sent."""
     is_reused: bool = False
@@ -47,6 +50,8 @@ class Asked:
     answers: int = 0
     response: Response | None = None
     """What it was answered with last, if that was no error."""
+    error: str = ""
+    """The code of that, if it was."""
 
 
 @attrs.define(eq=False)
@@ -57,6 +62,8 @@ class Question:
     action: Action
     request: Any
     since: float
+    timeout: float
+    """Seconds after which it may be given up."""
     is_answered: bool = False
     """Whether it has been sent something that may be the answer."""
 
@@ -68,9 +75,11 @@ class Referee:
         version: the one that is spoken.
         role: that of the end under test.
         actions: those there are; the version's own if not given.
-        call_timeout: seconds after which it may give up on a CALL that is not answered, and send the next one.
+        call_timeout: seconds after which it may give up on a CALL that is not answered, and send the next one. Of a
+            :class:`Question` they can be changed.
         patience: seconds within which it has to answer.
         is_strict: whether it may not accept what breaks the schema.
+        tolerance: what it may accept all the same.
         used_ids: the message ids that it has used before, on other connections (RPC-041); more are put in.
     """
 
@@ -83,6 +92,7 @@ class Referee:
         call_timeout: float = 30.0,
         patience: float = 120.0,
         is_strict: bool = True,
+        tolerance: Tolerance = STRICT,
         used_ids: set[str] | None = None,
     ) -> None:
         self.version: Final = Version(version)
@@ -95,8 +105,12 @@ class Referee:
         self.questions: Final[list[Question]] = []
         """All of it."""
         self._call_timeout: Final = call_timeout
-        self._patience: Final = patience
+        self.patience: Final = patience
         self._is_strict: Final = is_strict
+        self._tolerance: Final = tolerance
+        self._answerable: Final = {
+            action.name: action for action in self.actions.values() if action.sent_by(role.peer) and action.response
+        }
         self._used_ids: Final = set[str]() if used_ids is None else used_ids
         self._decode: Final = decoder(self.version.dialect.message_types)
         self._unreadable = 0
@@ -108,14 +122,18 @@ class Referee:
 
     def tell(self, text: str, *, now: float) -> None:
         """It is sent a text, of any kind."""
+        is_odd = False
         try:
             frame = self._decode(text)
         except (ValueError, RecursionError):
-            self._unreadable += 1
-            self._may_be_answer(self._examine(text).message_id, is_valid=False)
-            return
+            mended = mend_frame(text, self._tolerance, self.version.dialect.message_types, asked=self._asks)
+            if mended is None:
+                self._unreadable += 1
+                self._may_be_answer(self._examine(text).message_id, is_valid=False)
+                return
+            frame, is_odd = mended[0], True
         if type(frame) is Call:  # and no SEND, which is one as well
-            self._tell_call(frame, text, now)
+            self._tell_call(frame, text, now, is_odd)
         elif type(frame) is CallResult:
             question = next((each for each in self.questions if each.message_id == frame.message_id), None)
             response = None if question is None else question.action.response
@@ -124,17 +142,31 @@ class Referee:
         elif type(frame) is CallError:
             self._may_be_answer(frame.message_id, is_valid=True)
 
-    def _tell_call(self, frame: Call, text: str, now: float) -> None:
+    def _asks(self, message_id: str) -> str | None:
+        return next((each.action.name for each in self.questions if each.message_id == message_id), None)
+
+    def _tell_call(self, frame: Call, text: str, now: float, is_odd: bool) -> None:
         asked = self.asked.get(frame.message_id)
         if asked is not None:
             asked.times += 1
             asked.is_reused |= asked.text != text
             return
-        action = self.actions.get(frame.action)
-        request = None
-        if action is not None and action.response is not None and action.sent_by(self.role.peer):
-            request = self._read(action.request, frame.payload)
-        self.asked[frame.message_id] = Asked(text, frame.action, request, now)
+        action = self._answerable.get(frame.action)
+        if action is None and (mended := mend_action(frame, self._answerable, self._tolerance)) is not None:
+            frame, is_odd = mended[0], True
+            action = self._answerable[frame.action]
+        request = None if action is None else self._read(action.request, frame.payload)
+        is_acceptable = not self._is_strict or request is not None or self._puts_up_with(action, frame.payload)
+        self.asked[frame.message_id] = Asked(text, frame.action, None if is_odd else request, now, is_acceptable)
+
+    def _puts_up_with(self, action: Action | None, payload: msgspec.Raw) -> bool:
+        if action is None or not self._tolerance:
+            return False
+        try:
+            read_payload(codec_of(action.request), payload, self._tolerance, action=action.name)
+        except PayloadError:
+            return False
+        return True
 
     def _may_be_answer(self, message_id: str | None, *, is_valid: bool) -> None:
         if self.question is not None and self.question.message_id == message_id:
@@ -194,9 +226,9 @@ class Referee:
     def _hear_call(self, frame: Call, text: str, now: float) -> Question:
         action, request = self._require_request(frame, text, MessageType.CALL)
         before = self.question
-        if before is not None and not before.is_answered and now < before.since + self._call_timeout:
+        if before is not None and not before.is_answered and now < before.since + before.timeout:
             raise Foul(f"asks while {before.action.name} {before.message_id!r} is unanswered (RPC-050): {text}")
-        self.question = Question(frame.message_id, action, request, now)
+        self.question = Question(frame.message_id, action, request, now, self._call_timeout)
         self.questions.append(self.question)
         return self.question
 
@@ -215,9 +247,9 @@ class Referee:
         response = self.actions[asked.action].response if asked.action in self.actions else None
         if asked.is_reused:
             return asked
-        if response is None or (asked.request is None and self._is_strict):
+        if response is None or not asked.is_acceptable:
             raise Foul(f"accepts what is invalid: {asked.text} is answered with {text}")
-        asked.response = self._require_valid(response, frame.payload, text)
+        asked.response, asked.error = self._require_valid(response, frame.payload, text), ""
         return asked
 
     def _hear_error(self, frame: CallError, text: str) -> Asked | None:
@@ -229,7 +261,7 @@ class Referee:
         is_internal = ErrorCode.parse(frame.code) is ErrorCode.INTERNAL_ERROR
         if asked.request is not None and is_internal and not asked.is_reused:
             raise Foul(f"cannot answer what is valid: {asked.text} is answered with {text}")
-        asked.response = None
+        asked.response, asked.error = None, frame.code
         return asked
 
     def _require_asked(self, message_id: str, text: str) -> Asked:
@@ -257,5 +289,5 @@ class Referee:
     def require_answers(self, *, now: float) -> None:
         """Object to what should have been answered by now."""
         for asked in self.asked.values():
-            if not asked.answers and now >= asked.since + self._patience:
-                raise Foul(f"does not answer within {self._patience:g} s: {asked.text}")
+            if not asked.answers and now >= asked.since + self.patience:
+                raise Foul(f"does not answer within {self.patience:g} s: {asked.text}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import attrs
 
 from ocpp_sansio.application import CentralSystem
 from ocpp_sansio.entrance import Contested, Entry, Refusal, Verdict
@@ -26,7 +28,9 @@ from ocpp_sansio.events import (
     SendReceived,
 )
 from ocpp_sansio.handlers import CentralSystemHandlers, ChargePointHandlers, HandlerOf, Handlers
+from ocpp_sansio.limits import Limits
 from ocpp_sansio.messages import (
+    Actions,
     AnyFromCentralSystem,
     AnyFromChargePoint,
     FromCentralSystem,
@@ -36,13 +40,16 @@ from ocpp_sansio.messages import (
     Role,
     SendFromChargePoint,
 )
+from ocpp_sansio.session import CentralSystemSession, ChargePointSession, Session, Tap
+from ocpp_sansio.tolerance import STRICT, Tolerance
+from ocpp_sansio.version import Version
 
 from .clock import VirtualClock
 from .peer import Peer
 from .trace import Trace
-from .waiting import run
+from .waiting import NoEventLoop, run
 
-__all__ = ["CentralSystemSide", "ChargePointSide", "Side"]
+__all__ = ["CentralSystemSide", "ChargePointSide", "Side", "Terms"]
 
 H = TypeVar("H", bound=Handlers)
 Q = TypeVar("Q")
@@ -52,16 +59,33 @@ MAX_EVENTS: Final = 1000
 """Events that a side keeps: the last ones."""
 
 
+@attrs.frozen(kw_only=True)
+class Terms:
+    """What a session is made with, as far as the application decides that."""
+
+    version: Version
+    limits: Limits
+    actions: Actions
+    tolerance: Tolerance = STRICT
+
+
 class Side(Generic[H]):
     """One of the two sides of a pair: its handlers, and what it has heard. It outlives connections.
 
     Whatever a handler raises is answered as under every adapter, and kept in :attr:`faults` unless it is a
-    :class:`ocpp_sansio.Rejection`; but a failed ``assert`` is meant for the test, and reaches it.
+    :class:`ocpp_sansio.Rejection`; but a failed ``assert`` is meant for the test, and reaches it. So does what an
+    ``async`` function awaits that needs an event loop.
+
+    Raises:
+        TypeError: the handlers are not those of this role.
     """
 
     role: ClassVar[Role]
+    new_session: ClassVar[type[Session]]
 
     def __init__(self, clock: VirtualClock, trace: Trace, handlers: H, identity: str) -> None:
+        if getattr(handlers, "role", None) is not self.role:
+            raise TypeError(f"a {type(handlers).__name__} is none of a {self.role}")
         self.clock: Final = clock
         self.trace: Final = trace
         self.handlers: Final = handlers
@@ -69,12 +93,12 @@ class Side(Generic[H]):
         self.events: Final = deque[Event](maxlen=MAX_EVENTS)
         """What the machine has told, the last of it."""
         self.faults: Final[list[Exception]] = []
-        """What handlers have raised that they should not."""
+        """What handlers have raised that they should not. Take out what was to be expected."""
         self.other: Side[Any] | None = None
         """The other side, where both are here."""
         self.by_hand = False
-        """Whether CALLs are left to the test: see :attr:`open`."""
-        self.open: Final[list[CallReceived[Any]]] = []
+        """Whether CALLs are left to the test: see :attr:`unanswered`."""
+        self.unanswered: Final[list[CallReceived[Any]]] = []
         """Those that it has yet to ``respond`` to or ``reject``."""
         self.behind = 0.0
         """Seconds that its monotonic clock is behind that of the world. Who changes it has it jump (F-136)."""
@@ -133,14 +157,14 @@ class Side(Generic[H]):
             LocalProtocolError: see :meth:`ocpp_sansio.CentralSystemSession.respond`.
         """
         self.machine.respond(call, response, now=self.now)
-        self.open.remove(call)
+        self.unanswered.remove(call)
         self.handlers.answered(self.peer, call, response)
         self.peer.drive()
 
     def reject(self, call: CallReceived[Any], code: ErrorCode, description: str = "") -> None:
         """Answer it with an error."""
         self.machine.reject(call, code, description, now=self.now)
-        self.open.remove(call)
+        self.unanswered.remove(call)
         self.peer.drive()
 
     def suspend(self, seconds: float) -> None:
@@ -154,6 +178,21 @@ class Side(Generic[H]):
         return self.suspended_until > self.clock.now
 
     # -- for the pair and the machine --
+
+    def terms(self, version: Version, *, limits: Limits | None = None, actions: Actions | None = None) -> Terms:
+        """What a session of this version is made with; limits and actions if the application does not say which.
+
+        Raises:
+            ValueError: it cannot be tested in this version.
+        """
+        return Terms(version=version, limits=limits or Limits(), actions=actions or version.actions)
+
+    def session(self, terms: Terms, *, message_ids: Callable[[], str], tap: Tap | None = None) -> Session:
+        """One that is made with them."""
+        options: dict[str, Any] = attrs.asdict(terms, recurse=False)
+        session = self.new_session(**options, message_ids=message_ids, tap=tap)
+        session.handle_timeout(now=self.now)  # it learns the time from its driver
+        return session
 
     def take(self, peer: Peer[Any]) -> None:
         """Have this end of a new connection."""
@@ -177,7 +216,7 @@ class Side(Generic[H]):
 
     def _on_call(self, peer: Peer[Any], call: CallReceived[Any]) -> None:
         if self.by_hand:
-            self.open.append(call)
+            self.unanswered.append(call)
         else:
             run(
                 lambda: self.handlers.handler(peer, call)(peer, call.request),
@@ -204,7 +243,7 @@ class Side(Generic[H]):
         peer.drive()
 
     def _blame(self, error: Exception) -> None:
-        if isinstance(error, AssertionError):
+        if isinstance(error, AssertionError | NoEventLoop):
             raise error
         self.faults.append(error)
         self.trace.note(str(self.role), f"fails: {error!r}")
@@ -230,15 +269,16 @@ class Side(Generic[H]):
         self.opened(peer)
 
     def _on_over(self, peer: Peer[Any], end: ConnectionClosed | ConnectionRefused) -> None:
-        peer.closed = end
         if peer is self._peer:
-            self.open.clear()
+            self.unanswered.clear()
+        peer.over(end)
 
 
 class ChargePointSide(Side[ChargePointHandlers]):
     """The charge point's."""
 
     role = Role.CHARGE_POINT
+    new_session = ChargePointSession
 
     def on(self, request: type[AnyFromCentralSystem[Q, R]]) -> Callable[[HandlerOf[Q, R]], HandlerOf[Q, R]]:
         """Decorate the handler of a request class."""
@@ -261,6 +301,7 @@ class CentralSystemSide(Side[CentralSystemHandlers]):
     """The central system's."""
 
     role = Role.CENTRAL_SYSTEM
+    new_session = CentralSystemSession
 
     def __init__(self, clock: VirtualClock, trace: Trace, handlers: CentralSystemHandlers, identity: str) -> None:
         super().__init__(clock, trace, handlers, identity)
@@ -280,6 +321,44 @@ class CentralSystemSide(Side[CentralSystemHandlers]):
     def ask(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> PendingCall[R]:
         """Ask it, and do not wait, see :meth:`Peer.ask`."""
         return self.peer.ask(request, timeout=timeout)
+
+    def chosen(self, versions: Sequence[Version]) -> Version | None:
+        """The version that it chooses among those of a charge point (RPC-011); ``None``: it speaks none of them."""
+        spoken = self.handlers.versions if isinstance(self.handlers, CentralSystem) else versions
+        return next((version for version in versions if version in spoken), None)
+
+    def terms(self, version: Version, *, limits: Limits | None = None, actions: Actions | None = None) -> Terms:
+        """The application's, if there is one."""
+        application = self.handlers
+        if not isinstance(application, CentralSystem):
+            return super().terms(version, limits=limits, actions=actions)
+        if version not in application.versions:
+            spoken = ", ".join(map(str, application.versions))
+            raise ValueError(f"the central system speaks OCPP {spoken}, and not {version}")
+        self.require_handlers(version)
+        tolerance = application.tolerance
+        if not isinstance(tolerance, Tolerance):  # then what tells it of each station has to see one that connects
+            path = f"/{self.identity}"
+            request = ConnectionRequested(self.identity, path, (version.subprotocol,), version, None, {})
+            tolerance = Tolerance.of(tolerance(request))
+        return Terms(
+            version=version,
+            limits=application.limits,
+            actions=application.actions.get(version, actions or version.actions),
+            tolerance=tolerance,
+        )
+
+    def require_handlers(self, version: Version) -> None:
+        """Object to an application that leaves the stations of this version to a role.
+
+        Raises:
+            ValueError: it does.
+        """
+        if isinstance(self.handlers, CentralSystem) and self.handlers.part is not None and version is Version.V16:
+            raise ValueError(
+                "the central system leaves its stations of OCPP 1.6 to the role that it plays, and no role is run here:"
+                " `ocpp_sansio.testing.simulation` does that; so does an adapter that serves it, for a `Port`"
+            )
 
     def opened(self, peer: Peer[Any]) -> None:
         """A connection is open: it takes the place of one that there was (RPC-019)."""

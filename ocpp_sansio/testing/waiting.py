@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from typing import Any, Final
 
-__all__ = ["Wish", "is_async", "run"]
+__all__ = ["Fail", "NoEventLoop", "Succeed", "Wish", "is_async", "run"]
 
 Succeed = Callable[[Any], None]
 Fail = Callable[[Exception], None]
 
 is_async: Final = ContextVar("whether what runs now may wait by `await`", default=False)
+
+
+_LOOPLESS: Final = re.compile("event loop|async context|async library").search
+"""What asyncio, trio and anyio say of who awaits something of theirs outside of their loops."""
+
+
+class NoEventLoop(RuntimeError):
+    """An ``async`` function awaits what needs an event loop. That is for the test to hear, and not for the peer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no event loop here: what is awaited has to come of the peer, as its `call` and `close` do, or be"
+            " the clock's `sleep`: let the application be given its `sleep`, or whatever else it awaits"
+        )
 
 
 class Wish:
@@ -32,7 +47,7 @@ def run(work: Callable[[], Any], succeed: Succeed, fail: Fail) -> None:
     try:
         result = work()
     except Exception as error:  # noqa: BLE001 - it is for the peer and for the test to see
-        fail(error)
+        fail(_explained(error))
         return
     finally:
         is_async.reset(token)
@@ -56,7 +71,7 @@ def _go_on(coroutine: Coroutine[Any, Any, Any], resume: Callable[[], object], su
     except StopIteration as stop:
         outcome = partial(succeed, stop.value)
     except Exception as error:  # noqa: BLE001 - as above
-        outcome = partial(fail, error)
+        outcome = partial(fail, _explained(error))
     else:
         if isinstance(wish, Wish):
             outcome = partial(
@@ -66,8 +81,15 @@ def _go_on(coroutine: Coroutine[Any, Any, Any], resume: Callable[[], object], su
             )
         else:
             coroutine.close()
-            what = "there is no event loop here: await nothing but the `call` and `sleep` of the peer"
-            outcome = partial(fail, RuntimeError(what))
+            outcome = partial(fail, NoEventLoop())
     finally:
         is_async.reset(token)
     outcome()
+
+
+def _explained(error: Exception) -> Exception:
+    if not isinstance(error, RuntimeError) or _LOOPLESS(str(error)) is None:
+        return error
+    explained = NoEventLoop()
+    explained.__cause__ = error
+    return explained

@@ -4,15 +4,22 @@
 * ``ocpp_connection_pair``: a :class:`ocpp_sansio.testing.ConnectionPair`, likewise.
 * ``ocpp_clock``: the clock of both. ``ocpp_seed``: their seed; for each test another one, the same each time.
 
-``--ocpp-seed=7`` gives every test that seed, ``--ocpp-seed=random`` one that is drawn. The report of a test that fails
-says which it was.
+A ``charge_point`` or ``central_system`` of the marker may be a function that makes one: it is called for each test, so
+that none sees what another has left.
+
+A handler that has failed fails the test, unless that has taken the exception out of the ``faults`` of its side.
+
+``--ocpp-seed=7`` gives every test that seed, whatever its marker says; ``--ocpp-seed=random`` one that is drawn. The
+report of a test that fails says which it was.
 
 pytest imports this module whatever it is run for: nothing else of ours is imported before a fixture is asked for.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
+import traceback
 import zlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,10 +35,16 @@ P = TypeVar("P", bound="Pair | ConnectionPair")
 
 _SHOWN = pytest.StashKey[list[tuple[str, object]]]()
 """What is to be shown if the test fails: titles, and what is turned into text only then."""
+_HAS_FAILED = pytest.StashKey[bool]()
 
 
 def _seed(text: str) -> int:
-    return random.getrandbits(32) if text == "random" else int(text)
+    if text == "random":
+        return random.getrandbits(32)
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor 'random'") from None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +66,8 @@ def ocpp_seed(request: pytest.FixtureRequest) -> int:
     """The seed of the chance that decides when something goes wrong."""
     seed: int | None = request.config.getoption("ocpp_seed")
     if seed is None:
+        seed = _marked(request).get("seed")
+    if seed is None:
         seed = zlib.crc32(request.node.nodeid.encode())
     _show(request, "ocpp seed", f"--ocpp-seed={seed}")
     return seed
@@ -67,28 +82,58 @@ def ocpp_clock() -> VirtualClock:
 
 
 @pytest.fixture
-def ocpp_pair(request: pytest.FixtureRequest, ocpp_clock: VirtualClock, ocpp_seed: int) -> Pair:
+def ocpp_pair(request: pytest.FixtureRequest, ocpp_clock: VirtualClock, ocpp_seed: int) -> Generator[Pair]:
     """Two sessions, a link between them, and handlers to be given."""
     from ocpp_sansio.testing import Pair  # noqa: PLC0415
 
-    return _made(Pair, request, ocpp_clock, ocpp_seed)
+    yield from _made(Pair, request, ocpp_clock, ocpp_seed)
 
 
 @pytest.fixture
-def ocpp_connection_pair(request: pytest.FixtureRequest, ocpp_clock: VirtualClock, ocpp_seed: int) -> ConnectionPair:
+def ocpp_connection_pair(
+    request: pytest.FixtureRequest, ocpp_clock: VirtualClock, ocpp_seed: int
+) -> Generator[ConnectionPair]:
     """Two connections, handshake included."""
     from ocpp_sansio.testing import ConnectionPair  # noqa: PLC0415
 
-    return _made(ConnectionPair, request, ocpp_clock, ocpp_seed)
+    yield from _made(ConnectionPair, request, ocpp_clock, ocpp_seed)
 
 
-def _made(cls: type[P], request: pytest.FixtureRequest, clock: VirtualClock, seed: int) -> P:
+def _made(cls: type[P], request: pytest.FixtureRequest, clock: VirtualClock, seed: int) -> Generator[P]:
     marker = request.node.get_closest_marker("ocpp")
     versions: tuple[str, ...] = () if marker is None else marker.args
-    options: dict[str, Any] = {"clock": clock, "seed": seed} | ({} if marker is None else dict(marker.kwargs))
+    options: dict[str, Any] = {"clock": clock, **_marked(request), "seed": seed}
+    for name in ("charge_point", "central_system"):
+        if callable(options.get(name)):
+            options[name] = options[name]()
     pair = cls(*versions, **options)
     _show(request, f"ocpp messages of {request.fixturename}, in seconds", pair.trace)
-    return pair
+    sides = pair.charge_point, pair.central_system
+    for side in sides:
+        _show(request, f"ocpp faults of the {side.role} of {request.fixturename}", _Faults(side.faults))
+    yield pair
+    faults = [fault for side in sides for fault in side.faults]
+    for side in sides:
+        side.faults.clear()  # they need not be shown twice
+    if faults and _HAS_FAILED not in request.node.stash:
+        raise ExceptionGroup(
+            "handlers have failed; what a test expects, it takes out of the `faults` of the side", faults
+        )
+
+
+class _Faults:
+    """What handlers have raised, with where."""
+
+    def __init__(self, faults: list[Exception]) -> None:
+        self._faults = faults
+
+    def __str__(self) -> str:
+        return "\n".join("".join(traceback.format_exception(fault)) for fault in self._faults)
+
+
+def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
+    marker = request.node.get_closest_marker("ocpp")
+    return {} if marker is None else dict(marker.kwargs)
 
 
 def _show(request: pytest.FixtureRequest, title: str, what: object) -> None:
@@ -97,8 +142,10 @@ def _show(request: pytest.FixtureRequest, title: str, what: object) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Add the seed and what has been said to the report of a test that has failed."""
+    """Add the seed, what has been said, and how handlers have failed to the report of a test that has failed."""
     report = yield
     if report.failed:
-        report.sections += [(title, str(what)) for title, what in item.stash.get(_SHOWN, ())]
+        item.stash[_HAS_FAILED] = True
+        texts = [(title, str(what)) for title, what in item.stash.get(_SHOWN, ())]
+        report.sections += [(title, text) for title, text in texts if text]
     return report
