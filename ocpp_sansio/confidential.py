@@ -7,6 +7,7 @@ others has that replaced as well, by :mod:`ocpp_sansio.redaction`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["names_a_secret", "shown", "text_shown"]
@@ -37,18 +38,27 @@ _HIDDEN: Final = _Hidden()
 
 def shown(names: tuple[str, ...], message: object) -> list[tuple[str, Any]]:
     """The properties of a part of a message, by their names in Python, with what may be shown of each."""
-    values = {name: getattr(message, name) for name in names}
-    secret = {name for name in names if names_a_secret(name)}
-    if secret:
-        secret.add("key")  # that of a virtual private network is called nothing else
-    if names_a_secret(_subject(values)):
+    values = [(name, getattr(message, name)) for name in names]
+    secret, has_value = _looked_at(names)
+    if has_value and names_a_secret(_subject(message)):
         secret |= _VALUES
-    return [(name, _HIDDEN if name in secret and value is not None else value) for name, value in values.items()]
+    if not secret:
+        return values
+    return [(name, _HIDDEN if name in secret and value is not None else value) for name, value in values]
 
 
-def _subject(values: dict[str, Any]) -> str:
-    """What the values here are those of: the name of a configuration key or of a variable."""
-    name = values.get("key") or getattr(values.get("variable"), "name", None)
+@lru_cache(1024)
+def _looked_at(names: tuple[str, ...]) -> tuple[frozenset[str], bool]:
+    """Which properties of a class are secret by themselves, and whether some may be by what they are the values of."""
+    secret = frozenset(filter(names_a_secret, names))
+    if secret:
+        secret |= {"key"}  # that of a virtual private network is called nothing else
+    return secret, not _VALUES.isdisjoint(names)
+
+
+def _subject(message: object) -> str:
+    """What its value is that of: the name of a configuration key or of a variable."""
+    name = getattr(message, "key", None) or getattr(getattr(message, "variable", None), "name", None)
     return name if isinstance(name, str) else ""
 
 
