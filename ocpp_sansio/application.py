@@ -146,7 +146,7 @@ class CentralSystem(CentralSystemHandlers):
         self.versions = Version.parse_all(versions)
         self.limits: Final = limits or Limits()
         self.actions = actions_by_version(actions, self.role)
-        self.tolerance = per_station(tolerance)
+        self.tolerance = per_station(tolerance, self.actions.values())
         self.no_match = no_match
         self.compression = compression
         self.allow_origin = allow_origin

@@ -363,7 +363,7 @@ class Opener(Generic[S]):
     """What opens the session once the version is known. Whatever is wrong with the options is found out now.
 
     Raises:
-        ValueError: a version or repair is unknown.
+        ValueError: a version, a repair or an action that the tolerance names is unknown.
         TypeError: a payload is declared with types that JSON Schema cannot tell.
     """
 
@@ -373,19 +373,22 @@ class Opener(Generic[S]):
         self._session = session
         self._actions = actions_by_version(actions, session.role)
         self._options = options
-        self._tolerance = per_station(tolerance)
+        self._tolerance = per_station(tolerance, self._actions.values())
         self.request: ConnectionRequested | None = None
         """What is to be decided on, if anything is."""
 
     def choose_tolerance(self) -> None:
         """Have it told what to put up with in the messages of the station that asks to connect."""
         if self.request is not None and not isinstance(self._tolerance, Tolerance):
-            self._tolerance = Tolerance.of(self._tolerance(self.request))
+            self._tolerance = Tolerance.of(self._tolerance(self.request)).checked(self._actions.values())
 
     def open(self, version: Version) -> S:
         """The session that this version is spoken in."""
         assert isinstance(self._tolerance, Tolerance), "a charge point has none that differs by station"
-        return self._session(version, actions=self._actions.get(version), tolerance=self._tolerance, **self._options)
+        actions = self._actions.get(version, version.actions)
+        # A vendor's action of another version is no mistake, as one that this session alone was told of would be.
+        tolerance = self._tolerance.about(actions)
+        return self._session(version, actions=actions, tolerance=tolerance, **self._options)
 
 
 def spoken(versions: Iterable[Version | str]) -> tuple[Version, ...]:

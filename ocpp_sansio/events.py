@@ -108,7 +108,7 @@ class Repair(Enum):
     MISSING_LIST = "missing-list"
     """A required array that is missing: an empty one."""
     NUMBER_AS_STRING = "number-as-string"
-    """A number for a string: its text, digit for digit."""
+    """A number for a string: its text, digit for digit; of ``-0`` it is ``0``."""
     BOOL_AS_STRING = "bool-as-string"
     """``true`` or ``false`` for a string: that word."""
     STRING_AS_NUMBER = "string-as-number"
@@ -165,7 +165,8 @@ class Deviation:
     element of the message: ``[1]`` for its id. In a text that was not JSON, the character, from 0: ``@57``."""
     repair: Repair
     original: Any = attrs.field(repr=False)
-    """What the peer had put there; ``None``: nothing, or ``null``. It may be a secret, so it is not printed (F-40)."""
+    """What the peer had put there; ``None``: nothing, or ``null``. A number that no ``float`` is exactly is told as its
+    text. It may be a secret, so it is not printed (F-40)."""
 
 
 @attrs.frozen(eq=False)

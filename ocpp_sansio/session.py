@@ -139,7 +139,7 @@ class Session:
         tolerance: what to put up with in the messages of the peer. Each event says where that had to be done.
 
     Raises:
-        ValueError: there is no repair of a name.
+        ValueError: there is no repair of a name, or no action of one that the tolerance names, in any version.
     """
 
     role: ClassVar[Role]
@@ -164,7 +164,7 @@ class Session:
         self._results_are_refused = MessageType.CALLRESULTERROR in self._dialect.message_types
         self._message_ids = message_ids
         self._tap = tap
-        self._tolerance: Final = Tolerance.of(tolerance)
+        self._tolerance: Final = Tolerance.of(tolerance).checked([self._actions])
         self._now = -math.inf
         self._events: deque[Event] = deque()  # a list would take quadratic time for many small messages at once
         self.outbox: list[bytes] = []

@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 
-from ocpp_sansio import FIELD, STRICT, CallReceived, ConnectionRequested, Repair, Tolerance, Version, v16
+from ocpp_sansio import (
+    FIELD,
+    STRICT,
+    CallReceived,
+    CentralSystemSession,
+    ConnectionRequested,
+    ErrorCode,
+    PeerMisbehaved,
+    Repair,
+    Tolerance,
+    Version,
+    numbered_ids,
+    v16,
+)
 from ocpp_sansio.tolerance import MAX_DEVIATIONS, MAX_ENUM_LENGTH
 from ocpp_sansio.tolerance.payloads import MAX_NUMBER
 
@@ -25,7 +38,7 @@ def run(block: str) -> dict[str, Any]:
 
 
 def test_each_example_is_run_here() -> None:
-    assert list(BLOCKS) == ["session", "scopes", "stations", "reading"]
+    assert list(BLOCKS) == ["session", "naive", "scopes", "stations", "reading"]
 
 
 def test_the_session_of_the_page_puts_up_with_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,8 +78,28 @@ def test_the_stations_of_the_page_are_told_apart() -> None:
 def test_traffic_is_read_as_the_page_says() -> None:
     names = run("reading")
     assert names["message"] == v16.AuthorizeRequest(id_tag="04A2")
-    assert [each.repair.value for each in names["around"]] == ["trailing-comma", "number-as-id"]
-    assert [each.repair.value for each in names["inside"]] == ["property-case"]
+    repairs = ["trailing-comma", "number-as-id", "action-case", "property-case"]
+    assert [each.repair.value for each in names["deviations"]] == repairs
+    session = CentralSystemSession("1.6", message_ids=numbered_ids("m"), tolerance=FIELD)
+    session.receive_data(re.findall(r"read_frame\('(.+)', FIELD\)", BLOCKS["reading"])[0], now=0.0)
+    call = session.next_event()
+    assert isinstance(call, CallReceived)
+    assert (call.request, call.deviations) == (names["message"], names["deviations"])
+
+
+def test_a_time_without_a_zone_is_refused_where_the_page_says_so() -> None:
+    session = CentralSystemSession("1.6", message_ids=numbered_ids("m"), tolerance=run("naive")["careful_about_time"])
+    stop = '[2,"1","%s",{"meterStop":1,"timestamp":"%s","transactionId":7}]'
+    session.receive_data(stop % ("StopTransaction", "2026-11-10T10:23:58"), now=0.0)
+    event = session.next_event()
+    assert isinstance(event, PeerMisbehaved)
+    assert event.answered is ErrorCode.PROPERTY_CONSTRAINT_VIOLATION
+    session.receive_data(
+        '[2,"2","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available",'
+        '"timestamp":"2026-11-10T10:23:58"}]',
+        now=0.0,
+    )
+    assert isinstance(session.next_event(), CallReceived)
 
 
 def test_the_table_has_every_repair_and_whether_field_makes_it() -> None:

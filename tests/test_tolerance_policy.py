@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,15 +19,18 @@ from ocpp_sansio import (
     ChargePointConnection,
     ConnectionOpened,
     ConnectionRequested,
+    ErrorCode,
     HostedConnection,
     LocalProtocolError,
     PeerMisbehaved,
     Repair,
     Tolerance,
+    Version,
     numbered_ids,
     v16,
 )
 from ocpp_sansio.codec import PayloadError, codec_of
+from ocpp_sansio.messages import Action, FromChargePoint, Response
 from ocpp_sansio.tolerance import Rule, read_payload
 
 ENUM, FIELDS = Repair.UNKNOWN_ENUM, Repair.UNKNOWN_FIELD
@@ -55,12 +59,28 @@ def test_names_that_there_are_not_are_told_with_those_that_there_are():
         lambda: CentralSystem(tolerance=["skip-validation"]),
         lambda: CentralSystemSession("1.6", message_ids=numbered_ids("m"), tolerance=["skip-validation"]),
     ):
-        with pytest.raises(
-            ValueError, match=r"'skip-validation' is no repair; there are control-characters, .*wrong-type"
-        ):
+        with pytest.raises(ValueError, match=r"'skip-validation' is n.+ repair; there are .*control-char.*wrong-type"):
             wrong()
-    with pytest.raises(ValueError, match=r"and strict, field, warn-only"):
-        Tolerance.parse("")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: Tolerance.parse("fieldd"), "'fieldd' is neither a preset nor a repair; did you mean 'field'?"),
+        (
+            lambda: Tolerance.parse("x"),
+            "'x' is neither a preset nor a repair; there are strict, field, warn-only, cont",
+        ),
+        (lambda: Tolerance.parse(""), "'' is neither a preset nor a repair; there are strict"),
+        (lambda: Tolerance(["unknown_enum"]), "'unknown_enum' is no repair; did you mean 'unknown-enum'?"),
+        (lambda: Tolerance(["field"]), "'field' is no repair, but Tolerance.parse takes it"),
+        (lambda: Tolerance([5]), "5 is no repair; there are control-characters, "),
+    ],
+)
+def test_what_may_have_been_meant_is_said(wrong: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as raised:
+        wrong()
+    assert "\n" not in str(raised.value)
     with pytest.raises(TypeError, match=r"Tolerance\.parse"):
         Tolerance("field")
 
@@ -133,6 +153,62 @@ def test_a_repair_may_be_made_in_some_places_only():
     assert read(None, chargePointSerialNumber="x" * 26) == ["$.chargePointSerialNumber"]
     with pytest.raises(PayloadError):
         read("BootNotification", chargePointSerialNumber="x" * 26)
+
+
+def test_a_property_that_is_spelt_otherwise_is_in_the_scope_of_the_one_that_it_is():
+    codec = codec_of(v16.AuthorizeRequest)
+    only_here = STRICT.allowing("property-case", path="$.idTag")
+    assert read_payload(codec, '{"IDTAG":"x"}', only_here)[1][0].path == "$.IDTAG"
+    for elsewhere in (FIELD.forbidding("property-case", path="$.idTag"), STRICT.allowing(path="$.IDTAG")):
+        with pytest.raises(PayloadError):
+            read_payload(codec, '{"IDTAG":"x"}', elsewhere)
+
+
+# -- actions that there are not --
+
+VENDOR = {"2.0.1": Version.V201.actions.extended(Action("Ping", type("P", (FromChargePoint,), {}), Response, "V"))}
+
+
+def test_an_action_that_there_is_not_is_refused_once_by_whoever_knows_all():
+    wrong = FIELD.forbidding(action="Authorise")
+    ids = numbered_ids("m")
+    for construct in (
+        lambda: CentralSystemSession("1.6", message_ids=ids, tolerance=wrong),
+        lambda: CentralSystem(tolerance=wrong),
+        lambda: server(wrong),
+        lambda: ChargePointConnection("ws://h/", "CP", now=0.0, message_ids=ids, tolerance=wrong),
+        lambda: HostedConnection("/CP", {}, ["ocpp1.6"], now=0.0, message_ids=ids, tolerance=wrong),
+        lambda: connect("CP", lambda _: wrong)[1].accept(now=0.0),
+    ):
+        with pytest.raises(ValueError, match=r"'Authorise' is no action of any version; did you mean 'Authorize'\?"):
+            construct()
+
+
+def test_an_action_of_another_version_is_none_of_these_mistakes():
+    tolerance = FIELD.forbidding(action="TransactionEvent")
+    assert CentralSystem(tolerance=tolerance).tolerance == tolerance
+    CentralSystemSession("1.6", message_ids=numbered_ids("m"), tolerance=tolerance)
+
+
+def test_nor_is_a_vendor_s_action_in_a_session_of_another_version():
+    tolerance = FIELD.forbidding(action="Ping")
+    assert CentralSystem(["1.6", "2.0.1"], tolerance=tolerance, actions=VENDOR).tolerance == tolerance
+    for version in ("1.6", "2.0.1"):
+        end = HostedConnection(
+            "/CP",
+            {},
+            [f"ocpp{version}"],
+            now=0.0,
+            message_ids=numbered_ids("s"),
+            tolerance=tolerance,
+            actions=VENDOR,
+            versions=["1.6", "2.0.1"],
+        )
+        end.accept(now=0.0)
+        end.receive_text('[2,"1","ping",{}]', now=0.0)
+        assert events(end)[-1].answered is ErrorCode.NOT_IMPLEMENTED
+    with pytest.raises(ValueError, match="'Ping' is no action"):
+        CentralSystem(tolerance=tolerance)
 
 
 def test_requests_and_responses_may_be_told_apart():

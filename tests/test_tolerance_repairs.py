@@ -319,6 +319,28 @@ def test_an_integer_is_read_from_a_fraction_only_where_that_is_exact():
     refused('{"number": 9007199254740993.0}', "integral-float", "out-of-range")
 
 
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("604.213", 604.213),
+        ("604.10", 604.1),
+        ("1e3", 1000.0),
+        ("-0.0", 0.0),
+        ("604213000000000000000000000000.50", "604213000000000000000000000000.50"),
+        ("0.10000000000000000001", "0.10000000000000000001"),
+        ("1e-400", "1e-400"),
+        ("1e400", "1e400"),
+        ("0e99999999999999999999", "0e99999999999999999999"),
+        ("60421300000000000000000000000000000", 60421300000000000000000000000000000),
+    ],
+)
+def test_a_number_is_told_as_it_came_with_all_its_digits(sent: str, told: object):
+    message, deviations = read(f'{{"text": {sent}}}', "number-as-string", "overlong-string")
+    assert (message.text, deviations[0].original, type(deviations[0].original)) == (sent, told, type(told))
+    _, [deviation] = read(f'{{"x": [{{"y": {sent}}}]}}', "unknown-field")
+    assert deviation.original == [{"y": told}]
+
+
 def test_a_repair_that_leads_nowhere_is_taken_back():
     message, [deviation] = read({"inners": {"nam": "a"}}, "object-as-list", "wrong-type")
     assert message.inners == {"nam": "a"}

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -135,25 +136,48 @@ def _as_written(number: NumberText) -> msgspec.Raw:
 
 
 def _plain(value: Any) -> Any:
-    """A value for whoever looks at it: with numbers for their texts, but for those that are out of all bounds (F-62).
+    """A value that is delivered: with numbers for their texts, but for those that are out of all bounds (F-62).
 
     Raises:
         _Unmendable: it is nested too deeply to be looked at (F-65).
     """
+    return _bounded(value, _nearly)
+
+
+def _told(value: Any) -> Any:
+    """A value as the peer had put it: with numbers for their texts, but for those that have more digits than a float.
+
+    Raises:
+        _Unmendable: as for one that is delivered.
+    """
+    return _bounded(value, _exactly)
+
+
+def _bounded(value: Any, number: Callable[[str], float | str]) -> Any:
     if not is_bounded(value, MAX_DEPTH):
         raise _Unmendable
-    return _with_numbers(value)
+    return _with_numbers(value, number)
 
 
-def _with_numbers(value: Any) -> Any:
+def _with_numbers(value: Any, number: Callable[[str], float | str]) -> Any:
     if value.__class__ is dict:
-        return {name: _with_numbers(inside) for name, inside in value.items()}
+        return {name: _with_numbers(inside, number) for name, inside in value.items()}
     if value.__class__ is list:
-        return [_with_numbers(item) for item in value]
-    if isinstance(value, NumberText):
-        number = float(value.text)
-        return number if math.isfinite(number) else value.text
-    return value
+        return [_with_numbers(item, number) for item in value]
+    return number(value.text) if isinstance(value, NumberText) else value
+
+
+def _nearly(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _exactly(text: str) -> float | str:
+    number = float(text)
+    try:
+        return number if Decimal(repr(number)) == Decimal(text) else text
+    except ArithmeticError:  # no exponent is that large
+        return text
 
 
 @cache
@@ -263,7 +287,7 @@ class _Mender:
                 prop is not None
                 and prop.wire_name not in there
                 and prop.wire_name not in mended
-                and self._notes(Repair.PROPERTY_CASE, (*steps, name), value)
+                and self._notes(Repair.PROPERTY_CASE, (*steps, name), value, scope=(*steps, prop))
             ):
                 try:
                     self._put(mended, prop, value, (*steps, prop))
@@ -300,19 +324,25 @@ class _Mender:
         self.kept.insert(before, _KeptCount(steps, min(len(items), most), kind.items, items[most:]))
         return items[:most] + [_stand_in(kind.items)] * (fewest - len(items))
 
-    def _notes(self, repair: Repair, steps: _Steps, original: Any) -> bool:
+    def _notes(self, repair: Repair, steps: _Steps, original: Any, *, scope: _Steps | None = None) -> bool:
         """Whether a repair is allowed here; then it is noted, too.
+
+        Args:
+            repair: which.
+            steps: to where the peer has put it.
+            original: what is there.
+            scope: to the place that a tolerance calls it by, if that is another.
 
         Raises:
             _Unmendable: what was there is nested too deeply to be told.
             PayloadError: too many are noted already. That is the end.
         """
-        names = tuple(step.wire_name if isinstance(step, Property) else step for step in steps)
+        names = tuple(step.wire_name if isinstance(step, Property) else step for step in scope or steps)
         if not self.allows(repair, names):
             return False
         if len(self.deviations) >= MAX_DEVIATIONS:
             raise PayloadError
-        self.deviations.append(Deviation(_path(steps), repair, _plain(original)))
+        self.deviations.append(Deviation(_path(steps), repair, _told(original)))
         return True
 
     def _forget(self, before: tuple[int, int]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, Final, Literal, cast
 
 import attrs
 from attrs.validators import in_, optional
 
 from ocpp_sansio.events import ConnectionRequested, Repair
+from ocpp_sansio.messages import Actions
+from ocpp_sansio.version import Version
 
 __all__ = ["FIELD", "STRICT", "WARN_ONLY", "Half", "Rule", "StationTolerance", "Tolerance", "Tolerated", "per_station"]
 
@@ -79,8 +82,20 @@ def _repair(name: Repair | str) -> Repair:
     try:
         return Repair(name)
     except ValueError:
-        there_are = ", ".join(repair.value for repair in Repair)
-        raise ValueError(f"{name!r} is no repair; there are {there_are}") from None
+        if name in _PRESETS:
+            raise ValueError(f"{name!r} is no repair, but Tolerance.parse takes it") from None
+        raise ValueError(f"{name!r} is no repair; {_hint(name, _REPAIRS)}") from None
+
+
+def _hint(name: object, names: Collection[str]) -> str:
+    """What may have been meant, or what there is."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only who is mistaken waits for it
+
+    near = get_close_matches(str(name), names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+
+
+_REPAIRS: Final = tuple(repair.value for repair in Repair)
 
 
 @attrs.frozen
@@ -160,6 +175,28 @@ class Tolerance:
         """
         return next((rule.allowed for rule in reversed(self.rules) if rule.covers(repair, action, half, steps)), False)
 
+    def checked(self, vendors: Iterable[Actions] = ()) -> Tolerance:
+        """The same, if each action that it names is one of OCPP, in whatever version, or one of these.
+
+        Raises:
+            ValueError: one is not, and what is said of it would never apply.
+        """
+        named = {rule.action for rule in self.rules if rule.action is not None}
+        # One after the other, as a version that nobody has spoken so far takes time to be imported.
+        for actions in chain(vendors, (version.actions for version in Version)):
+            if not named:
+                break
+            named.difference_update(actions)
+        if named:
+            action = min(named)
+            known = sorted(set(chain(*vendors, *(version.actions for version in Version))))
+            raise ValueError(f"{action!r} is no action of any version; {_hint(action, known)}")
+        return self
+
+    def about(self, actions: Collection[str]) -> Tolerance:
+        """The same, without what it says of actions that are not among these."""
+        return Tolerance(rule for rule in self.rules if rule.action is None or rule.action in actions)
+
     def __bool__(self) -> bool:
         """Whether it allows anything."""
         return any(rule.allowed for rule in self.rules)
@@ -172,14 +209,14 @@ StationTolerance = Tolerated | _Hook
 """What a central system takes: the same, or what tells it of each charge point that is let in."""
 
 
-def per_station(tolerance: StationTolerance) -> Tolerance | _Hook:
+def per_station(tolerance: StationTolerance, vendors: Collection[Actions] = ()) -> Tolerance | _Hook:
     """What a central system takes for its ``tolerance``, with what is wrong with it found out.
 
     Raises:
-        ValueError: there is no repair of a name.
+        ValueError: there is no repair of a name, or no action: in OCPP, and among these of vendors.
     """
     is_hook = callable(tolerance) and not isinstance(tolerance, Iterable)  # the enum of all repairs is both
-    return cast("_Hook", tolerance) if is_hook else Tolerance.of(cast("Tolerated", tolerance))
+    return cast("_Hook", tolerance) if is_hook else Tolerance.of(cast("Tolerated", tolerance)).checked(vendors)
 
 
 STRICT: Final = Tolerance()
@@ -193,8 +230,12 @@ FIELD: Final = (
     .forbidding(Repair.MISSING_PROPERTY, Repair.WRONG_TYPE)
     .forbidding(Repair.UNCLOSED_JSON, half="request")
 )
-"""What stations in the field need and nobody has to fear. Nothing is guessed that money or safety hangs on, nothing is
-lost, and every value is of the type that its class declares, an enum's perhaps only a ``str``.
+"""What stations in the field need. Nothing is lost, every value is of the type that its class declares, an enum's
+perhaps only a ``str``, and no quantity is made up: where one is missing or is no number, the message is refused.
+
+One thing is assumed: a time without a zone is UTC, as OCPP 1.6 has it (RPC-101). A station that means its local time
+moves its transactions by hours, which a tariff by the time of day would notice; of such a one forbid
+``naive-time-is-utc``, and it hears that the zone is missing.
 
 A request that breaks off is refused even where only brackets are missing: what came behind it might have mattered."""
 
@@ -205,7 +246,6 @@ def _named(name: str) -> Tolerance:
     preset = _PRESETS.get(name)
     if preset is not None:
         return preset
-    try:
-        return Tolerance([name])
-    except ValueError as error:
-        raise ValueError(f"{error}; and {', '.join(_PRESETS)}") from None
+    if name not in _REPAIRS:
+        raise ValueError(f"{name!r} is neither a preset nor a repair; {_hint(name, (*_PRESETS, *_REPAIRS))}")
+    return Tolerance([name])
