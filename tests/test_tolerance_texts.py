@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import msgspec
@@ -37,6 +36,7 @@ from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.frames import LARGE, Frame, Send, decode
 from ocpp_sansio.tolerance import MAX_DEVIATIONS, mend_action, mend_text, read_frame, read_payload
 from ocpp_sansio.tolerance.texts import MAX_ACTION, MAX_TEXT
+from tests.growth import assert_linear
 
 # -- the text --
 
@@ -277,15 +277,6 @@ def test_no_other_error_comes_of_whatever_comes(text):
 # -- how long it takes --
 
 
-def seconds(work: Any, *args: Any) -> float:
-    def once() -> float:
-        begin = time.process_time()
-        work(*args)
-        return time.process_time() - begin
-
-    return min(once() for _ in range(4))
-
-
 def read_refused(text: str) -> None:
     with pytest.raises(PayloadError):
         read_payload(codec_of(v16.GetConfigurationResponse), text, WARN_ONLY)
@@ -314,9 +305,8 @@ SIZE = 20_000
     ids=range(13),
 )  # fmt: skip
 def test_time_grows_with_the_size_and_no_faster(work, text):
-    """F-115: of the measurements of each size the best one counts; twice the size may take three times as long."""
-    small, large = text(SIZE), text(2 * SIZE)
-    assert seconds(work, large) <= 3 * seconds(work, small) + 0.005
+    """F-115."""
+    assert_linear(work, text, up_to=2 * SIZE, doublings=1, factor=3.0)
 
 
 # -- the session --
