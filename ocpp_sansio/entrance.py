@@ -38,6 +38,9 @@ __all__ = [
 MAX_PROVEN: Final = 100_000
 """Stations whose address is remembered: those that were authenticated last (F-129)."""
 
+UNDECIDED_FOR: Final = 60.0
+"""Seconds within which all attempts of a source no longer count as undecided, whatever has become of them."""
+
 
 def _checked(headers: HeaderFields) -> tuple[tuple[str, str], ...]:
     return tuple(checked_fields(headers))
@@ -119,6 +122,9 @@ class Entrance:
         self.identities: Final = _failures(limits, limits.max_failures_per_identity)
         """Of requests from where the station is not known to be."""
         self.sources: Final = _failures(limits, limits.max_failures_per_source)
+        """The same, whatever the station. Those refused count, and no others until there were too many."""
+        self.undecided: Final = _undecided(limits, limits.max_undecided_per_source)
+        """By source, of the same requests, as long as there were not."""
         self.proven: Final = _failures(limits, limits.max_failures_per_identity)
         """By station, of requests from where it is known to be: nobody else's failures count (F-29)."""
         self.takeovers: Final = Throttle[str](
@@ -154,6 +160,11 @@ def _failures(limits: Limits, burst: int | None) -> Throttle[str]:
     )
 
 
+def _undecided(limits: Limits, burst: int | None) -> Throttle[str]:
+    interval = UNDECIDED_FOR / (burst or 1)
+    return Throttle[str](burst=burst, interval=interval, max_interval=interval, max_keys=limits.max_throttled)
+
+
 class Entry:
     """The way of one request: ``screen`` it, have it judged, and ``judge`` what has come of that."""
 
@@ -166,6 +177,8 @@ class Entry:
         self._source = _network(request.source)
         self._taken: list[tuple[Throttle[str], str]] = []
         """What is given back unless the request turns out to be a failure."""
+        self._is_undecided = False
+        """Whether its source is charged only if it does."""
         self._was_last = False
         self.incidents: list[SecurityIncident] = []
         """What there is to report. It is for the driver to take out."""
@@ -174,8 +187,9 @@ class Entry:
         """Whether the request is refused before anybody looks at its credentials: too many have failed (F-29)."""
         if not self._is_authenticating:
             return None
-        # An attempt counts from its beginning, or any number of them could be made at the same time.
-        for throttle, key in self._tolls():
+        # As an attempt upon a station it counts from its beginning, or any number of them could be made at the same
+        # time. Against a source no attempt counts that has not failed: all stations behind one address come at once.
+        for throttle, key in self._tolls(now):
             wait = throttle.take(key, now=now)
             if wait:
                 self._give_back()
@@ -198,6 +212,9 @@ class Entry:
         if refusal.status not in _FAILURES:
             self._give_back()
         else:
+            if self._is_undecided:
+                self._entrance.undecided.give_back(self._source)
+                self._was_last |= self._entrance.sources.charge(self._source, now=now)
             self._report(Incident.AUTHENTICATION_FAILED)
             if self._was_last:
                 self._report(Incident.ATTEMPTS_LIMITED)
@@ -231,13 +248,18 @@ class Entry:
         request = self._request
         return self._is_authenticating and (request.credentials is not None or request.certificate is not None)
 
-    def _tolls(self) -> list[tuple[Throttle[str], str]]:
+    def _tolls(self, now: float) -> list[tuple[Throttle[str], str]]:
         entrance = self._entrance
         if entrance.is_known(self._identity, self._source):
             return [(entrance.proven, self._identity)]
+        of_identity = entrance.identities, self._identity
+        if not self._source:
+            return [of_identity]
+        # Where too many have failed, the next one counts from its beginning as well, until all is forgiven: nobody
+        # waits for one attempt and makes a thousand.
+        self._is_undecided = not entrance.sources.is_recovering(self._source, now=now)
         # The source first: who is held up there takes no place in the other table, nor an attempt from the station.
-        of_source = [(entrance.sources, self._source)] if self._source else []
-        return [*of_source, (entrance.identities, self._identity)]
+        return [(entrance.undecided if self._is_undecided else entrance.sources, self._source), of_identity]
 
     def _give_back(self) -> None:
         for throttle, key in self._taken:

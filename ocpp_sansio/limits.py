@@ -4,8 +4,8 @@ Bounds of what is read but never kept, and a few that nobody needs otherwise, ar
 them: ``messages.MAX_DEPTH``, ``messages.MAX_NODES``, ``tolerance.MAX_DEVIATIONS``, ``tolerance.MAX_ENUM_LENGTH``,
 ``tolerance.MAX_TEXT``, ``session.BAD_MESSAGE_WINDOW``, ``session.MAX_TOLD_APART``, ``diagnosis.MAX_REPORTED``,
 ``diagnosis.MAX_VIOLATIONS``, ``frames.MAX_ECHOED_ID``, ``handshake.MAX_IDENTITY``, ``application.MAX_ACCEPTED``,
-``entrance.MAX_PROVEN``, ``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``; of files, ``trace.MAX_LENGTH``,
-``audit.MAX_STATIONS``, ``audit.MAX_UNANSWERED`` and ``audit.MAX_REMEMBERED``.
+``entrance.MAX_PROVEN``, ``entrance.UNDECIDED_FOR``, ``dialer.MAX_RETRY_AFTER``, ``data_transfer.MAX_QUOTED``; of
+files, ``trace.MAX_LENGTH``, ``audit.MAX_STATIONS``, ``audit.MAX_UNANSWERED`` and ``audit.MAX_REMEMBERED``.
 """
 
 from __future__ import annotations
@@ -103,8 +103,13 @@ class Limits:
     ones are refused with 429; and as many from where it was authenticated the last time, counted apart, so that
     nobody's attempts can keep it out (F-29). One that is not decided yet counts as failed. ``None``: any number."""
     max_failures_per_source: int | None = _count(100)
-    """The same for the attempts from one address, whatever the station, stations known to be there left out. Behind a
-    proxy, all have its address."""
+    """The same for the attempts from one address, whatever the station, stations known to be there left out; but those
+    that are not decided yet count as failed only once so many have, until all is forgiven. Behind a proxy, all have
+    its address."""
+    max_undecided_per_source: int | None = _count(10_000)
+    """How many attempts from one address may be with ``authenticate`` at the same time until then, before the next ones
+    are refused with 429; so many have no effect any more a minute later. All stations behind one address may come at
+    once, and none of them has failed. ``None``: any number."""
     failure_interval: float = _finite(5.0)
     """Seconds until one more may fail. Each time the last one has, it is twice as long, until all are there again."""
     max_failure_interval: float = _finite(300.0)

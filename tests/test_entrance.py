@@ -70,7 +70,7 @@ class Door:
 
     def __len__(self) -> int:
         door = self.entrance
-        throttles = (door.identities, door.sources, door.proven, door.takeovers)
+        throttles = (door.identities, door.sources, door.undecided, door.proven, door.takeovers)
         return sum(map(len, throttles)) + len(door._known)
 
 
@@ -169,16 +169,65 @@ def test_attempts_at_the_same_time_are_all_counted_f_29():
     assert [each.kind for entry in entries for each in entry.incidents] == [FAILED, FAILED, FAILED, LIMITED]
 
 
-def test_many_that_are_let_in_at_the_same_time_make_nobody_wait_longer_f_29():
-    """All stations behind one proxy come back at once, and one of them has the wrong password."""
-    door = Door(max_failures_per_source=3, failure_interval=5)
-    assert door.status("CP0", decision=False) == 401
+def test_all_stations_behind_one_address_may_come_at_once_f_29():
+    """After a power cut, or a start of the central system, whose hook takes its time; one has the wrong password."""
+    door = Door(max_failures_per_source=3)
+    for wave in range(3):
+        entries = [door.entry(f"CP{wave}-{number}") for number in range(500)]
+        assert [entry.screen(now=0) for entry in entries] == [None] * 500
+        decisions = [number != wave for number in range(500)]
+        verdicts = [entry.judge(decision, now=0) for entry, decision in zip(entries, decisions, strict=True)]
+        assert verdicts == [Admitted() if decision else Refusal(401) for decision in decisions]
+    assert retry_after(door.attempt("CP")) == 10
+
+
+def test_who_makes_many_attempts_at_once_waits_for_longer_than_who_fails_one_by_one_f_29():
+    """It is found out once: after that, each attempt counts from its beginning until all is forgiven."""
+    door = Door(max_failures_per_source=3, failure_interval=5, max_failure_interval=300)
+
+    def at_once(wave: str, now: float) -> tuple[int, int]:
+        entries = [door.entry(f"{wave}-{number}") for number in range(100)]
+        screened = [entry.screen(now=now) for entry in entries]
+        heard = [entry for entry, refusal in zip(entries, screened, strict=True) if refusal is None]
+        assert [entry.judge(False, now=now) for entry in heard] == [Refusal(401)] * len(heard)
+        door.reported += [each for entry in heard for each in entry.incidents]
+        return len(heard), max([retry_after(refusal) for refusal in screened if refusal], default=0)
+
+    assert at_once("first", 0) == (100, 0)
+    assert door.kinds == [FAILED] * 3 + [LIMITED] + [FAILED] * 97
+    assert at_once("second", 299) == (0, 1)
+    assert at_once("third", 300) == (1, 300)
+    assert at_once("fourth", 599) == (0, 1)
+    assert at_once("fifth", 1199) == (2, 2)
+    assert at_once("all is forgiven", 1199 + 900) == (100, 0)
+
+
+def test_where_too_many_have_failed_who_is_let_in_makes_nobody_wait_longer_f_29():
+    door = Door(max_failures_per_source=2, failure_interval=5)
+    assert [door.status("CP0", decision=False) for _ in range(2)] == [401, 401]
     for wave in range(10):
-        entries = [door.entry(f"CP{wave}-{number}") for number in range(4)]
-        screened = [entry.screen(now=0) for entry in entries]
-        assert screened[:2] == [None, None]
-        assert [retry_after(verdict) for verdict in screened if verdict] == [10, 10]
-        assert [entry.judge(True, now=0) for entry in entries[:2]] == [Admitted(), Admitted()]
+        entries = [door.entry(f"CP{wave}-{number}") for number in range(2)]
+        assert entries[0].screen(now=10) is None
+        refusal = entries[1].screen(now=10)
+        assert refusal is not None
+        assert retry_after(refusal) == 20
+        assert entries[0].judge(True, now=10) == Admitted()
+
+
+def test_how_many_attempts_of_one_address_are_undecided_is_bounded_and_forgotten_in_time_f_29():
+    door = Door(max_undecided_per_source=2)
+    entries = [door.entry(f"CP{number}") for number in range(3)]
+    assert [entry.screen(now=0) is None for entry in entries] == [True, True, False]
+    assert door.status("CP9", "192.0.2.2") == 101, "another address has nothing to do with it"
+    assert retry_after(door.attempt("CP8")) == entrance.UNDECIDED_FOR / 2
+    assert entries[0].judge(False, now=0) == Refusal(401)
+    assert [door.status("CP7", now=0) for _ in range(3)] == [101] * 3
+    assert entries[1].judge(True, now=0) == Admitted()
+    assert len(door.entrance.undecided) == 0
+    stuck = [door.entry(f"{number}") for number in range(2)]
+    assert [entry.screen(now=0) for entry in stuck] == [None, None]
+    assert door.status("CP6", now=1) == 429
+    assert door.status("CP6", now=entrance.UNDECIDED_FOR) == 101
 
 
 def test_a_station_is_not_locked_out_by_what_others_try_in_its_name_f_29():

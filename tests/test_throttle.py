@@ -69,10 +69,30 @@ def test_a_bucket_whose_last_token_is_given_back_has_not_been_emptied_f_29():
     assert len(bucket) == 0
 
 
+def test_what_has_been_done_already_is_charged_and_doubles_the_wait_when_there_is_no_token_f_29():
+    bucket = throttle()
+    assert [bucket.charge("A", now=0) for _ in range(2)] == [False, True]
+    assert bucket.take("A", now=0) == 20
+    assert [bucket.charge("A", now=0) for _ in range(2000)] == [False] * 2000
+    assert bucket.take("A", now=0) == 40
+
+
+def test_a_bucket_that_was_emptied_is_recovering_until_it_is_full():
+    bucket = throttle()
+    assert not bucket.is_recovering("A", now=0)
+    bucket.take("A", now=0)
+    assert not bucket.is_recovering("A", now=0)
+    bucket.take("A", now=0)
+    assert [bucket.is_recovering("A", now=now) for now in (0, 20, 39, 40)] == [True, True, True, False]
+    assert len(bucket) == 0
+
+
 def test_without_a_bound_nobody_waits():
     bucket = throttle(burst=None)
     assert {bucket.take("A", now=0) for _ in range(1000)} == {0}
     bucket.give_back("A")
+    assert not bucket.charge("A", now=0)
+    assert not bucket.is_recovering("A", now=0)
     assert not bucket.is_empty("A")
     assert len(bucket) == 0
 
