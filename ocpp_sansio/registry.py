@@ -52,17 +52,30 @@ class Registry:
     """The one connection that each identity has. Each is its own proof of being the current one (F-35)."""
 
     def __init__(self) -> None:
-        self.stations: Mapping[str, Any] = MappingProxyType({})
-        """By identity. It does not change: a change makes another one."""
+        self._stations: dict[str, Any] = {}
+        """By identity."""
         self._caseless: dict[str, Station] = {}
         """Those whose identity has no case, by their key (RPC-003)."""
+        self._snapshots: list[Mapping[str, Any]] = []
+        """What has been read since the last change. A change leaves this list to those who are just reading."""
+
+    @property
+    def stations(self) -> Mapping[str, Any]:
+        """By identity. It does not change: after a change there is another one, once somebody asks for it.
+
+        So any thread may ask, and look through it, while another one changes the registry.
+        """
+        snapshots = self._snapshots
+        if not snapshots:
+            snapshots.append(MappingProxyType(self._stations.copy()))
+        return snapshots[0]
 
     def rivals(self, identity: str, version: Version) -> tuple[Any, ...]:
         """The connections that one of this identity and version cannot be open beside (RPC-003, RPC-004, F-30).
 
         There may be two: one that is spelled the same, and one of 2.x that is the same in another case.
         """
-        found = [self.stations.get(identity)]
+        found = [self._stations.get(identity)]
         if version is not Version.V16:
             found.append(self._caseless.get(identity_key(identity, version)))
         return tuple({id(each): each for each in found if each is not None}.values())
@@ -70,29 +83,28 @@ class Registry:
     def enter(self, station: Station) -> tuple[Any, ...]:
         """Take a connection in, in the place of its rivals, which are returned."""
         displaced = self.rivals(station.identity, station.version)
-        stations = dict(self.stations)
+        self._stations[station.identity] = station  # first: nobody finds a station absent that has two connections
         for each in displaced:
-            self._forget(each, stations)
-        stations[station.identity] = station
+            self._forget(each)
         if station.version is not Version.V16:
             self._caseless[identity_key(station.identity, station.version)] = station
-        self.stations = MappingProxyType(stations)
+        self._snapshots = []
         return displaced
 
     def leave(self, station: Station) -> bool:
         """Take a connection out; whether it was the current one. If it was not, nothing happens (F-35)."""
         if not self.is_current(station):
             return False
-        stations = dict(self.stations)
-        self._forget(station, stations)
-        self.stations = MappingProxyType(stations)
+        self._forget(station)
+        self._snapshots = []
         return True
 
     def is_current(self, station: Station) -> bool:
         """Whether this is the connection that its station has now."""
-        return self.stations.get(station.identity) is station
+        return self._stations.get(station.identity) is station
 
-    def _forget(self, station: Station, stations: dict[str, Any]) -> None:
-        del stations[station.identity]
+    def _forget(self, station: Station) -> None:
+        if self.is_current(station):
+            del self._stations[station.identity]
         if station.version is not Version.V16:
             del self._caseless[identity_key(station.identity, station.version)]

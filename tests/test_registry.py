@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ocpp_sansio import Version
 from ocpp_sansio.registry import Registry
 from ocpp_sansio.version import identity_key
+from tests.growth import assert_linear
 
 V16, V201, V21 = Version
 
@@ -61,6 +63,69 @@ def test_a_station_that_changes_its_version_is_the_same_station_f_30():
     back = Station("CP1")
     assert registry.enter(back) == (after,)
     assert registry.rivals("cp1", V21) == ()
+
+
+def test_what_has_been_read_does_not_change_and_is_read_again_after_a_change():
+    registry, first, second = Registry(), Station("A"), Station("B", V201)
+    empty = registry.stations
+    registry.enter(first)
+    one = registry.stations
+    assert registry.stations is one
+    registry.enter(second)
+    two = registry.stations
+    registry.leave(first)
+    assert [dict(each) for each in (empty, one, two)] == [{}, {"A": first}, {"A": first, "B": second}]
+    assert dict(registry.stations) == {"B": second}
+
+
+def test_who_reads_while_it_changes_leaves_nothing_old_behind(monkeypatch: pytest.MonkeyPatch):
+    """A thread that has copied the table is overtaken by one that changes it."""
+    registry, first, second = Registry(), Station("A"), Station("B")
+
+    class Overtaken(dict[str, Station]):
+        def copy(self) -> dict[str, Station]:
+            copied = super().copy()
+            monkeypatch.setattr(registry, "_stations", dict(self))
+            registry.enter(second)
+            return copied
+
+    registry.enter(first)
+    monkeypatch.setattr(registry, "_stations", Overtaken(registry._stations))
+    assert dict(registry.stations) == {"A": first}
+    assert dict(registry.stations) == {"A": first, "B": second}
+
+
+def test_nobody_finds_a_station_absent_while_it_changes_its_connection_f_33(monkeypatch: pytest.MonkeyPatch):
+    """Whatever a thread sees that reads between two steps."""
+    registry, seen = Registry(), list[set[str]]()
+
+    class Watched(dict[str, Station]):
+        def __setitem__(self, key: str, value: Station) -> None:
+            super().__setitem__(key, value)
+            seen.append({each.lower() for each in self})
+
+        def __delitem__(self, key: str) -> None:
+            super().__delitem__(key)
+            seen.append({each.lower() for each in self})
+
+    monkeypatch.setattr(registry, "_stations", Watched())
+    for name in ("CP1", "CP1", "cp1", "CP1"):
+        registry.enter(Station(name, V201))
+    assert seen == [{"cp1"}] * 6
+
+
+def enter_all(stations: list[Station]) -> None:
+    registry = Registry()
+    for station in stations:
+        registry.enter(station)
+    for station in stations:
+        registry.leave(station)
+
+
+@pytest.mark.once
+def test_the_cost_of_a_station_does_not_grow_with_their_number():
+    """Thousands come after a power cut."""
+    assert_linear(enter_all, lambda size: [Station(f"CP{number}") for number in range(size)], up_to=2**12)
 
 
 NAMES = st.sampled_from(["A", "a", "B", "É", "é"])
