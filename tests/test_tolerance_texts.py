@@ -407,6 +407,11 @@ def test_what_is_allowed_in_the_answers_of_one_action_is_not_in_those_of_others(
     assert isinstance(event, CallSucceeded)
     [event] = receive(session, '[3,"m2",{"status":"Accepted",}]')
     assert isinstance(event, CallFailed)
+    session.call(v16.ResetRequest(type=v16.ResetType.SOFT), now=0.0, timeout=1.0)
+    session.handle_timeout(now=1.0)
+    session.next_event()
+    [event] = receive(session, '[3,"m3",{"status":"Accepted",}]')
+    assert event.answer == v16.ResetResponse(status=v16.ResetStatus.ACCEPTED)
 
 
 def test_what_a_peer_refuses_and_what_it_sends_without_waiting_are_put_up_with():

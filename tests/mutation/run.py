@@ -58,7 +58,7 @@ TESTS = {
 }
 """The tests that judge each module, those that find most first."""
 
-QUICK, SECONDS = 5, 60
+QUICK, SECONDS = 5, 180
 """CPU time after which a mutant counts as one that never ends: on its own, and when all has to be imported first."""
 MEMORY = 4 << 30
 """Bytes of address space after which it counts as one that takes whatever it gets."""
