@@ -338,11 +338,19 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
         """
         self._close(*DISPLACED, now, ConnectionReplaced)
 
-    def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+    def call(
+        self,
+        request: FromCentralSystem[R],
+        *,
+        now: float,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> PendingCall[R]:
         """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
 
         ``timeout`` is in seconds from when the CALL is sent (RPC-054); ``None`` stands for ``Limits.call_timeout``,
-        ``math.inf`` for no limit. The one outcome of the call is a CallSucceeded or a CallFailed.
+        ``math.inf`` for no limit. With ``expires_in`` it is not sent when so many seconds have passed, but fails with
+        CallExpired. The one outcome of the call is a CallSucceeded or a CallFailed.
 
         Raises:
             InvalidMessage: the request breaks its schema.
@@ -350,11 +358,11 @@ class CentralSystemChannel(Channel[CentralSystemSession, V]):
             SessionClosed: the connection has ended.
             LocalProtocolError: the connection has not been open yet, or the request is not of this version or not
                 for this side to send.
-            ValueError: the time-out is not a positive number.
+            ValueError: a number of seconds is not positive.
         """
         if now > self._now:  # noqa: PLR1730 - see _advance
             self._now = now
-        call = self._opened().call(request, now=self._now, timeout=timeout)
+        call = self._opened().call(request, now=self._now, timeout=timeout, expires_in=expires_in)
         self._speak()
         return call
 

@@ -155,11 +155,18 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         """Whether the transport has to be TLS."""
         return self._endpoint.secure
 
-    def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+    def call(
+        self,
+        request: FromChargePoint[R],
+        *,
+        now: float,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> PendingCall[R]:
         """Ask the central system. See :meth:`CentralSystemConnection.call`."""
         if now > self._now:  # noqa: PLR1730 - see _advance
             self._now = now
-        call = self._opened().call(request, now=self._now, timeout=timeout)
+        call = self._opened().call(request, now=self._now, timeout=timeout, expires_in=expires_in)
         self._speak()
         return call
 

@@ -1,7 +1,8 @@
 """What can go wrong, named after who is at fault.
 
 * :class:`LocalProtocolError`: the caller did something the protocol does not allow; raised at the call.
-* :class:`CallFailure`: one of our CALLs got no usable answer; carried by an event, raised by the adapters.
+* :class:`CallFailure`: one of our CALLs got no usable answer; carried by an event, raised by the adapters. There is
+  one, :class:`QueueFull`, that is raised at the call.
 * :class:`Rejection`: raised *by a handler* to answer a CALL with a CALLERROR.
 
 What a peer does wrong is never an exception of ``receive_*``: see :class:`ocpp_sansio.events.PeerMisbehaved`.
@@ -118,10 +119,6 @@ class SessionClosed(LocalProtocolError):
     """The session has ended: nothing can be sent on it any more."""
 
 
-class QueueFull(LocalProtocolError):
-    """As much is waiting as ``Limits.max_queued_calls`` or ``max_unsent`` allows; this was not queued (F-06, F-124)."""
-
-
 class InvalidMessage(LocalProtocolError):
     """The message handed over for sending breaks the schema of its class."""
 
@@ -137,6 +134,13 @@ class InvalidMessage(LocalProtocolError):
 
 class CallFailure(OcppError):
     """One of our CALLs failed. Each subclass says how."""
+
+
+class QueueFull(LocalProtocolError, CallFailure):
+    """As much is waiting as ``Limits.max_queued_calls`` or ``max_unsent`` allows; this was not queued (F-06, F-124).
+
+    Raised at the call, and yet a CallFailure: no caller can know how much the others have left waiting.
+    """
 
 
 class CallRefused(CallFailure):

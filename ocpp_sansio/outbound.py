@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from .codec import Codec
-from .errors import CallCancelled, CallFailure, CallTimedOut, ConnectionLost
+from .errors import CallCancelled, CallExpired, CallFailure, CallTimedOut, ConnectionLost
 from .events import CallFailed, CallSucceeded, Deviation, Event, LateResponse, PendingCall
 from .limits import Limits
 from .messages import Response
@@ -28,7 +28,10 @@ class OutboundCall:
     codec: Codec[Response]
     """Reads the response."""
     text: bytes
+    expires_at: float = math.inf
+    """When it is not to be sent any more."""
     deadline: float = math.inf
+    """When it times out, once it is on the wire."""
     settled: bool = False
     """Whether it has had its outcome and is known all the same: on the wire, if cancelled, or expired."""
 
@@ -43,6 +46,8 @@ class OutboundCalls:
         self.on_wire: OutboundCall | None = None
         """The one that is unanswered."""
         self._queue: dict[PendingCall[Any], OutboundCall] = {}
+        self._expires_at = math.inf
+        """When the first of the queue may expire: not later than it does."""
         self._expired: dict[str, OutboundCall] = {}
 
     @property
@@ -62,13 +67,15 @@ class OutboundCalls:
 
     @property
     def deadline(self) -> float:
-        """When the one on the wire times out."""
-        return self.on_wire.deadline if self.on_wire else math.inf
+        """When the one on the wire times out, or one behind it has waited too long."""
+        return min(self.on_wire.deadline, self._expires_at) if self.on_wire else math.inf
 
     def add(self, outbound: OutboundCall, now: float) -> None:
         """Send it, or queue it behind the one on the wire."""
         self._queue[outbound.call] = outbound
         self._send_next(now)
+        if self.on_wire is not outbound and outbound.expires_at < self._expires_at:
+            self._expires_at = outbound.expires_at
 
     def cancel(self, call: PendingCall[Any], now: float) -> None:
         """Give up on one, if it has had no outcome. On the wire it stays, until it is answered or times out."""
@@ -106,6 +113,7 @@ class OutboundCalls:
 
     def handle_timeout(self, now: float) -> None:
         """Time out the one on the wire if it is due, and know a late answer for one (RPC-057)."""
+        self._expire(now)
         outbound = self.on_wire
         if outbound is not None and outbound.deadline <= now:
             self._fail(outbound, CallTimedOut(outbound.call.timeout))
@@ -123,6 +131,7 @@ class OutboundCalls:
             self._fail(queued, failure(sent=False))
         self.on_wire = None
         self._queue.clear()
+        self._expires_at = math.inf
         self._expired.clear()
         self._send = _discard  # The session's own method: it would keep the session from being freed (F-132).
 
@@ -131,10 +140,19 @@ class OutboundCalls:
 
     def _send_next(self, now: float) -> None:
         """Put the next one on the wire if that is free. The time-out counts from here (RPC-054)."""
+        self._expire(now)
         if self.on_wire is None and self._queue:
             self.on_wire = outbound = self._queue.pop(next(iter(self._queue)))
             outbound.deadline = now + outbound.call.timeout
             self._send(outbound.text)
+
+    def _expire(self, now: float) -> None:
+        """Give up those that have waited too long."""
+        if self._expires_at <= now:
+            for outbound in [each for each in self._queue.values() if each.expires_at <= now]:
+                del self._queue[outbound.call]
+                self._fail(outbound, CallExpired())
+            self._expires_at = min((each.expires_at for each in self._queue.values()), default=math.inf)
 
     def _fail(self, outbound: OutboundCall, error: CallFailure, deviations: tuple[Deviation, ...] = ()) -> None:
         if not outbound.settled:

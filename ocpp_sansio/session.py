@@ -309,7 +309,7 @@ class Session:
         self._advance(now)
         self._ours.cancel(call, self._now)
 
-    def _call(self, request: Request[R], now: float, timeout: float | None) -> PendingCall[R]:
+    def _call(self, request: Request[R], now: float, timeout: float | None, expires_in: float | None) -> PendingCall[R]:
         """Send a CALL, or queue it behind the one on the wire. ``call`` of the two roles, without its direction."""
         action = self._action_of(request)
         if action.response is None:
@@ -317,13 +317,16 @@ class Session:
         timeout = self.limits.call_timeout if timeout is None else timeout
         if not timeout > 0:
             raise ValueError(f"a time-out is a positive number of seconds, not {timeout}")
+        expires_in = math.inf if expires_in is None else expires_in
+        if not expires_in > 0:
+            raise ValueError(f"a call expires in a positive number of seconds, not {expires_in}")
         if self._ours.is_full:
             raise QueueFull(f"{self.limits.max_queued_calls} calls are waiting already")
         message_id = self._new_id()
         text = encode(codec_of(type(request)), (MessageType.CALL, message_id, action.name, request))
         self._advance(now)
         call = PendingCall(message_id, action.name, request, timeout)
-        self._ours.add(OutboundCall(call, codec_of(action.response), text), self._now)
+        self._ours.add(OutboundCall(call, codec_of(action.response), text, self._now + expires_in), self._now)
         return call
 
     def _action_of(self, message: Request[Any] | Send) -> Action:
@@ -695,9 +698,16 @@ class ChargePointSession(Session):
 
     role = Role.CHARGE_POINT
 
-    def call(self, request: FromChargePoint[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+    def call(
+        self,
+        request: FromChargePoint[R],
+        *,
+        now: float,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> PendingCall[R]:
         """Ask the central system. See :func:`CentralSystemSession.call`."""
-        return self._call(request, now, timeout)
+        return self._call(request, now, timeout, expires_in)
 
     def send(self, message: SendFromChargePoint, *, now: float) -> None:
         """Tell the central system something at once, also while a CALL is unanswered; it never answers (RPC-056).
@@ -720,20 +730,28 @@ class CentralSystemSession(Session):
 
     role = Role.CENTRAL_SYSTEM
 
-    def call(self, request: FromCentralSystem[R], *, now: float, timeout: float | None = None) -> PendingCall[R]:
+    def call(
+        self,
+        request: FromCentralSystem[R],
+        *,
+        now: float,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+    ) -> PendingCall[R]:
         """Ask the charge point, at once or as soon as the calls before it have been answered (RPC-050).
 
         ``timeout`` is in seconds from when the CALL is sent (RPC-054); ``None`` stands for ``Limits.call_timeout``,
-        ``math.inf`` for no limit. The one outcome of the call is a :class:`CallSucceeded` or a :class:`CallFailed`.
+        ``math.inf`` for no limit. With ``expires_in`` it is not sent when so many seconds have passed, but fails with
+        CallExpired. The one outcome of the call is a :class:`CallSucceeded` or a :class:`CallFailed`.
 
         Raises:
             InvalidMessage: the request breaks its schema.
             QueueFull: ``Limits.max_queued_calls`` are waiting.
             SessionClosed: the connection has ended.
             LocalProtocolError: the request is not of this version or not for this side to send.
-            ValueError: the time-out is not a positive number.
+            ValueError: a number of seconds is not positive.
         """
-        return self._call(request, now, timeout)
+        return self._call(request, now, timeout, expires_in)
 
 
 def _both(first: Tap, second: Tap) -> Tap:

@@ -185,7 +185,7 @@ def test_the_authenticate_hook_of_the_readme_decides() -> None:
 
 def test_a_station_can_be_called_from_an_endpoint() -> None:
     csms = accepting()
-    remote_start = run("rest", csms=csms, v16=v16, CallFailure=CallFailure)["remote_start"]
+    remote_start = run("rest")["remote_start"]
     handlers = ChargePointHandlers()
 
     @handlers.on(v16.RemoteStartTransactionRequest)
@@ -200,10 +200,10 @@ def test_a_station_can_be_called_from_an_endpoint() -> None:
             async with on_asyncio.connect(url, "CP1", handlers=handlers) as central, on_asyncio.connect(url, "CP2"):
                 await central.call(BOOT)
                 return [
-                    await remote_start("CP1", "KNOWN"),
-                    await remote_start("CP1", "UNKNOWN"),
-                    await remote_start("CP2", "KNOWN"),
-                    await remote_start("CP3", "KNOWN"),
+                    await remote_start(server, "CP1", "KNOWN"),
+                    await remote_start(server, "CP1", "UNKNOWN"),
+                    await remote_start(server, "CP2", "KNOWN"),
+                    await remote_start(server, "CP3", "KNOWN"),
                 ]
 
     accepted, rejected, refused, absent = asyncio.run(main())

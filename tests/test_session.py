@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from ocpp_sansio import (
     CallCancelled,
+    CallExpired,
     CallFailed,
+    CallFailure,
     CallOverdue,
     CallReceived,
     CallRefused,
@@ -337,6 +339,58 @@ def test_the_queue_is_bounded_and_says_so_to_the_caller():
     with pytest.raises(QueueFull):
         session.call(authorize(), now=0)
     assert len(sent(session)) == 1
+
+
+def test_a_queue_that_is_full_is_a_failure_of_the_call_as_well_as_of_who_makes_it():
+    """F-124: whoever asks meets it however well it asks."""
+    assert issubclass(QueueFull, CallFailure)
+    assert issubclass(QueueFull, LocalProtocolError)
+
+
+def test_a_call_that_waits_is_not_sent_once_it_has_expired():
+    session = charge_point()
+    first = session.call(authorize("A"), now=0, timeout=100)
+    late = session.call(authorize("B"), now=0, expires_in=20)
+    soon = session.call(authorize("C"), now=0, expires_in=10)
+    never = session.call(authorize("D"), now=0)
+    assert session.next_timeout() == 10
+    session.handle_timeout(now=9.9)
+    assert events(session) == []
+    session.handle_timeout(now=10)
+    assert events(session) == [CallFailed(soon, CallExpired())]
+    assert session.next_timeout() == 20
+    # It need not be told that time has passed: what comes at that time frees the wire for the next one.
+    assert receive(session, 3, "m1", ACCEPTED, now=20) == [
+        CallSucceeded(first, accepted()),
+        CallFailed(late, CallExpired()),
+    ]
+    assert [message[3]["idTag"] for message in sent(session)] == ["A", "D"]
+    assert session.on_wire is never
+    assert session.next_timeout() == 50
+
+
+def test_a_call_that_has_been_sent_does_not_expire():
+    session = charge_point()
+    call = session.call(authorize(), now=0, expires_in=1)
+    assert session.next_timeout() == 30
+    session.handle_timeout(now=29)
+    assert (events(session), session.on_wire) == ([], call)
+
+
+def test_a_connection_that_is_lost_leaves_nothing_to_expire():
+    session = charge_point()
+    session.call(authorize(), now=0)
+    call = session.call(authorize(), now=0, expires_in=1)
+    session.connection_lost(now=0)
+    assert events(session)[-1] == CallFailed(call, ConnectionLost(sent=False))
+    session.handle_timeout(now=2)
+    assert events(session) == []
+
+
+def test_what_expires_at_once_is_a_mistake():
+    for seconds in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="positive"):
+            charge_point().call(authorize(), now=0, expires_in=seconds)
 
 
 def test_an_invalid_request_raises_with_the_path_and_queues_nothing():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -13,7 +15,19 @@ from ocpp_sansio import LocalProtocolError
 from ocpp_transports import anyio as on_anyio
 from ocpp_transports.asgi import asgi
 from tests.transports.asgi_host import Host
-from tests.transports.contract import ADAPTERS, BOOT, Adapter, booted, central_system, nothing_left_over
+from tests.transports.contract import (
+    ADAPTERS,
+    BOOT,
+    HEARTBEAT,
+    RESET,
+    Adapter,
+    AsyncAdapter,
+    booted,
+    central_system,
+    connected,
+    nothing_left_over,
+)
+from tests.transports.hosted import ASGI_SERVERS
 
 ELSEWHERE = "another event loop or thread"
 ON_ASYNCIO, _, ON_THREADS, *_ = ADAPTERS
@@ -96,3 +110,43 @@ def test_what_is_served_over_a_stream_is_served_there() -> None:
 
     with ON_ASYNCIO.serve(csms), pytest.raises(LocalProtocolError, match=ELSEWHERE):
         anyio.run(serve)
+
+
+EVENT_LOOPS = [adapter for adapter in ADAPTERS if isinstance(adapter, AsyncAdapter)]
+
+
+def assert_belongs_elsewhere(work: Callable[[], Any]) -> None:
+    """It says at once that it is not for this thread."""
+
+    def begin() -> None:
+        result = work()
+        result.send(None)  # the first step of a coroutine; what is none has raised before
+
+    with pytest.raises(LocalProtocolError, match=r"run_coroutine_threadsafe.*from_thread\.run"):
+        begin()
+
+
+@pytest.mark.parametrize("client", EVENT_LOOPS, ids=str)
+@pytest.mark.parametrize("server", [*EVENT_LOOPS, ASGI_SERVERS[0]], ids=str)
+def test_what_belongs_to_an_event_loop_is_not_for_other_threads(client: AsyncAdapter, server: Adapter) -> None:
+    with connected(client, server) as (peer, served):
+        station = served.csms.stations["CP_1"]
+        for end in (station, peer.peer):
+            for work in (end.close_soon, end.close, end.wait_closed):
+                assert_belongs_elsewhere(work)
+        assert_belongs_elsewhere(partial(station.call, RESET))
+        assert_belongs_elsewhere(partial(peer.peer.call, HEARTBEAT))
+        assert_belongs_elsewhere(lambda: peer.peer.send(HEARTBEAT))
+        assert peer.call(BOOT) == booted()  # nothing has happened
+
+
+@pytest.mark.parametrize("client", EVENT_LOOPS, ids=str)
+def test_an_uplink_belongs_to_its_event_loop(client: AsyncAdapter) -> None:
+    with (
+        ON_THREADS.serve(central_system()) as served,
+        client.loop() as portal,
+        portal.wrap_async_context_manager(client.module.keep_connected(served.url, "CP_1")) as uplink,
+    ):
+        for work in (partial(uplink.call, BOOT), uplink.wait_connected, lambda: uplink.send(HEARTBEAT)):
+            assert_belongs_elsewhere(work)
+        assert portal.call(uplink.call, BOOT) == booted()

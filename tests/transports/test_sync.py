@@ -230,14 +230,15 @@ def test_a_thread_that_asks_for_what_cannot_be_sent_is_told_at_once_f_133(monkey
             waits.set()
             wait(timeout)
 
-        def begin() -> Any:
+        def begin(*_: object) -> Any:
             assert waits.wait(PATIENCE)
             with turn:  # by now it does wait
                 raise LocalProtocolError("not this")
 
         monkeypatch.setattr(turn, "wait", wait_visibly)
+        monkeypatch.setattr(driver, "begin", begin)
         with pytest.raises(LocalProtocolError, match="not this"):
-            thread.submit(driver.outcome, begin).result(PATIENCE)
+            thread.submit(driver.ask, HEARTBEAT, None, None).result(PATIENCE)
 
 
 def test_what_a_client_has_to_answer_is_on_its_way_when_its_call_returns() -> None:

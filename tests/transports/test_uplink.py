@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import MagicMock
 
+import anyio
 import pytest
 import trio
 import trio.testing
@@ -390,8 +391,6 @@ def test_at_the_end_of_the_block_whoever_waits_is_told_and_the_connection_is_clo
         with suppress(ConnectionLost):  # the answer may have been quicker
             assert call.result(PATIENCE) == accepted()
     assert ended[0].closed.code == 1000
-    with pytest.raises(SessionClosed):
-        uplink.peer.send(STREAM)
 
 
 STREAM = v21.NotifyPeriodicEventStream(id=1, pending=0, basetime=NOON, data=[v21.StreamDataElement(t=0.0, v="1")])
@@ -740,7 +739,32 @@ def test_security_events_need_not_be_reported_rpc_149(client: Adapter) -> None:
     assert reported == []
 
 
+def test_after_the_block_of_threads_nothing_can_be_sent() -> None:
+    with door_to(None) as (url, _), kept(SyncAdapter(), url, backoff=NEVER) as uplink:
+        pass
+    with pytest.raises(SessionClosed):
+        uplink.peer.send(STREAM)
+    with pytest.raises(ConnectionLost) as failure:  # who calls may not know yet
+        uplink.peer.call(HEARTBEAT)
+    assert not failure.value.sent
+
+
 # -- under an event loop --
+
+
+@pytest.mark.parametrize("client", EVENT_LOOPS, ids=str)
+def test_after_the_block_of_an_event_loop_nothing_can_be_sent(client: AsyncAdapter) -> None:
+    async def be_late(url: str) -> None:
+        async with client.module.keep_connected(url, "CP_1", backoff=NEVER) as uplink:
+            pass
+        with pytest.raises(SessionClosed):
+            uplink.send(STREAM)
+        with pytest.raises(ConnectionLost) as failure:  # who calls may not know yet
+            await uplink.call(HEARTBEAT)
+        assert not failure.value.sent
+
+    with door_to(None) as (url, _):
+        anyio.run(be_late, url, backend=client.backend)
 
 
 @pytest.mark.parametrize("client", EVENT_LOOPS, ids=str)

@@ -26,7 +26,7 @@ from ocpp_sansio import (
     v21,
     v201,
 )
-from ocpp_transports.sync import RemoteCentralSystem, Uplink
+from ocpp_transports.sync import RemoteCentralSystem, Server, Uplink
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -86,6 +86,11 @@ def sends(
 def kept(uplink: Uplink, message: v21.NotifyPeriodicEventStream) -> None:
     assert_type(uplink.call(v21.HeartbeatRequest(), expires_in=10), v21.HeartbeatResponse)
     uplink.send(message)
+
+
+def stations(server: Server) -> None:
+    station = server.stations["CP1"]
+    assert_type(station.call(v16.ClearCacheRequest(), timeout=10, expires_in=10), v16.ClearCacheResponse)
 
 
 def unanswered(csms: CentralSystem, charge_point: ChargePointHandlers) -> None:

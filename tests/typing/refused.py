@@ -18,7 +18,8 @@ from ocpp_sansio import (
     v21,
     v201,
 )
-from ocpp_transports.asyncio import RemoteCentralSystem, Uplink
+from ocpp_transports.asgi import Application
+from ocpp_transports.asyncio import RemoteCentralSystem, Server, Uplink
 
 
 def charge_point(session: ChargePointSession) -> None:
@@ -45,6 +46,12 @@ def later_versions(
 async def kept(uplink: Uplink) -> None:
     await uplink.call(v16.ResetRequest(type=v16.ResetType.SOFT))  # refused: a central system's request
     uplink.send(v16.HeartbeatRequest())  # refused: a CALL
+
+
+async def stations(server: Server, app: Application) -> None:
+    server.stations["CP1"].call(v16.ClearCacheRequest())  # refused: nobody awaits it
+    await app.stations["CP1"].call(v16.HeartbeatRequest())  # refused: a charge point's request
+    print((await app.stations["CP1"].call(v16.ClearCacheRequest())).stauts)  # refused: there is no such field
 
 
 def clear(_: object, request: v16.ClearCacheRequest) -> v16.ClearCacheResponse:

@@ -28,7 +28,7 @@ from ocpp_sansio.dialer import Cause
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.store import Store
 
-from ._async import AsyncDispatcher, AsyncFlag, AsyncPlaying, Pace, RemoteCentralSystem, Station
+from ._async import AsyncDispatcher, AsyncFlag, AsyncPlaying, Pace, RemoteCentralSystem, Station, require_thread
 from ._async_uplink import Uplink
 from ._dispatcher import Attendant
 from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
@@ -42,6 +42,7 @@ from .observing import Observer
 __all__ = ["AsyncAdapter", "AsyncChargePointRunner", "AsyncRunner", "AsyncStationsRunner", "Server", "leave_over_time"]
 
 E = TypeVar("E", bound=AsyncFlag)
+T = TypeVar("T")
 
 
 async def leave_over_time(
@@ -93,10 +94,10 @@ class Server(Listening[StationsRunner[Any]], AsyncPlaying):
         service: Service[Station],
     ) -> None:
         super().__init__(sockets, cast("StationsRunner[Any] | None", service.runner))
+        self._csms = service.csms
         self._adapter = adapter
         self._stop_accepting = stop_accepting
         self._connections = connections
-        self._patience = service.csms.limits.close_timeout
 
     async def close(self) -> None:
         """Accept no more, close every connection with 1001, and let running handlers come to their end.
@@ -122,7 +123,7 @@ class Server(Listening[StationsRunner[Any]], AsyncPlaying):
         """
         leave = Leave(over, code)
         self._stop_accepting()
-        patience = self._patience if patience is None else patience
+        patience = self._csms.limits.close_timeout if patience is None else patience
         await leave_over_time(leave, lambda: self._connections.drivers, self._adapter, patience)
         await self.close()
 
@@ -133,6 +134,12 @@ class AsyncRunner(Runner):
     def __init__(self, part: Part[Any], limits: Limits) -> None:
         super().__init__(part, limits)
         self._limits = limits
+        self._thread = get_ident()
+
+    def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """See :meth:`Running.do`. For tasks of the event loop."""
+        require_thread(self._thread)
+        return super().do(verb, *args, **kwargs)
 
     @abstractmethod
     def running(self) -> AbstractAsyncContextManager[object]:

@@ -5,8 +5,9 @@ It knows ``async`` and ``await``, and no event loop: an adapter fills in :class:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
+from threading import get_ident
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ocpp_sansio import (
@@ -16,7 +17,8 @@ from ocpp_sansio import (
     ConnectionRefused,
     FromCentralSystem,
     FromChargePoint,
-    PendingCall,
+    LocalProtocolError,
+    Request,
     Response,
     SendFromChargePoint,
 )
@@ -26,7 +28,16 @@ from ._dispatcher import Dispatcher, H, L, Waiter
 from ._roles import StationsRunner
 from ._shared import Peer, Playing
 
-__all__ = ["AsyncDispatcher", "AsyncFlag", "AsyncPlaying", "Event", "Pace", "RemoteCentralSystem", "Station"]
+__all__ = [
+    "AsyncDispatcher",
+    "AsyncFlag",
+    "AsyncPlaying",
+    "Event",
+    "Pace",
+    "RemoteCentralSystem",
+    "Station",
+    "require_thread",
+]
 
 R = TypeVar("R", bound=Response)
 
@@ -70,12 +81,31 @@ class AsyncFlag:
 E = TypeVar("E", bound=AsyncFlag)
 
 
+def require_thread(thread: int) -> None:
+    """Before something is done that belongs to an event loop.
+
+    Raises:
+        LocalProtocolError: it runs in that thread, which is not this one.
+    """
+    if get_ident() != thread:
+        raise LocalProtocolError(
+            "this belongs to the event loop of another thread: come by asyncio.run_coroutine_threadsafe, "
+            "or by from_thread.run of anyio or trio"
+        )
+
+
 class AsyncDispatcher(Dispatcher[L, H, E]):
     """A dispatcher whose waiters are tasks."""
 
-    async def outcome(self, call: PendingCall[R]) -> R:
+    def __init__(self, connection: L, handlers: H, identity: str = "") -> None:
+        super().__init__(connection, handlers, identity)
+        self.thread = get_ident()
+        """Where its event loop runs."""
+
+    async def ask(self, request: Request[R], timeout: float | None, expires_in: float | None) -> R:
         """Wait for the outcome of a new call. A task that is cancelled here gives the call up, nothing else (F-11)."""
-        waiter = self.wait_for(call)
+        require_thread(self.thread)
+        waiter = self.wait_for(self.begin(request, timeout, expires_in))
         try:
             await waiter.flag.wait()
         finally:
@@ -92,8 +122,14 @@ class _Peer(Peer[D]):
         self.close_soon(code, reason)
         await self.wait_closed()
 
+    def close_soon(self, code: int = 1000, reason: str = "") -> None:
+        """Start to close the connection, and do not wait for it."""
+        require_thread(self._driver.thread)
+        super().close_soon(code, reason)
+
     async def wait_closed(self) -> ConnectionClosed | ConnectionRefused:
         """Wait until the connection is gone, and tell how it ended."""
+        require_thread(self._driver.thread)
         await self._driver.lost.wait()
         assert self.closed is not None
         return self.closed
@@ -102,18 +138,22 @@ class _Peer(Peer[D]):
 class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers, Any]]):
     """The central system, as a charge point that is connected to it sees it."""
 
-    async def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
+    async def call(
+        self, request: FromChargePoint[R], *, timeout: float | None = None, expires_in: float | None = None
+    ) -> R:
         """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
 
-        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. Cancelling
-        the task gives the call up and leaves the connection as it was.
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. With
+        ``expires_in`` it is not sent when so many seconds have passed: it takes no longer than both together.
+        Cancelling the task gives the call up and leaves the connection as it was.
 
         Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
+            CallFailure: there is no usable answer; the subclass says why: ConnectionLost as well where the connection
+                was closing, or gone, before.
+            LocalProtocolError: the request is not valid, or this is not the thread of the event loop. Nothing was sent.
+            ValueError: a number of seconds is not positive.
         """
-        driver = self._driver
-        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+        return await self._driver.ask(request, timeout, expires_in)
 
     def send(self, message: SendFromChargePoint) -> None:
         """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.
@@ -123,6 +163,7 @@ class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers,
             LocalProtocolError: the message is not valid, or the connection is not open. Nothing was sent.
         """
         driver = self._driver
+        require_thread(driver.thread)
         driver.refuse_if_choked()
         driver.connection.send(message, now=driver.now())
         driver.drive()
@@ -131,14 +172,22 @@ class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers,
 class Station(_Peer[AsyncDispatcher[Any, CentralSystem, Any]]):
     """A charge point that is connected to this central system."""
 
-    async def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
+    async def call(
+        self, request: FromCentralSystem[R], *, timeout: float | None = None, expires_in: float | None = None
+    ) -> R:
         """Ask the charge point and wait for its response; see :meth:`RemoteCentralSystem.call`."""
-        driver = self._driver
-        return await driver.outcome(driver.connection.call(request, now=driver.now(), timeout=timeout))
+        return await self._driver.ask(request, timeout, expires_in)
 
 
 class AsyncPlaying(Playing[StationsRunner[Any]]):
-    """What runs the role that a central system plays, under an event loop."""
+    """A central system under an event loop: its stations, and what runs the role that it plays."""
+
+    _csms: CentralSystem
+
+    @property
+    def stations(self) -> Mapping[str, Station]:
+        """The stations that are connected now, by identity: those of the central system, see its ``stations``."""
+        return self._csms.stations
 
     async def call(
         self,
@@ -156,7 +205,8 @@ class AsyncPlaying(Playing[StationsRunner[Any]]):
 
         Raises:
             CallFailure: there is no usable answer; the subclass says why.
-            LocalProtocolError: the station must not be asked this now, or too much is waiting. Nothing was sent.
+            LocalProtocolError: the station must not be asked this now, too much is waiting, or this is not the thread
+                of the event loop. Nothing was sent.
         """
         runner = self._runner
         waiter: Waiter[R, Any] = runner.do(runner.ask, identity, request, timeout=timeout, expires_in=expires_in)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeVar
 
 from ocpp_sansio import (
@@ -12,7 +13,7 @@ from ocpp_sansio import (
     SendFromChargePoint,
 )
 
-from ._async import AsyncFlag, Pace
+from ._async import AsyncFlag, Pace, require_thread
 from ._uplink import UplinkState
 
 __all__ = ["Uplink"]
@@ -26,6 +27,7 @@ class Uplink(UplinkState[AsyncFlag]):
     def __init__(self, new_flag: type[AsyncFlag], pace: Pace, *args: Any, **kwargs: Any) -> None:
         self.new_flag = new_flag
         self._pace = pace
+        self._thread = get_ident()
         super().__init__(*args, **kwargs)
 
     async def call(
@@ -40,10 +42,11 @@ class Uplink(UplinkState[AsyncFlag]):
         ``expires_in`` it is not sent when so many seconds have passed. Cancelling the task gives the call up.
 
         Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            QueueFull: ``Limits.max_queued_calls`` are waiting.
-            LocalProtocolError: the request is not valid, or the block has ended. Nothing was sent.
+            CallFailure: there is no usable answer; the subclass says why: QueueFull where ``Limits.max_queued_calls``
+                are waiting, ConnectionLost where the block has ended.
+            LocalProtocolError: the request is not valid, or this is not the thread of the event loop. Nothing was sent.
         """
+        require_thread(self._thread)
         waiter = self.begin(request, timeout, expires_in, copy_context())
         self._drive()
         try:
@@ -65,6 +68,7 @@ class Uplink(UplinkState[AsyncFlag]):
             SessionClosed: there is no connection. What nobody waits for is not kept.
             LocalProtocolError: the message is not valid. Nothing was sent.
         """
+        require_thread(self._thread)
         self.tell(message)
 
     async def wait_connected(self) -> None:
@@ -72,7 +76,9 @@ class Uplink(UplinkState[AsyncFlag]):
 
         Raises:
             SessionClosed: the block has ended.
+            LocalProtocolError: this is not the thread of the event loop.
         """
+        require_thread(self._thread)
         await self._up.wait()
         self.require_more()
 

@@ -28,7 +28,7 @@ from ocpp_sansio import (
     ConnectionRefused,
     Limits,
     LocalProtocolError,
-    PendingCall,
+    Request,
     Response,
     TransportFacts,
 )
@@ -73,8 +73,7 @@ class _Flag:
 class _Errand(Generic[R]):
     """A call that some thread wants made, from its request to its outcome."""
 
-    def __init__(self, begin: Callable[[], PendingCall[R]]) -> None:
-        self.begin = begin
+    def __init__(self) -> None:
         self.waiter: Waiter[R, _Flag] | None = None
         self.error: Exception | None = None
 
@@ -341,15 +340,15 @@ class Driver(Dispatcher[C, H, _Flag]):
     def begin_close(self, code: int, reason: str) -> None:
         self.post(partial(super().begin_close, code, reason))
 
-    def outcome(self, begin: Callable[[], PendingCall[R]]) -> R:
+    def ask(self, request: Request[R], timeout: float | None, expires_in: float | None) -> R:
         """Make a call, and run the connection until it has its outcome."""
-        errand = _Errand(begin)
+        errand = _Errand[R]()
         # It is made here, whichever thread runs the connection.
         context = None if self._watch is None else copy_context()
 
         def start() -> None:
             try:
-                errand.waiter = self.wait_for(begin(), context)
+                errand.waiter = self.wait_for(self.begin(request, timeout, expires_in), context)
             except Exception as error:  # noqa: BLE001 - for the thread that asked
                 errand.error = error
                 self.drive()  # which wakes it

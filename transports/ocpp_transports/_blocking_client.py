@@ -31,17 +31,19 @@ class RemoteCentralSystem(BlockingPeer[Driver[ChargePointConnection, Handlers]])
     into ``run_for`` or ``wait_closed``.
     """
 
-    def call(self, request: FromChargePoint[R], *, timeout: float | None = None) -> R:
+    def call(self, request: FromChargePoint[R], *, timeout: float | None = None, expires_in: float | None = None) -> R:
         """Ask the central system and wait for its response. Calls are sent one at a time, in order (RPC-050).
 
-        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``.
+        ``timeout`` is in seconds from when the call is sent; ``None`` stands for ``Limits.call_timeout``. With
+        ``expires_in`` it is not sent when so many seconds have passed: it takes no longer than both together.
 
         Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            LocalProtocolError: the request is not valid, or the connection is not open. Nothing was sent.
+            CallFailure: there is no usable answer; the subclass says why: ConnectionLost as well where the connection
+                was closing, or gone, before.
+            LocalProtocolError: the request is not valid. Nothing was sent.
+            ValueError: a number of seconds is not positive.
         """
-        driver = self._driver
-        return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
+        return self._driver.ask(request, timeout, expires_in)
 
     def send(self, message: SendFromChargePoint) -> None:
         """Tell the central system something, at once (RPC-056). It never answers, so there is nothing to wait for.

@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from ssl import SSLContext
@@ -32,10 +33,11 @@ R = TypeVar("R", bound=Response)
 class Station(BlockingPeer[ServerDriver]):
     """A charge point that is connected to this central system."""
 
-    def call(self, request: FromCentralSystem[R], *, timeout: float | None = None) -> R:
+    def call(
+        self, request: FromCentralSystem[R], *, timeout: float | None = None, expires_in: float | None = None
+    ) -> R:
         """Ask the charge point and wait for its response, from any thread; see :meth:`RemoteCentralSystem.call`."""
-        driver = self._driver
-        return driver.outcome(lambda: driver.connection.call(request, now=driver.now(), timeout=timeout))
+        return self._driver.ask(request, timeout, expires_in)
 
 
 class Server(Listening[StationsThread]):
@@ -58,6 +60,11 @@ class Server(Listening[StationsThread]):
             self._wakeup.close()
             self._waker.close()
             raise
+
+    @property
+    def stations(self) -> Mapping[str, Station]:
+        """The stations that are connected now, by identity: those of the central system, see its ``stations``."""
+        return self._csms.stations
 
     def call(
         self,

@@ -69,10 +69,10 @@ class Uplink(UplinkState[threading.Event]):
         ``expires_in`` it is not sent when so many seconds have passed.
 
         Raises:
-            CallFailure: there is no usable answer; the subclass says why.
-            QueueFull: ``Limits.max_queued_calls`` are waiting.
-            LocalProtocolError: the request is not valid, the block has ended, or this is a handler, which runs the
-                connection: it calls the central system that it is given. Nothing was sent.
+            CallFailure: there is no usable answer; the subclass says why: QueueFull where ``Limits.max_queued_calls``
+                are waiting, ConnectionLost where the block has ended.
+            LocalProtocolError: the request is not valid, or this is a handler, which runs the connection: it calls the
+                central system that it is given. Nothing was sent.
         """
         waiter = self._do(partial(self.begin, request, timeout, expires_in, copy_context()))
         try:

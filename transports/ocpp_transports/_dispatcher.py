@@ -25,6 +25,7 @@ from ocpp_sansio import (
     CentralSystemConnection,
     ChargePointConnection,
     ConnectionClosed,
+    ConnectionLost,
     ConnectionOpened,
     ConnectionRefused,
     Deviation,
@@ -39,9 +40,11 @@ from ocpp_sansio import (
     ProbeAnswered,
     QueueFull,
     Rejection,
+    Request,
     Response,
     ResultRefused,
     SendReceived,
+    SessionClosed,
     Version,
 )
 from ocpp_sansio.channel import Channel
@@ -209,6 +212,20 @@ class Dispatcher(ABC, Generic[L, H, F]):
         return is_fault(error)
 
     # -- commands --
+
+    def begin(self, request: Request[R], timeout: float | None, expires_in: float | None) -> PendingCall[R]:
+        """Hand a new call to the session.
+
+        Raises:
+            ConnectionLost: the connection is closing, or gone: whoever calls cannot know.
+            LocalProtocolError: the request is not valid, or not for this side to send. Nothing was sent.
+        """
+        connection: Any = self.connection
+        try:
+            call: PendingCall[R] = connection.call(request, now=self.now(), timeout=timeout, expires_in=expires_in)
+        except SessionClosed:
+            raise ConnectionLost(sent=False) from None
+        return call
 
     def wait_for(self, call: PendingCall[R], context: Context | None = None) -> Waiter[R, F]:
         """Have a new call, made in this context or in the current one, sent; its outcome will come to the waiter."""

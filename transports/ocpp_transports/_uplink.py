@@ -23,6 +23,7 @@ from ocpp_sansio import (
     CallFailure,
     CallSucceeded,
     ChargePointConnection,
+    ConnectionLost,
     ConnectionOptions,
     Dialer,
     DialFailure,
@@ -230,8 +231,10 @@ class UplinkState(Generic[F]):
                 self._contexts[id(request)] = context
             try:
                 call = self._backlog.call(request, now=self.now(), timeout=timeout, expires_in=expires_in)
-            except BaseException:
+            except BaseException as error:
                 self._contexts.pop(id(request), None)
+                if isinstance(error, SessionClosed):  # whoever calls cannot know
+                    raise ConnectionLost(sent=False) from None
                 raise
             waiter = self._waiters[call] = Waiter[R, F](call, self.new_flag())
             self._settle()

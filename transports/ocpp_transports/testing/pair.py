@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from ocpp_sansio import (
+    CallExpired,
     CallRefused,
     CallTimedOut,
     ConnectionClosed,
@@ -22,7 +23,6 @@ from ocpp_sansio import (
     InvalidMessage,
     LocalProtocolError,
     Rejection,
-    SessionClosed,
     Version,
     v16,
 )
@@ -188,6 +188,27 @@ class PairContract(PairOfEnds):
             assert peer.call(HEARTBEAT) == heartbeat()
             assert served.call("CP_1", RESET).status is v16.ResetStatus.ACCEPTED
 
+    def test_a_call_that_waits_for_others_can_be_bounded_as_a_whole(self, client: Adapter, server: Adapter) -> None:
+        csms, handlers = central_system(), charge_point()
+        at_server, at_client = Gate(), Gate()
+        csms.on(v16.AuthorizeRequest)(server.gated(at_server, accepted))
+        handlers.on(v16.ClearCacheRequest)(client.gated(at_client, cleared))
+        with connected(client, server, csms, handlers=handlers) as (peer, served):
+            upward = peer.start(AUTHORIZE)
+            at_server.arrived.get(timeout=PATIENCE)
+            with pytest.raises(CallExpired):
+                peer.call(HEARTBEAT, expires_in=0.05)
+            at_server.open()
+            assert upward.result(PATIENCE) == accepted()
+            downward = served.start("CP_1", CLEAR)
+            at_client.arrived.get(timeout=PATIENCE)
+            with pytest.raises(CallExpired):
+                served.call("CP_1", RESET, expires_in=0.05)
+            at_client.open()
+            assert downward.result(PATIENCE) == cleared()
+            with pytest.raises(ValueError, match="positive"):
+                peer.call(HEARTBEAT, expires_in=0)
+
     def test_many_callers_at_once_each_get_their_own_answer_f_133(self, client: Adapter, server: Adapter) -> None:
         with connected(client, server) as (peer, served):
             upward: list[Future[Any]] = [peer.start(transfer(f"up {number}")) for number in range(12)]
@@ -201,10 +222,11 @@ class PairContract(PairOfEnds):
             served.do(lambda: station.close(1001, "reboot"))
             end = peer.wait_closed()
             assert (end.code, end.reason, end.by_peer) == (1001, "reboot", True)
-            with pytest.raises(SessionClosed):
-                peer.call(HEARTBEAT)
-            with pytest.raises(SessionClosed):
-                served.do(lambda: station.call(RESET))
+            # Who calls cannot know: it fails as if the connection had been lost a moment later.
+            for call in (peer.start(HEARTBEAT), served.start_work(lambda: station.call(RESET))):
+                failure = call.exception(PATIENCE)
+                assert isinstance(failure, ConnectionLost)
+                assert not failure.sent
             peer.close()  # once more does nothing
 
     def test_a_shutdown_gives_every_call_its_one_outcome(self, client: Adapter, server: Adapter) -> None:
@@ -220,7 +242,7 @@ class PairContract(PairOfEnds):
             at_server.open()
             at_client.open()
             for call in (*upward, downward):  # answered in time, cut off, or too late to be sent
-                assert isinstance(call.exception(PATIENCE), ConnectionLost | SessionClosed | None)
+                assert isinstance(call.exception(PATIENCE), ConnectionLost | None)
             closing.result(PATIENCE)
             assert peer.wait_closed().code == 1001
             assert not served.csms.stations
@@ -240,7 +262,7 @@ class PairContract(PairOfEnds):
                 assert served.csms.stations["CP_1"] is not displaced
                 assert second.call(HEARTBEAT) == heartbeat()
                 assert served.call("CP_1", RESET).status is v16.ResetStatus.ACCEPTED
-            with pytest.raises(SessionClosed):
+            with pytest.raises(ConnectionLost):
                 first.call(HEARTBEAT)
 
     @pytest.mark.parametrize("later", [False, True], ids=["at once", "awaited"])
