@@ -66,6 +66,7 @@ from tests.transports.contract import (
     PATIENCE,
     RESET,
     Adapter,
+    AsyncAdapter,
     End,
     Gate,
     ServerEnd,
@@ -616,6 +617,9 @@ def test_a_verb_returns_what_the_role_says_or_raises(client: Adapter) -> None:
             station.tell(station.point.refuse)
         host.wait_for(str, 2)
         running = station.running
+        if isinstance(client, AsyncAdapter):
+            with pytest.raises(LocalProtocolError, match="another thread"):
+                running.do(station.point.say, "from elsewhere")
     assert host.seen == ["one", "two"]
     with pytest.raises(LocalProtocolError, match="not being run"):
         running.do(station.point.say, "three")

@@ -138,7 +138,8 @@ class AsyncRunner(Runner):
 
     def do(self, verb: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """See :meth:`Running.do`. For tasks of the event loop."""
-        require_thread(self._thread)
+        if self._part.is_running:  # what is not run any more says so in every thread
+            require_thread(self._thread)
         return super().do(verb, *args, **kwargs)
 
     @abstractmethod
