@@ -152,7 +152,7 @@ class Redactor:
             if len(each) < MIN_IDENTITY:
                 raise ValueError(f"{each!r} would be found everywhere: it takes {MIN_IDENTITY} characters to look for")
             if any(map(str.isdigit, each)):
-                numbered.add(each.lower())
+                numbered.add(each.lower() if each.isascii() else each)
             else:
                 words.add(each)
         # In this order it is the longest at a place, as none of the second begins with one of the first.

@@ -223,6 +223,7 @@ def test_an_identity_is_replaced_in_any_case_and_however_it_is_written() -> None
     assert both('{"evse":"EVSE","a":"Evse1 garage Garage"}') == (
         f'{{"evse":"{both.replace("EVSE")}","a":"{both.replace("Evse1")} garage {both.replace("Garage")}"}}'
     )
+    assert Redactor(b"key", identities=["İST-1"])('["İST-1"]') != '["İST-1"]'
 
 
 def test_the_longest_of_many_identities_is_meant() -> None:
@@ -347,6 +348,13 @@ def test_what_is_plain_is_what_else_there_is_in_a_secret_one(version: Version) -
     }
     stream = {"data.t", "data.v"} if version is Version.V21 else set()  # as secret as all data
     assert members - stream == PLAIN - {"customData.vendorId"}
+
+
+def test_what_is_in_no_table_does_not_sound_secret_by_itself() -> None:
+    tables = {name.rpartition(".")[2] for names in SECRETS.values() for name in names}
+    for name in {name for version in Version for name in names_of(version)} - tables:
+        text = f'[2,"1","Action",{{"{name}":"04a2B3"}}]'
+        assert redact(text) == text
 
 
 def test_a_reason_is_given_only_for_what_sounds_secret() -> None:

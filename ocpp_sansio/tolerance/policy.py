@@ -175,7 +175,7 @@ class Tolerance:
         """
         return next((rule.allowed for rule in reversed(self.rules) if rule.covers(repair, action, half, steps)), False)
 
-    def checked(self, vendors: Iterable[Actions] = ()) -> Tolerance:
+    def checked(self, vendors: Collection[Actions] = ()) -> Tolerance:
         """The same, if each action that it names is one of OCPP, in whatever version, or one of these.
 
         Raises:
@@ -233,8 +233,8 @@ FIELD: Final = (
 """What stations in the field need. Nothing is lost, every value is of the type that its class declares, an enum's
 perhaps only a ``str``, and no quantity is made up: where one is missing or is no number, the message is refused.
 
-One thing is assumed: a time without a zone is UTC, as OCPP 1.6 has it (RPC-101). A station that means its local time
-moves its transactions by hours, which a tariff by the time of day would notice; of such a one forbid
+One thing is assumed: a time without a zone is UTC, as OCPP 1.6 recommends for all (RPC-101). A station that means its
+local time moves its transactions by hours, and a tariff by the time of day with them; for such a one forbid
 ``naive-time-is-utc``, and it hears that the zone is missing.
 
 A request that breaks off is refused even where only brackets are missing: what came behind it might have mattered."""
