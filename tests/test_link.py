@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ocpp_sansio.testing import Conditions, Dice, Link, Trace, VirtualClock
+from ocpp_sansio.testing import Conditions, Dice, Link, Pair, Trace, VirtualClock
 
 # -- time --
 
@@ -202,6 +202,18 @@ def test_an_end_that_closes_is_heard_out_and_may_still_hear():
     heard.link.cut()
     heard.clock.advance(0)
     assert heard.over == [(0, "B"), (0, "A")]
+
+
+@pytest.mark.parametrize("seed", ["abc", 1.5, None])
+def test_what_is_neither_a_seed_nor_a_chance_is_refused_at_once(seed):
+    for takes in (Dice, lambda it: Link(VirtualClock(), chance=it), lambda it: Pair(seed=it)):
+        with pytest.raises(TypeError, match="a seed is an integer, not"):
+            takes(seed)
+
+
+def test_a_seed_is_as_good_as_its_dice():
+    one, other = Link[str](VirtualClock(), chance=7), Link[str](VirtualClock(), chance=Dice(7))
+    assert one.chance.whole(0, 2**40) == other.chance.whole(0, 2**40)
 
 
 def test_what_goes_wrong_goes_wrong_by_chance_and_the_same_each_time():

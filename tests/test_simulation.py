@@ -460,6 +460,14 @@ def test_what_cannot_be_simulated_is_refused(how: dict[str, Any]):
         simulate(1, **how)
 
 
+@pytest.mark.parametrize(
+    ("point", "trouble"), [(Point.STATION_KEEPS, Trouble.CUT), (Point.STATION_SENDS, Trouble.LATE)]
+)
+def test_trouble_that_cannot_be_there_is_not_planned(point: Point, trouble: Trouble):
+    with pytest.raises(ValueError, match=trouble.name):
+        Strike(point, 1, trouble)
+
+
 @pytest.mark.parametrize("seed", ["7", 1.5, None])
 def test_a_seed_is_a_number(seed: Any):
     with pytest.raises(TypeError, match="a seed is an integer, not"):

@@ -14,7 +14,7 @@ from msgspec import Meta
 from ocpp_sansio import CustomData, v16, v21, v201
 from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.diagnosis import diagnose
-from ocpp_sansio.messages import Datatype, Integer, Tenths
+from ocpp_sansio.messages import Datatype, Integer, Json, Request, Tenths
 from ocpp_sansio.testing.strategies import messages, near_misses, payloads
 from tests.examples import examples
 
@@ -48,6 +48,37 @@ class Share(Datatype, kw_only=True):
     share: Annotated[Tenths, Meta(ge=0, le=1)]
 
 
+class Far(Datatype, kw_only=True):
+    """Bounds on one side only, beyond what others have."""
+
+    milliseconds: Annotated[int, Meta(ge=10**12)]
+    debt: Annotated[int, Meta(le=-(10**12))]
+
+
+class Decimals(Datatype, kw_only=True):
+    """Numbers with one decimal, between bounds that need not have one."""
+
+    from_two: Annotated[Tenths, Meta(ge=2)]
+    from_half: Annotated[Tenths, Meta(ge=0.5, le=0.9)]
+    between: Annotated[Tenths, Meta(ge=-0.95, le=1.14)]
+
+
+class Recursive(Datatype, kw_only=True):
+    inside: list[Recursive] | None = None
+
+
+class Anything(Datatype, kw_only=True, forbid_unknown_fields=False):
+    """What nothing can be wrong with."""
+
+    data: Json | None = None
+
+
+class Noted(Datatype, kw_only=True, forbid_unknown_fields=False):
+    """What something can be wrong with only if it is there."""
+
+    note: str | None = None
+
+
 class Open(Datatype, kw_only=True, forbid_unknown_fields=False):
     """What somebody may add to."""
 
@@ -66,6 +97,8 @@ def exists(strategy: Any, condition: Any) -> bool:
     "cls",
     [
         Bounded,
+        Decimals,
+        Far,
         v16.SendLocalListRequest,
         v16.SetChargingProfileRequest,
         v16.ChargingSchedule,
@@ -128,6 +161,9 @@ def test_payloads_are_valid_json(cls):
         (v16.CertificateSignedRequest, lambda p: len(p["certificateChain"]) == 10_000),
         (Bounded, lambda p: p["percent"] == 100),
         (Bounded, lambda p: p.get("small") == 1.1),
+        (Decimals, lambda p: p["fromHalf"] == 0.5),
+        (Decimals, lambda p: p["between"] == 1.1),
+        (Far, lambda p: p["milliseconds"] == 10**12),
     ],
 )
 def test_payloads_reach_the_edges(cls, condition):
@@ -136,7 +172,7 @@ def test_payloads_reach_the_edges(cls, condition):
 
 @pytest.mark.parametrize(
     "cls",
-    [Bounded, Share, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest],
+    [Bounded, Decimals, Far, Noted, Share, v16.MeterValuesRequest, v16.SetChargingProfileRequest, v16.HeartbeatRequest],
 )
 def test_a_near_miss_breaks_one_rule(cls):
     """:mod:`tests.test_oracle` asks the same of the official schemas, for all messages."""
@@ -263,3 +299,29 @@ def test_what_is_broken_can_be_given():
         assert miss.rule != "additionalProperties" or miss.payload["idTag"] == "given"
 
     check()
+
+
+@pytest.mark.parametrize("strategy", [messages, payloads, near_misses])
+@pytest.mark.parametrize(
+    ("cls", "why"),
+    [
+        (int, "int"),
+        (v16.Measurand, "Measurand"),
+        (v16.GetConfigurationRequest(key=["x"]), "key"),
+        (Recursive, "holds itself"),
+    ],
+)
+def test_what_is_no_message_is_refused_at_once(strategy, cls, why):
+    with pytest.raises(TypeError, match=why):
+        strategy(cls)
+
+
+@pytest.mark.parametrize("strategy", [payloads, near_misses])
+def test_a_payload_is_that_of_one_class(strategy):
+    with pytest.raises(TypeError, match="Request"):
+        strategy(Request)
+
+
+def test_what_takes_everything_cannot_be_missed():
+    with pytest.raises(ValueError, match="nothing can be wrong with a Anything"):
+        near_misses(Anything)

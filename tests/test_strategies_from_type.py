@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 
 from ocpp_sansio import CustomData, Datatype, v16, v21, v201
 from ocpp_sansio.codec import codec_of
-from ocpp_sansio.messages import offer_to_hypothesis
+from ocpp_sansio.messages import (
+    FromCentralSystem,
+    FromChargePoint,
+    Request,
+    Response,
+    Send,
+    SendFromChargePoint,
+    offer_to_hypothesis,
+)
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
@@ -69,6 +77,42 @@ def test_messages_and_data_types_are_valid(cls):
     for message in some(cls):
         assert type(message) is cls
         codec_of(cls).encode(message)
+
+
+class PriceResponse(Response, kw_only=True):
+    """Somebody's own."""
+
+
+class PriceRequest(FromCentralSystem[PriceResponse], kw_only=True):
+    price: Price
+
+
+@pytest.mark.parametrize(
+    ("base", "there_are", "there_is_no"),
+    [
+        (Request, {"v16", "v201", "v21"}, Response),
+        (FromChargePoint, {"v16", "v201", "v21"}, Response),
+        (FromCentralSystem, {"v16", "v201", "v21"}, Response),
+        (Response, {"v16", "v201", "v21"}, Request),
+        (Datatype, {"v16", "v201", "v21"}, CustomData),
+        (Send, {"v21"}, Request),
+        (SendFromChargePoint, {"v21"}, Request),
+    ],
+)
+def test_of_a_base_class_they_are_any_message_of_any_version(base, there_are, there_is_no):
+    messages = some(base)
+    for message in messages:
+        assert isinstance(message, base)
+        assert not isinstance(message, there_is_no)
+        codec_of(type(message)).encode(message)
+    assert {type(message).__module__.split(".")[1] for message in messages} == there_are
+
+
+def test_a_request_may_be_told_by_its_response():
+    assert {type(message) for message in some(FromChargePoint[v16.HeartbeatResponse])} == {v16.HeartbeatRequest}
+    assert {type(message) for message in some(Request[PriceResponse])} == {PriceRequest}
+    with pytest.raises(TypeError, match=r"no message that is a .*HeartbeatResponse"):
+        some(FromCentralSystem[v16.HeartbeatResponse])
 
 
 def test_those_inside_other_classes_are_valid_too():

@@ -314,6 +314,12 @@ def test_hypothesis_draws_every_row(row):
     assert len(set(generated(hostile("1.6", among=[row], size=50), 12))) > 3
 
 
+@pytest.mark.parametrize("strategy", [hostile_texts, hostile_bytes])
+def test_of_no_rows_none_can_be_drawn(strategy):
+    with pytest.raises(ValueError, match="no row"):
+        strategy(among=())
+
+
 def test_what_hypothesis_finds_it_makes_small():
     texts = st.builds(ROWS["NUL"].make, st.just(MESSAGES[0]), st.randoms(use_true_random=False), st.just(SIZE))
     assert find(texts, lambda text: text.count("\x00") > 2) == "\0" * 3 + MESSAGES[0]

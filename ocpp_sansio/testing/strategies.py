@@ -1,7 +1,8 @@
 """Hypothesis strategies for every message class, valid and broken, made from the declaration of the class itself.
 
 * :func:`messages`: valid instances. ``st.from_type(v16.StartTransactionRequest)`` is the same, and so are the messages
-  and data types in classes of your own: hypothesis knows them all, without this module being imported.
+  and data types in classes of your own: hypothesis knows them all, without this module being imported. Of a base class,
+  ``FromChargePoint`` for instance, it is any message there is.
 * :func:`payloads`: the JSON objects of valid instances, bounds and odd but legal values included.
 * :func:`near_misses`: such an object with exactly one thing wrong, and what that is.
 * :func:`frames`: whole messages as text, of every type.
@@ -22,19 +23,33 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache, partial
-from typing import Any, Final, TypeVar, cast
+from math import ceil, floor
+from typing import Any, Final, TypeVar, cast, get_args, get_origin
 
 import attrs
 import msgspec
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from ocpp_sansio.codec import codec_of
 from ocpp_sansio.errors import ErrorCode
 from ocpp_sansio.frames import MAX_DESCRIPTION, MAX_MESSAGE_ID
-from ocpp_sansio.messages import CustomData, Datatype, Json
-from ocpp_sansio.schema import Kind, kind_of, properties
+from ocpp_sansio.messages import (
+    CustomData,
+    Datatype,
+    FromCentralSystem,
+    FromChargePoint,
+    Json,
+    Request,
+    Response,
+    Send,
+    SendFromChargePoint,
+    response_of,
+)
+from ocpp_sansio.schema import Kind, kind_of, kinds_within, properties
 from ocpp_sansio.version import MessageType, Version
 
 from .hostile import HOSTILE_BYTES, HOSTILE_TEXTS, SIZE, Hostility, spoil, spoil_bytes
@@ -51,9 +66,16 @@ Inside = Callable[[type[Datatype | CustomData]], st.SearchStrategy[JsonObject]]
 def messages(cls: type[M]) -> st.SearchStrategy[M]:
     """Valid instances of a message class or data type, of one that you have declared for your DataTransfers as well.
 
+    Of ``Request``, ``Response``, ``Send`` and what ends in ``FromChargePoint`` or ``FromCentralSystem`` they are the
+    messages of all versions, of ``Datatype`` all of these; of ``Request[R]`` the requests that are answered with ``R``.
+
+    They are as if read from a peer: times may have microseconds, of which no more than milliseconds are sent (RPC-102).
+
     Raises:
-        TypeError: the class declares what no schema of OCPP has.
+        TypeError: it is no such class, or one that declares what no schema of OCPP has.
     """
+    if (get_origin(cls) or cls) in _BASES:
+        return st.sampled_from(_messages_of(cast("Any", cls))).flatmap(messages)
     valid = payloads(cast("type[Datatype | CustomData]", cls))
     if not issubclass(cls, Datatype):
         return valid.map(cls.of)
@@ -68,7 +90,11 @@ def payloads(cls: type[Datatype | CustomData], *, inside: Inside | None = None) 
         cls: the class.
         inside: makes the objects inside; if not given, this function does. Drawing them from among some that were made
             before is far faster where many classes have the same ones.
+
+    Raises:
+        TypeError: it is no such class, a base of many, or one that declares what no schema of OCPP has.
     """
+    _require_payload(cls)
     inside = inside or payloads
     required = {prop.wire_name: _values(prop.kind, inside) for prop in properties(cls) if prop.required}
     optional = {prop.wire_name: _values(prop.kind, inside) for prop in properties(cls) if not prop.required}
@@ -98,7 +124,14 @@ def near_misses(
     Args:
         cls: the class.
         valid: makes the valid payloads; if not given, :func:`payloads` does.
+
+    Raises:
+        TypeError: as :func:`payloads`.
+        ValueError: the class takes every JSON object.
     """
+    _require_payload(cls)
+    if not (_is_closed(cls) or any(prop.required or prop.kind.type is not Json for prop in properties(cls))):
+        raise ValueError(f"nothing can be wrong with a {cls.__name__}: it may have any property, with any value")
     return _near_misses(cls, payloads(cls) if valid is None else valid)
 
 
@@ -108,12 +141,59 @@ def _near_misses(draw: st.DrawFn, cls: type[Datatype | CustomData], valid: st.Se
     by_rule: dict[str, list[_Break]] = {}
     for breakage in _breaks(kind_of(cls), payload, ()):
         by_rule.setdefault(breakage.rule, []).append(breakage)
+    assume(by_rule)  # of an open class nothing might be there
     rule = draw(st.sampled_from(sorted(by_rule)))
     breakage = draw(st.sampled_from(by_rule[rule]))
     if rule == "additionalProperties":
         breakage = attrs.evolve(breakage, value=draw(_ANYTHING))
     return NearMiss(_replaced(payload, breakage.steps, breakage.value), _json_path(breakage.steps), rule)
 
+
+# -- classes --
+
+_BASES: Final = (Datatype, Request, FromChargePoint, FromCentralSystem, Response, Send, SendFromChargePoint)
+
+
+def _require_payload(cls: Any) -> None:
+    """Require a class that says what is in it."""
+    if not (isinstance(cls, type) and issubclass(cls, Datatype | CustomData)) or cls in _BASES:
+        raise TypeError(f"{cls!r} is neither the class of a message nor of a data type")
+    _kinds_of(cls)
+
+
+@cache
+def _kinds_of(cls: type[Datatype | CustomData]) -> list[Kind]:
+    return list(kinds_within(kind_of(cls)))
+
+
+@cache
+def _messages_of(base: Any) -> list[type[Any]]:
+    """The messages that there are of a base class, in all versions; of a generic one those it is declared for.
+
+    These may be a vendor's own. Any others would make what is tried depend on what happens to be imported.
+    """
+    if parameters := get_args(base):
+        there_are = [cls for cls in _subclasses(get_origin(base)) if response_of(cls) is parameters[0]]
+    else:
+        actions = [action for version in Version for action in version.actions.values()]
+        both: list[Any] = [cls for action in actions for cls in (action.request, action.response)]
+        there_are = [cls for cls in both if cls is not None and issubclass(cls, base)]
+    if not there_are:
+        raise TypeError(f"there is no message that is a {base}")
+    return there_are
+
+
+def _subclasses(cls: type[Any]) -> list[type[Any]]:
+    """With those of its subclasses."""
+    return [each for child in cls.__subclasses__() for each in (child, *_subclasses(child))]
+
+
+def _is_closed(cls: type[Datatype | CustomData]) -> bool:
+    """Whether properties that are not declared are forbidden."""
+    return issubclass(cls, Datatype) and cls.__struct_config__.forbid_unknown_fields
+
+
+# -- valid values --
 
 _TEXT: Final = st.characters(codec="utf-8")
 
@@ -130,8 +210,6 @@ _ANYTHING: Final = st.recursive(
     max_leaves=5,
 )
 _OBJECTS: Final = st.dictionaries(st.text(_TEXT, max_size=10), _ANYTHING, max_size=2)
-
-# -- valid values --
 
 LONGEST_TEXT: Final = 40
 """Characters of most texts that may be longer. The longest that is allowed is tried as well."""
@@ -164,26 +242,30 @@ def _strings(kind: Kind) -> st.SearchStrategy[str]:
 
 def _integers(kind: Kind) -> st.SearchStrategy[int]:
     lowest, highest = _range(kind)
-    return st.one_of(st.integers(lowest, highest), st.sampled_from([lowest, highest, max(lowest, 0)]))
+    return st.one_of(st.integers(lowest, highest), st.sampled_from([lowest, highest, min(max(lowest, 0), highest)]))
 
 
 def _numbers(kind: Kind) -> st.SearchStrategy[float]:
     if kind.decimals is None:
         return st.floats(kind.minimum, kind.maximum, allow_nan=False, allow_infinity=False)
     units = 10**kind.decimals
+    odd = [number for number in (0.1, 0.3, 0.7, 1.1, 16.1, 1e20) if _is_within(kind, number)]
     lowest, highest = _range(kind)
     return st.one_of(
-        st.integers(lowest * units, highest * units).map(lambda number: number / units),
-        st.integers(lowest, highest),
-        st.sampled_from([0.1, 0.3, 0.7, 1.1, 16.1, 1e20]).filter(
-            lambda number: kind.maximum is None or number <= highest
-        ),
+        st.integers(*_range(kind, units)).map(lambda number: number / units),
+        *([st.integers(lowest, highest)] if lowest <= highest else ()),
+        *([st.sampled_from(odd)] if odd else ()),
     )
 
 
-def _range(kind: Kind) -> tuple[int, int]:
-    lowest = -(2**31) if kind.minimum is None else int(kind.minimum)
-    highest = 2**31 - 1 if kind.maximum is None else int(kind.maximum)
+def _range(kind: Kind, units: int = 1) -> tuple[int, int]:
+    """The bounds of whole numbers, so many of which make 1. One that is not there is that of 32 bits, or the other."""
+    lowest = -(2**31) * units if kind.minimum is None else ceil(Decimal(str(kind.minimum)) * units)
+    highest = 2**31 * units - 1 if kind.maximum is None else floor(Decimal(str(kind.maximum)) * units)
+    if kind.minimum is None:
+        lowest = min(lowest, highest)
+    if kind.maximum is None:
+        highest = max(lowest, highest)
     return lowest, highest
 
 
@@ -250,7 +332,11 @@ def hostile_texts(
         version: of the messages that it is made of; any, if not given.
         size: how many characters are added at most, about.
         among: the rows of :data:`ocpp_sansio.testing.hostile.HOSTILE_TEXTS` to choose from.
+
+    Raises:
+        ValueError: there is no such version, or no row.
     """
+    _require_rows(among)
     return st.builds(partial(spoil, size=size, among=among), frames(version), _CHOICES)
 
 
@@ -266,8 +352,17 @@ def hostile_bytes(
         version: as of :func:`hostile_texts`.
         size: as of :func:`hostile_texts`.
         among: the rows of both tables to choose from.
+
+    Raises:
+        ValueError: as :func:`hostile_texts`.
     """
+    _require_rows(among)
     return st.builds(partial(spoil_bytes, size=size, among=among), frames(version), _CHOICES)
+
+
+def _require_rows(among: Sequence[object]) -> None:
+    if not among:
+        raise ValueError("there is no row to choose from")
 
 
 @cache
@@ -315,7 +410,7 @@ def _breaks(kind: Kind, value: Any, steps: _Steps) -> Iterator[_Break]:
 
 def _object_breaks(cls: type[Datatype | CustomData], value: JsonObject, steps: _Steps) -> Iterator[_Break]:
     known = {prop.wire_name for prop in properties(cls)}
-    closed = issubclass(cls, Datatype) and cls.__struct_config__.forbid_unknown_fields
+    closed = _is_closed(cls)
     for name in ("vendorExtension", *(name.upper() for name in sorted(known))):  # Names are case-sensitive.
         if name not in known and closed:
             yield _Break("additionalProperties", (*steps, name), "")

@@ -37,13 +37,15 @@ PATIENCE: Final = 40
 class Parts:
     """What a simulation is made of: put something broken in its place, and it has to be found.
 
-    Each store outlives the processes of its role. It may fail with :exc:`ocpp_sansio.store.StoreError`; whatever else
-    is raised by one of the parts comes out of the simulation.
+    Whatever one of them raises, but for a :exc:`ocpp_sansio.store.StoreError`, comes out of the simulation.
     """
 
     charge_point: MakeStation = ChargePoint
+    """Makes the role, as :class:`ocpp_sansio.charge_point.ChargePoint` does, for each of its lives."""
     central_system: MakeCentral = CentralSystem
+    """The same of :class:`ocpp_sansio.central_system.CentralSystem`. An application with handlers is none."""
     station_store: Callable[[], Store] = MemoryStore
+    """Called once: a store outlives its role. One on a disk may open itself anew in ``load``, as each life begins."""
     central_store: Callable[[], Store] = MemoryStore
 
 

@@ -65,11 +65,19 @@ def possible(point: Point) -> Sequence[Trouble]:
 
 @attrs.frozen
 class Strike:
-    """That something goes wrong at the n-th time that something happens."""
+    """That something goes wrong at the n-th time that something happens.
+
+    Raises:
+        ValueError: it cannot go wrong there.
+    """
 
     point: Point
     number: int
     trouble: Trouble
+
+    def __attrs_post_init__(self) -> None:
+        if self.trouble not in possible(self.point):
+            raise ValueError(f"{self.trouble!r} is none of what may go wrong at {self.point!r}")
 
     def __str__(self) -> str:
         return f"{self.trouble}, where {self.point} for time {self.number}"
