@@ -2,7 +2,7 @@
 
 * :func:`messages`: valid instances. ``st.from_type(v16.StartTransactionRequest)`` is the same, and so are the messages
   and data types in classes of your own: hypothesis knows them all, without this module being imported. Of a base class,
-  ``FromChargePoint`` for instance, it is any message there is.
+  ``FromChargePoint`` for instance, it is any message of OCPP.
 * :func:`payloads`: the JSON objects of valid instances, bounds and odd but legal values included.
 * :func:`near_misses`: such an object with exactly one thing wrong, and what that is.
 * :func:`frames`: whole messages as text, of every type.
@@ -158,12 +158,14 @@ def _require_payload(cls: Any) -> None:
     """Require a class that says what is in it."""
     if not (isinstance(cls, type) and issubclass(cls, Datatype | CustomData)) or cls in _BASES:
         raise TypeError(f"{cls!r} is neither the class of a message nor of a data type")
-    _kinds_of(cls)
+    _require_schema(cls)
 
 
 @cache
-def _kinds_of(cls: type[Datatype | CustomData]) -> list[Kind]:
-    return list(kinds_within(kind_of(cls)))
+def _require_schema(cls: type[Datatype | CustomData]) -> None:
+    """Require that schemas of OCPP have the like of what is in a class, at any depth."""
+    for _ in kinds_within(kind_of(cls)):
+        pass
 
 
 @cache
