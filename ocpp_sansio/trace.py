@@ -7,19 +7,23 @@ what it looks like, so that a file may be a mixture:
   record of the Open OCPP Trace Format (v1.1, and v1.0, which has no ``raw``), a line of a structured log.
 * A bare OCPP message: ``[2, "id", "Action", {…}]``.
 * A line of a log with ``identity: send [2,…`` or ``identity: receive message [2,…`` in it, as the library ``ocpp`` and
-  with it Home Assistant have them, or with ``send identity: [2,…`` and ``recv identity: [2,…``.
-* A line of any other log that has an OCPP message in it, of which nothing more is known then.
+  with it Home Assistant have them; with ``send identity: [2,…`` and ``recv identity: [2,…``; or with
+  ``[chargeBoxId=identity, sessionId=…] Received: [2,…`` and ``Sending: [3,…``, as SteVe has them.
+* A line of any other log that has an OCPP message in it, of which nothing more is known then. It may be quoted, as in
+  CSV or in a string, unless the file tells who and which way: there, what is quoted is said a second time.
 
-An array around objects or messages is looked into, and a message may go on over several lines. Everything else is
-counted and passed over. What a message says, or whether it is one, is none of its business:
+An array around objects or messages is looked into, and a message may go on over several lines, as long as each can be
+JSON and none has another message. Colours of a terminal are left out, and so is what a log has behind a message.
+Everything else is counted and passed over. What a message says, or whether it is one, is none of its business:
 :mod:`ocpp_sansio.audit` judges that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import inf
 from typing import Final, NamedTuple
 
 import attrs
@@ -34,6 +38,8 @@ __all__ = ["MAX_LENGTH", "Message", "Reader", "TooLong"]
 
 MAX_LENGTH: Final = 2 * 2**20
 """Bytes of one piece. A message may have half as many (``Limits.max_message_size``), and grows when it is quoted."""
+MAX_LINES: Final = 1000
+"""Lines of one that is not in an array: if it has lost its end, it does not take more than that with it."""
 
 TEXTS: Final = ("raw", "text", "frame", "ocppMessage", "message", "msg", "log", "line")
 """What the member of an object that has a message may be called, the likeliest first."""
@@ -55,7 +61,7 @@ TIMES: Final = ("time", "timestamp", "@timestamp", "ts")
 """And when it was written down."""
 WAYS: Final[Mapping[str, Direction | Role]] = {
     **dict.fromkeys(("in", "inbound", "incoming", "receive", "received", "receive message", "recv"), Direction.IN),
-    **dict.fromkeys(("out", "outbound", "outgoing", "send", "sent"), Direction.OUT),
+    **dict.fromkeys(("out", "outbound", "outgoing", "send", "sending", "sent"), Direction.OUT),
     "cp-to-csms": Role.CHARGE_POINT,
     "csms-to-cp": Role.CENTRAL_SYSTEM,
 }
@@ -81,7 +87,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 @attrs.frozen
 class TooLong:
-    """A piece that is too long to be a message, and was passed over."""
+    """A piece that begins as a message, is too long to be one, and was passed over."""
 
     line: int
     """Where it begins in the file, counted from 1."""
@@ -93,24 +99,35 @@ class Reader:
     What it keeps is the last piece, as long as that has no end.
 
     Args:
-        max_length: bytes of one piece. A longer one is reported and passed over, up to the end of a line.
+        max_length: bytes of one piece. A longer one is passed over, up to the end of a line, and reported if it begins
+            as a message.
+        lines: those of the files before this one, if it goes on with them: its own are counted from there.
     """
 
-    def __init__(self, max_length: int = MAX_LENGTH) -> None:
+    def __init__(self, max_length: int = MAX_LENGTH, *, lines: int = 0) -> None:
         self._max_length: Final = max_length
-        self.lines = 0
+        self.lines = lines
         """Those that were read to their end."""
         self.passed_over = 0
         """Lines, and items of arrays, that have no message."""
         self._rest = b""
+        self._half = b""
+        """Of a colour, at the end of a chunk."""
         self._open: _Open | None = None
         """What begins there, if it goes beyond the end of its line."""
         self._is_in_array = False
         self._is_skipping = False
         """Whether the rest of the line is to be passed over."""
+        self._is_known = False
+        """Whether it is a log that tells of a message who and which way: nothing is looked for in quotes."""
 
     def receive_data(self, data: bytes) -> list[Message | TooLong]:
         """Take in what comes next. Returns what is complete with it."""
+        if self._half or b"\x1b" in data:
+            data = self._half + data
+            half = _half_a_colour(data)
+            self._half = b"" if half is None else half[0]
+            data = _without_colours(data[: len(data) - len(self._half)])
         return self._read(self._rest + data)
 
     def receive_eof(self) -> list[Message | TooLong]:
@@ -124,7 +141,7 @@ class Reader:
             read = self._skip if self._is_skipping else self._read_item if self._is_in_array else self._read_line
             end = read(data, start, is_last, found)
             if end is None and not self._is_skipping and len(data) - start > self._max_length:
-                found.append(TooLong(self.lines + 1))
+                self._pass_over(data, start, found)
                 self._is_skipping, self._is_in_array, self._open = True, False, None
                 end = start + self._max_length
             if end is None:
@@ -150,22 +167,37 @@ class Reader:
             end = _end_of_line(data, start)
             if end is None:
                 return None
+            if end - start - 1 > self._max_length:
+                self._pass_over(data, start, found)
+                return end
             line = data[start:end].strip(_BLANK)
             said = _find(line)
-            piece = line if said is None else line[said.start : said.stop]
-            if said is None or not _is_open(piece):
-                if piece:
-                    self._take(piece, said, end - start - 1, found)
+            if said is None:
+                quoted = None if self._is_known else _find_quoted(line)
+                piece, said = quoted or (line, None)
+                self._take(piece, said, found)
+                return end
+            if said is not _BARE and said.way is not None:
+                self._is_known = True
+            piece = line[said.start : said.stop]
+            length = _length(piece)
+            if length is not None:
+                self._take(piece[:length], said, found)
                 return end
             if piece == b"[" and not (is_last or data[end:].strip(_BLANK)):  # around what, is not to be seen yet
                 return None
             begin = data.index(piece, start) - start
-            self._open = _Open(said, begin, begin)
-        closed = self._close(self._open, data, start, is_last)
+            self._open = _Open(said, begin, begin, MAX_LINES)
+        closed = self._open.close(data, start, is_last)
         end = None if closed is None else _end_of_line(data, closed)
-        if end is None:
+        if closed is None or end is None:
             return None
-        self._take(data[start + self._open.begin : end].strip(_BLANK), self._open.said, end - start - 1, found)
+        if end - start - 1 > self._max_length:
+            self._pass_over(data, start, found)
+        else:
+            begin = start + self._open.begin
+            piece = data[begin:end].strip(_BLANK)
+            self._take(piece[: _less_a_comment(piece, closed - begin)], self._open.said, found)
         self._open = None
         return end
 
@@ -178,31 +210,33 @@ class Reader:
                 self._is_in_array = False
                 return start + (data[start] in b"]")
             self._open = _Open(_BARE, 0, 0)
-        end = self._close(self._open, data, start, is_last)
+        end = self._open.close(data, start, is_last)
         if end is None:
             return None
-        piece = data[start:end].strip(_BLANK)
-        said = None if piece[:1] == b"[" and _frame(piece) is None else self._open.said
-        self._take(piece, said, end - start, found)
+        if end - start > self._max_length:
+            self._pass_over(data, start, found)
+        else:
+            piece = data[start:end].strip(_BLANK)
+            self._take(piece, None if piece[:1] == b"[" and _frame(piece) is None else _BARE, found)
         self._open = None
         return end
 
-    def _close(self, piece: _Open, data: bytes, start: int, is_last: bool) -> int | None:
-        """Where a piece ends, or breaks off."""
-        end, scanned, depth = _scan(data, start + piece.begin, start + piece.scanned, piece.depth, is_last)
-        piece.scanned, piece.depth = scanned - start, depth
-        return end
-
-    def _take(self, piece: bytes, said: _Said | None, length: int, found: list[Message | TooLong]) -> None:
+    def _take(self, piece: bytes, said: _Said | None, found: list[Message | TooLong]) -> None:
         line = self.lines + 1
-        if length > self._max_length:
-            found.append(TooLong(line))
-            return
         message = None if said is None else _recorded(piece, line) if piece[:1] == b"{" else said.of(piece, line)
-        if message is None:
-            self.passed_over += 1
-        else:
+        if message is not None:
             found.append(message)
+        elif piece:
+            self.passed_over += 1
+
+    def _pass_over(self, data: bytes, start: int, found: list[Message | TooLong]) -> None:
+        """What begins there is too long."""
+        begin = start if self._open is None else start + self._open.begin
+        head = data[begin : min(begin + _MAX_HEAD, start + self._max_length)]
+        if _begins_as_message(head.lstrip(_BLANK)):
+            found.append(TooLong(self.lines + 1))
+        else:
+            self.passed_over += 1
 
 
 # -- where a piece ends --
@@ -212,17 +246,27 @@ _BLANK: Final = b" \t\r\n\0\xef\xbb\xbf"
 _opening: Final = re.compile(rb"[ \t\r\xef\xbb\xbf]*+\[\s*+(?=[\[{])").match
 _between: Final = re.compile(rb"[\s,]++").match
 
-_A_LOG: Final = rb'[^"{\[\n]{0,200}?(?:\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:|: (?:receive message|send) [\[{])'
-_tokens: Final = {
-    opening: re.compile(rb'"(?:[^"\\\n]++|\\(?:[^\n]|\Z))*+"?|[\[\]{}]|\n(?=(%b|%b)?)' % (again, _A_LOG)).finditer
-    for opening, again in {
-        b"[": rb'\[[ \t]{0,16}\d[ \t]{0,16},[ \t]{0,16}"|\{"(?:schemaVersion|%b)":'
-        % "|".join((*TEXTS, *IDENTITIES, "time")).encode(),
-        b"{": rb'\{[ \t]{0,16}"',
-    }.items()
+_colour: Final = re.compile(rb"\x1b\[[\d;?]{0,32}[@-~]")
+_half_a_colour: Final = re.compile(rb"\x1b(?:\[[\d;?]{0,32})?\Z").search
+_tokens: Final = re.compile(rb'"(?:[^"\\\n]++|\\(?:[^\n]|\Z))*+"?|[\[\]{}\n]').finditer
+"""Strings, which do not go on on the next line, brackets, and ends of lines."""
+_can_be_json: Final = re.compile(
+    rb'[\s\0]*+(?:["{}\],:]|-?\d|\[[ \t]*+(?:["{}\[\],]|-?\d|\s|\Z)|true|false|null|\Z)'
+).match
+# None of this is in JSON before a quote, unless it is within the array that the line begins with.
+_is_of_a_log: Final = re.compile(
+    rb'[^"\n]{0,200}?\d\d:\d\d|(?!\s*+[\[,])[^"\n]{0,200}?\[\s{0,16}[2-6]\s{0,16},\s{0,16}"'
+).match
+_another: Final = {
+    b"[": re.compile(
+        rb'[ \t]{0,16}\[\s{0,16}\d\s{0,16},\s{0,16}"|\{"(?:schemaVersion|%b)": ?["\[\d]'
+        % "|".join((*TEXTS, *IDENTITIES, "time")).encode()
+    ).match,
+    b"{": re.compile(rb'\{[ \t]{0,16}"').match,
 }
-"""By what a piece begins with: strings, which do not go on on the next line, brackets, and ends of lines, with the next
-line's start if that is where another piece begins."""
+"""Where another piece begins, by what the open one begins with."""
+_LOOK_AHEAD: Final = 80
+"""Bytes in which that is to be seen: a message may begin with a bracket on a line of its own."""
 
 
 @attrs.define
@@ -233,8 +277,45 @@ class _Open:
     begin: int
     scanned: int
     """How far it is known already: nothing is looked at twice, however many chunks it comes in."""
+    room: float = inf
+    """Lines that it may still go on over."""
     depth: int = 0
     """Brackets that are open there."""
+
+    def close(self, data: bytes, start: int, is_last: bool) -> int | None:
+        """Where it ends, or breaks off; ``None``: that is not to be seen yet."""
+        begin = start + self.begin
+        for token in _tokens(data, start + self.scanned):
+            at = token.start()
+            self.scanned = at - start
+            kind = data[at]
+            if kind in b"[{":
+                self.depth += 1
+            elif kind in b"]}":
+                self.depth -= 1
+                if self.depth == 0:
+                    return token.end()
+            elif kind in b"\n":
+                end = data.find(b"\n", at + 1)
+                if not is_last and (end < 0 or len(data) - at <= _LOOK_AHEAD):  # the next line is not to be seen yet
+                    return None
+                self.room -= 1
+                if self.room < 0 or _breaks_off(data, at + 1, end, data[begin : begin + 1]):
+                    return at
+            elif token.end() == len(data) and not is_last:  # nor is the rest of the string
+                return None
+        self.scanned = len(data) - start
+        return len(data) - 1 if is_last else None
+
+
+def _breaks_off(data: bytes, start: int, end: int, opening: bytes) -> bool:
+    """Whether what is open ends before the line that begins there: it has another piece, or cannot be JSON."""
+    if _another[opening](data, start) is not None:
+        return True
+    line = data[start:end]
+    if _can_be_json(line) is None or _is_of_a_log(line) is not None:
+        return True
+    return line[:1] == b"{" and _recorded(line.strip(_BLANK), 0) is not None
 
 
 def _end_of_line(data: bytes, start: int) -> int | None:
@@ -242,34 +323,36 @@ def _end_of_line(data: bytes, start: int) -> int | None:
     return None if end < 0 else end + 1
 
 
-def _is_open(piece: bytes) -> bool:
-    """Whether more brackets are opened than closed."""
+def _length(piece: bytes) -> int | None:
+    """How much of the rest of a line is the message; ``None``: it goes on on the next line."""
     if piece[:1] == b"{" and piece[-1:] == b"}":  # the usual case
-        return False
-    if piece.count(b"[") + piece.count(b"{") <= piece.count(b"]") + piece.count(b"}"):
-        return False
-    return _scan(piece, 0, 0, 0, is_last=False)[0] is None
+        return len(piece)
+    has_more = piece.count(b"[") + piece.count(b"{") > piece.count(b"]") + piece.count(b"}")
+    if not has_more and (piece[-2:] == b"}]" or piece[:1] not in _BRACKETS):  # and the next
+        return len(piece)
+    end = _Open(_BARE, 0, 0).close(piece, 0, is_last=False)
+    if end is None:
+        return None if has_more else len(piece)
+    return _less_a_comment(piece, end)
 
 
-def _scan(data: bytes, begin: int, start: int, depth: int, is_last: bool) -> tuple[int | None, int, int]:
-    """Go on looking for the end of the piece that begins there. Returns it, or where to go on, and at which depth."""
-    for token in _tokens[data[begin : begin + 1]](data, start):
-        at = token.start()
-        kind = data[at]
-        if kind in b"[{":
-            depth += 1
-        elif kind in b"]}":
-            depth -= 1
-            if depth == 0:
-                return token.end(), at, depth
-        elif kind in b"\n":
-            if token[1] is not None:
-                return at, at, depth
-            if not is_last and data.find(b"\n", at + 1) < 0:  # what the next line is, is not to be seen yet
-                return None, at, depth
-        elif token.end() == len(data) and not is_last:  # nor what the rest of the string is
-            return None, at, depth
-    return (len(data) - 1 if is_last else None), len(data), depth
+def _less_a_comment(piece: bytes, end: int) -> int:
+    """Where a message ends that is complete there: what comes after a blank is the log's, if it is no other message."""
+    rest = piece[end:]
+    return end if rest[:1] in _AFTER and _anywhere(rest) is None else len(piece)
+
+
+_BRACKETS: Final = frozenset({b"[", b"{"})
+_AFTER: Final = frozenset({b" ", b"\t", b"'", b'"'})
+
+
+def _without_colours(data: bytes) -> bytes:
+    return _colour.sub(b"", data)
+
+
+def _begins_as_message(head: bytes) -> bool:
+    begins = _record if head[:1] == b"{" else _message if head[:1] == b"[" else _find_logged
+    return begins(head) is not None
 
 
 # -- logs --
@@ -292,13 +375,27 @@ _BARE: Final = _Said()
 _BARE_BEFORE_COMMA: Final = _Said(stop=-1)
 _MAX_HEAD: Final = 256
 """Characters of a line in which the identity and the time are looked for."""
+_MESSAGE: Final = rb'\[\s{0,16}[2-6]\s{0,16},\s{0,16}"'
+"""How one begins."""
 
 _frame: Final = re.compile(rb'\[(?:\s{0,16}-?\d{1,9}\s{0,16},|\s{0,16}"|\Z)').match
-_said: Final = re.compile(
-    rb": (?:(receive message) (?=\S)|(send) (?=[\[{]))|\b(send|recv) ([^\s:]{1,128}): (?=[\[{])"
+_message: Final = re.compile(_MESSAGE).match
+_record: Final = re.compile(
+    rb'.*?"(?:messageType"|(?:%b)":\s?"?[^"\\]{0,%d}%b)' % ("|".join(TEXTS).encode(), _MAX_HEAD, _MESSAGE[:-1]),
+    re.DOTALL,
+).match
+_by_ocpp: Final = re.compile(rb": (receive message(?= \S)|send(?= [\[{])) ").search
+_by_evcc: Final = re.compile(rb'(send|recv)(?<!\w.{4}) (\S{1,128}(?=: [\[{])|[^"\[\]{}]{1,128}(?=: \[[2-6],)): ').search
+_by_steve: Final = re.compile(
+    rb"\[chargeBoxId=(.{1,255}?), sessionId=[^\]]{0,64}\] (Received|Sending): (?=[\[{])"
 ).search
-# Not one that is quoted: a library that shows its bytes shows them a second time.
-_anywhere: Final = re.compile(rb"""(?<!["'])\[\s{0,16}[2-6]\s{0,16},\s{0,16}\"""").search
+# Not in quotes. Those are looked into if nothing else is found.
+_anywhere: Final = re.compile(rb"""(?<!["'])""" + _MESSAGE).search
+# A library that shows its bytes as TEXT '…' shows them a second time.
+_quoted: Final = re.compile(
+    rb"""(?=%b""(?!,))(?P<doubled>(?:[^"]++|"")++)|(?=%b\\")(?P<escaped>(?:[^"\\]++|\\.)++)"""
+    rb"""|(?<=["'])(?<!TEXT ["'])(?P<plain>%b".*)""" % ((_MESSAGE[:-1],) * 3)
+).search
 _time: Final = re.compile(rb"\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?").search
 
 
@@ -312,19 +409,80 @@ def _find(line: bytes) -> _Said | None:
 
 
 def _find_logged(line: bytes) -> _Said | None:
-    logged = _said(line)
-    if logged is None:
-        found = _anywhere(line)
-        if found is None:
-            return None
-        stop = line.rfind(b"]") + 1 or None  # whatever the log has behind it
-        return _Said(found.start(), stop, time=_time_of(line[: found.start()]))
-    receive, send, other, identity = logged.groups()
-    head = line[: logged.start()]
-    if identity is None:
-        identity = head[-_MAX_HEAD:].replace(b":", b" ").rpartition(b" ")[2]
-    way = WAYS[(receive or send or other).decode()]
-    return _Said(logged.end(), None, _text(identity) or None, way, _time_of(head))
+    logged = _by_ocpp(line)
+    if logged is not None and _is_before_message(line, logged.start()):
+        head = line[: logged.start()]
+        who, way = _identity_behind(head[-_MAX_HEAD:]), logged[1]
+        return _Said(logged.end(), None, _text(who) or None, WAYS[way.decode()], _time_of(head))
+    logged = _by_evcc(line)
+    if logged is not None and _is_before_message(line, logged.start()):
+        way, who = logged.groups()
+    else:
+        logged = _by_steve(line)
+        if logged is None:
+            return _find_anywhere(line)
+        who, way = logged.groups()
+    return _Said(logged.end(), None, _text(who), WAYS[way.decode().lower()], _time_of(line[: logged.start()]))
+
+
+def _is_before_message(line: bytes, at: int) -> bool:
+    """Whether it is not a part of it."""
+    if line.find(b'"', 0, at) < 0:
+        return True
+    message = _anywhere(line)
+    return message is not None and message.start() > at
+
+
+def _find_anywhere(line: bytes) -> _Said | None:
+    found = _anywhere(line)
+    if found is None:
+        return None
+    stop = line.rfind(b"]") + 1 or None  # whatever the log has behind it
+    return _Said(found.start(), stop, time=_time_of(line[: found.start()]))
+
+
+_read_string: Final = msgspec.json.Decoder(str).decode
+_UNQUOTE: Final[Mapping[str | None, Callable[[bytes], bytes]]] = {
+    "plain": bytes,
+    "doubled": lambda text: text.replace(b'""', b'"'),
+    "escaped": lambda text: _read_string(b'"%b"' % text).encode(),
+}
+
+
+def _find_quoted(line: bytes) -> tuple[bytes, _Said] | None:
+    """A message in quotes: as it is, as in CSV, or as in a string of JSON."""
+    found = _quoted(line)
+    if found is None:
+        return None
+    try:
+        text = _UNQUOTE[found.lastgroup](found[0])
+    except UNREADABLE:
+        return None
+    return text[: _length(text)], _Said(time=_time_of(line[: found.start()]))
+
+
+# -- who --
+
+_LEVEL: Final = rb"(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL)"
+_by_a_logger: Final = re.compile(rb"\b%b:[\w.]+:" % _LEVEL).search
+_prefix: Final = re.compile(
+    # Up to the last that is a time, a level or a line, that ends in a bracket or a quote, or has a colon.
+    rb'(?:.*(?<!\S)(?:\d+[-/:.][\d/:.,TZ+-]*|%b|[AP]M|\||\S*[\])"]|\S*[:=]\S*)[:,]?\s+)?'
+    rb"(?:(?:-|\||ocpp[\w.]*)\s+)*+" % _LEVEL
+).match
+
+
+def _identity_behind(head: bytes) -> bytes:
+    """Who is named at the end of a line's head: an identity may have blanks and colons.
+
+    It is what stands behind the name of the logger, as Home Assistant and ``basicConfig`` write it, or else behind
+    whatever looks like what other loggers begin with.
+    """
+    _, logger, identity = head.partition(b"[ocpp] ")  # the usual case
+    if logger:
+        return identity
+    found = _by_a_logger(head) or _prefix(head)
+    return head if found is None else head[found.end() :]
 
 
 def _time_of(head: bytes) -> str | None:
@@ -342,7 +500,6 @@ _SURE: Final = frozenset({"raw", "frame", "ocppMessage"})
 """Names of what is a message whatever it looks like; ``text`` is one if it has a direction."""
 
 _read_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_read_string: Final = msgspec.json.Decoder(str).decode
 
 
 class _Layout(NamedTuple):
@@ -409,11 +566,12 @@ def _recorded_otherwise(piece: bytes, line: int) -> Message | None:
         return None
     if layout.text is not None and layout.text not in _SURE and (way is None or layout.text != "text"):
         # Whatever somebody had to say: a message, or a line of a log.
-        prose = text.encode() if isinstance(text, str) else text
+        prose = _without_colours(text.encode() if isinstance(text, str) else text).strip(_BLANK)
         said = None if prose[:1] == b"{" else _find(prose)
         if said is None:
             return None
-        text, way = prose[said.start : said.stop].strip(_BLANK), way or said.way
+        prose = prose[said.start : said.stop]
+        text, way = prose[: _length(prose)], way or said.way
         identity, time = identity or said.identity, time or said.time
     return Message(line, text, identity, way, version, time)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocpp_sansio import Direction, Role, Version
-from ocpp_sansio.trace import MAX_LENGTH, Message, Reader, TooLong
+from ocpp_sansio.trace import MAX_LENGTH, MAX_LINES, Message, Reader, TooLong
 
 IN, OUT = Direction
 CP, CS = Role
@@ -60,6 +60,22 @@ LOGGED = {
     "no JSON, but received": ("CP_1: receive message hello", ("CP_1", IN, None)),
     "an identity of other letters": (f"Säule-7: send {RESULT}", ("Säule-7", OUT, None)),
     "nobody at all": (f": send {RESULT}", (None, OUT, None)),
+    "SteVe": (f"{AT},123 a.B (q) - [chargeBoxId=CP_1, sessionId=a-1] Received: {CALL}", ("CP_1", IN, f"{AT},123")),
+    "and SteVe's answer": (f"{AT} [chargeBoxId=a, b, sessionId=a] Sending: {RESULT}", ("a, b", OUT, AT)),
+    "the journal": (f"Mar 17 20:23:03 host hass[12]: INFO:ocpp:CP_1: receive message {CALL}", ("CP_1", IN, None)),
+    "in colours": (f"\x1b[1;32m{HOME_ASSISTANT}\x1b[0m", ("CP_1", IN, "2024-12-10 12:19:59.054")),
+    "with a comment": (f"{HOME_ASSISTANT} (22 bytes)", ("CP_1", IN, "2024-12-10 12:19:59.054")),
+    "with one in brackets": (f"CP_1: send {RESULT}\t[10 bytes]", ("CP_1", OUT, None)),
+    "with quotes before": (f'"GET /CP_1" CP_1: send {RESULT}', ("CP_1", OUT, None)),
+    "an identity with a colon": (f"INFO:ocpp:CP:1: send {RESULT}", ("CP:1", OUT, None)),
+    "and the other way round": (f"{AT} recv CP:1: {CALL}", ("CP:1", IN, AT)),
+    "an identity with a blank": (f"{AT} INFO (MainThread) [ocpp] my station: send {RESULT}", ("my station", OUT, AT)),
+    "and nothing before": (f"my station: send {RESULT}", ("my station", OUT, None)),
+    "and the other way round, too": (f"{AT} recv my station: {CALL}", ("my station", IN, AT)),
+    "of a logger by its name": (f"{AT} - ocpp - INFO - CP - 1: send {RESULT}", ("CP - 1", OUT, AT)),
+    "of another": (f"{AT} | INFO     | ocpp:send:123 - CP_1: send {RESULT}", ("CP_1", OUT, AT)),
+    "of one in brackets": (f"[INFO] {AT} CP_1: send {RESULT}", ("CP_1", OUT, AT)),
+    "a log in a message": ('CP_1: send [3,"1",{"a":"x: send [recv b: ["}]', ("CP_1", OUT, None)),
 }  # fmt: skip
 
 
@@ -67,8 +83,17 @@ LOGGED = {
 def test_a_line_of_a_log_tells_who_and_which_way_and_when(line: str, told: tuple[object, ...]) -> None:
     message = only(line + "\n")
     assert (message.identity, message.way, message.time) == told
-    assert text_of(message) in (CALL, RESULT, "hello")
+    assert text_of(message) in (CALL, RESULT, "hello", '[3,"1",{"a":"x: send [recv b: ["}]')
     assert message.line == 1
+
+
+def test_what_a_message_has_in_it_tells_nothing() -> None:
+    call = '[2,"1","DataTransfer",{"data":"CP_2: send [x"}]'
+    for line in (f"recv CP_1: {call}", f"[chargeBoxId=CP_1, sessionId=a] Received: {call}"):
+        message = only(line)
+        assert (text_of(message), message.identity, message.way) == (call, "CP_1", IN)
+    assert only(f"got {call}").identity is None
+    assert only('got [2,"1","DataTransfer",{"data":"send x: [x"}]').identity is None
 
 
 @pytest.mark.parametrize(
@@ -85,9 +110,52 @@ def test_a_line_of_any_other_log_has_a_message_and_nothing_else(line: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (f"a,b,'{CALL}',c", CALL),
+        (f'{AT} "{CALL}"', CALL),
+        (f"{AT} text='{RESULT}' bytes=10", RESULT),
+        (f"{AT} '{RESULT[:-1]}", RESULT[:-1]),
+        ('"[2,""1"",""Heartbeat"",{""a"":""""}]",', '[2,"1","Heartbeat",{"a":""}]'),
+        ('msg="CP_1: send [3,\\"1\\",{}]" level=info', RESULT),
+        ('"[2, \\"1\\",\\"Heartbeat\\",{\\"a\\":\\"\\\\\\"\\"}] it is"', '[2, "1","Heartbeat",{"a":"\\""}]'),
+        ('\'[2,"","Heartbeat",{}]\'', '[2,"","Heartbeat",{}]'),
+    ],
+)
+def test_a_message_may_be_quoted(line: str, text: str) -> None:
+    message = only(line)
+    assert (text_of(message), message.identity, message.way) == (text, None, None)
+    assert message.time == (AT if line.startswith(AT) else None)
+
+
+def test_what_is_quoted_in_a_log_that_tells_more_is_said_a_second_time() -> None:
+    found, reader = read(f"{HOME_ASSISTANT}\nFailed to parse '{CALL}'\n")
+    assert ([text_of(each) for each in found], reader.passed_over) == ([CALL], 1)
+
+
+def test_what_follows_a_message_on_its_line_is_left_out_unless_it_may_belong_to_it() -> None:
+    assert texts(f"{CALL} (22 bytes)") == [CALL]
+    assert texts(f"got ({CALL}), which is 22 bytes") == [CALL]
+    assert texts(f"CP_1: send {RESULT[:-2]}\n}}] (10 bytes)") == [f"{RESULT[:-2]}\n}}]"]
+    assert texts(f'{{"frame": {CALL}}} hello') == [CALL]
+    for odd in (f"{CALL}]", f"{CALL}x", f"{CALL} {CALL}", '[2,"1","Heartbeat",null', '[2,"1",{"a":"[["},"]"]'):
+        assert texts(f"{odd}\n") == [odd]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_colours_are_left_out_wherever_a_chunk_ends(size: int) -> None:
+    line = f"\x1b[1;32m{HOME_ASSISTANT[:20]}\x1b[K{HOME_ASSISTANT[20:]}\x1b[0m\n"
+    found, _ = read(line * 2 + "\x1b[3", size)
+    assert [text_of(message) for message in found] == [CALL, CALL]
+    (message,), _ = read(json.dumps({"log": line}), size)
+    assert text_of(message) == CALL
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "2024-12-10 12:19:59 INFO (MainThread) [homeassistant.loader] hello",
+        'a "[2,\\"\\ud800\\"]"',
         f"DEBUG (MainThread) [websockets.server] < TEXT '{CALL}' [22 bytes]",  # said a second time
         "[2024-12-10 12:19:59] started",
         "[ocpp]",
@@ -227,9 +295,40 @@ def test_a_message_goes_on_until_its_brackets_are_closed() -> None:
 
 
 @pytest.mark.parametrize("torn", ['[2,"1","Heartbeat",{}', '[2,"1","Heart', 'CP_1: send [2,"1",\n{'])
-@pytest.mark.parametrize("next_line", [CALL, HOME_ASSISTANT, f"CP_1: send {CALL}"])
-def test_a_message_that_breaks_off_does_not_take_the_next_one_with_it(torn: str, next_line: str) -> None:
-    assert texts(f"{torn}\n{next_line}\n") == [torn.removeprefix("CP_1: send "), CALL]
+@pytest.mark.parametrize(
+    "next_line",
+    [
+        CALL,
+        *(line for line, _ in LOGGED.values() if line.endswith(CALL)),
+        f"{HOME_ASSISTANT}\x1b[0m",
+        f"12:23:03.000 <- {CALL}",
+        f"1700000000.5 <- {CALL}",
+        f"[{AT}] <- {CALL}",
+        f"{AT} started\n{CALL}",
+        f"[ocpp  ] started\n{CALL}",
+        json.dumps({"level": "info", "msg": f"CP_1: send {CALL}"}),
+        json.dumps({"identity": "CP_1", "frame": CALL}),
+    ],
+)
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_message_that_breaks_off_does_not_take_the_next_one_with_it(torn: str, next_line: str, size: int) -> None:
+    found, _ = read(f"{torn}\n{next_line}\n", size)
+    assert [text_of(each) for each in found] == [torn.removeprefix("CP_1: send "), CALL]
+
+
+def test_nor_does_it_take_one_of_several_lines_with_it() -> None:
+    spread = json.dumps(json.loads(CALL), indent=2)
+    for size in (0, 1, 100):
+        found, _ = read(f"{spread[:-1]}\n{spread}\n{spread[:-6]}\n{spread}\n{CALL}\n", size)
+        assert [json.loads(text_of(each)) for each in found[1::2]] == [json.loads(CALL)] * 2
+        assert len(found) == 5
+
+
+def test_a_message_that_has_lost_its_end_takes_no_more_than_some_lines_with_it() -> None:
+    found, _ = read('[2,"1",\n' + "1,\n" * (MAX_LINES - 1) + "2,\n" + f"3,\n{CALL}")
+    assert [text_of(each)[-3:] for each in found] == ["\n2,", "{}]"]
+    whole = f"[{CALL[:-2]}" + '\n"a":1,' * (2 * MAX_LINES) + f'\n"b":1}}],\n{RESULT}]'
+    assert [text_of(each)[-3:] for each in read(whole)[0]] == ["1}]", "{}]"], "in an array it is sure to end"
 
 
 def test_a_record_that_breaks_off_does_not_take_the_next_one_with_it() -> None:
@@ -291,17 +390,41 @@ def test_nothing_is_too_strange_to_be_read(lines: list[str], size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 10, 1000])
-@pytest.mark.parametrize("long", ["x" * 200, f'[2,"1","{"x" * 200}"]', f'[[2,"{"x" * 200}"],\n{RESULT},', "{" * 200])
-def test_what_is_too_long_is_reported_and_passed_over(long: str, size: int) -> None:
+@pytest.mark.parametrize(
+    "long",
+    [
+        f'[2,"1","{"x" * 200}"]',
+        f'[2,"1",\n"{"x" * 200}"]',
+        f'[[2,"{"x" * 200}"],\n{RESULT},',
+        f'CP_1: send [2,"{"x" * 200}"]',
+        f'{{"time":1,"text":"[2,\\"1\\",{"x" * 200}"}}',
+        f'{{"time":1,"messageType":"CALL","a":{"1" * 200}}}',
+    ],
+)
+def test_a_message_that_is_too_long_is_reported_and_passed_over(long: str, size: int) -> None:
     found, _ = read(f"{CALL}\n{long}\n{RESULT}\n", size, 100)
     first, second, *others = found
     assert (text_of(first), second) == (CALL, TooLong(2))
     assert {text_of(each) for each in others} == {RESULT}
 
 
+@pytest.mark.parametrize("size", [1, 10, 1000])
+@pytest.mark.parametrize("long", ["x" * 200, "{" * 200, f'[["{"x" * 200}"]]', f'{{"text":"{"x" * 200}"}}'])
+def test_what_is_too_long_and_no_message_is_passed_over(long: str, size: int) -> None:
+    found, reader = read(f"{CALL}\n{long}\n{RESULT}\n", size, 100)
+    assert [text_of(each) for each in found] == [CALL, RESULT]
+    assert reader.passed_over == 1
+
+
 def test_what_is_too_long_may_have_no_end() -> None:
-    found, _ = read("x" * 1000, 10, 100)
-    assert found == [TooLong(1)]
+    assert read(CALL[:-1] + "x" * 1000, 10, 100)[0] == [TooLong(1)]
+    assert read("x" * 1000, 10, 100)[0] == []
+
+
+def test_lines_may_go_on_from_one_file_to_the_next() -> None:
+    reader = Reader(lines=10)
+    (message,) = reader.receive_data(f"hello\n{CALL}\n".encode())
+    assert (message.line, reader.lines) == (12, 12)
 
 
 def test_it_takes_no_more_memory_for_more_messages() -> None:

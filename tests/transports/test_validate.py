@@ -443,7 +443,7 @@ def test_what_is_redacted_is_a_recording_without_secrets(capsys: pytest.CaptureF
 def test_redact_reads_what_validate_reads(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", standard_input(b'[2,"\xff","Heartbeat",{}]\n' + b"[" * (2**21 + 9)))
+    monkeypatch.setattr(sys, "stdin", standard_input(b'[2,"\xff","Heartbeat",{}]\n' + b'[2,"' + b"x" * 2**21))
     run = Outcome(capsys, "redact")
     assert json.loads(run.out) == {"text": '[2,"\ufffd","Heartbeat",{}]'}
     assert run.err == "line 2 is left out: it is too long\n"
