@@ -9,7 +9,8 @@
             and tried first in every ``local`` run after it
 ==========  ==========================================================================================================
 
-A test that wants more or fewer examples than the others says so with :func:`examples`, and scales as they do.
+A test that wants more or fewer examples than the others says so with :func:`examples`, and scales as they do. One that
+only wants values takes them from :func:`generated`: they are the same each time, whatever the profile.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any, Final
 
 import hypothesis
 import pytest
+from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
 from hypothesis.statistics import collector
 
 USUAL: Final = 100
@@ -37,7 +40,7 @@ def register_profiles() -> None:
         deadline=None,
         max_examples=USUAL,
         print_blob=True,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        suppress_health_check=[HealthCheck.too_slow],
     )
     settings.register_profile("ci", settings.get_profile("local"), derandomize=True, database=None)
     settings.register_profile("few", settings.get_profile("ci"), max_examples=15)
@@ -48,6 +51,31 @@ def register_profiles() -> None:
 def examples(usually: int) -> int:
     """How many examples a test makes under this profile that usually makes so many."""
     return max(1, usually * hypothesis.settings.default.max_examples // USUAL)
+
+
+PLAINLY: Final = hypothesis.settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+"""Values that are alike each time, for what does not go exploring."""
+SEARCH: Final = hypothesis.settings(PLAINLY, max_examples=3000)
+"""For what has to be found, ``hypothesis.find(…, settings=SEARCH)``: enough that it takes no luck."""
+
+
+def generated(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
+    """So many values of a strategy, or all that it has."""
+    values: list[Any] = []
+
+    @hypothesis.settings(PLAINLY, max_examples=count)
+    @hypothesis.given(strategy)
+    def collect(value: Any) -> None:
+        values.append(value)
+
+    collect()
+    return values
 
 
 class ExampleCount:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from ocpp_sansio import (
@@ -44,17 +44,10 @@ from ocpp_sansio.testing.machines import (
     Port,
     chances,
 )
+from tests.examples import PLAINLY
 from tests.test_pair import playing
 
-FEW = settings(
-    max_examples=8,
-    stateful_step_count=25,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    database=None,
-    derandomize=True,
-)
+FEW = settings(PLAINLY, max_examples=8, stateful_step_count=25)
 UTC_NOW = VirtualClock().utc
 
 

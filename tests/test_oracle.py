@@ -17,7 +17,6 @@ from typing import Any
 import attrs
 import jsonschema_rs
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ocpp_sansio import Version
@@ -25,6 +24,7 @@ from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.diagnosis import diagnose
 from ocpp_sansio.messages import Datatype
 from ocpp_sansio.testing.strategies import NearMiss, near_misses, payloads
+from tests.examples import generated
 from tests.journey import truncated
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
@@ -49,20 +49,10 @@ def classes(version: Version) -> Iterator[tuple[str, type[Datatype]]]:
 CLASSES: dict[str, type[Datatype]] = {file: cls for version in Version for file, cls in classes(version)}
 VERSIONS = {file: version for version in Version for file, _ in classes(version)}
 
-# Generated alike each time: this suite compares two judges, it does not go exploring.
-PLAINLY = settings(derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+of_every_message = pytest.mark.parametrize("file", CLASSES, scope="module")
+"""By its scope the tests of a message come one behind the other: they share the payloads."""
 
-
-def generated(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
-    values: list[Any] = []
-
-    @settings(PLAINLY, max_examples=count)
-    @given(strategy)
-    def collect(value: Any) -> None:
-        values.append(value)
-
-    collect()
-    return values
+# They are generated alike each time: this suite compares two judges, it does not go exploring.
 
 
 @cache
@@ -220,7 +210,7 @@ def name_of_refused(payload: Any, path: str, rule: str) -> str:
     pytest.fail(f"we refuse {path} by {rule}, the schema takes it")
 
 
-@pytest.mark.parametrize("file", CLASSES)
+@of_every_message
 def test_generated_payloads_fit_the_official_schema_and_decode(file):
     """F-72: what is made of them fits it again when it is sent, and is the same when it is read again."""
     codec, seen = codec_of(CLASSES[file]), set()
@@ -276,7 +266,7 @@ def near_misses_of(file: str, count: int) -> list[NearMiss]:
     return list({json.dumps(miss.payload): miss for miss in misses}.values())
 
 
-@pytest.mark.parametrize("file", CLASSES)
+@of_every_message
 def test_a_near_miss_breaks_the_official_schema_exactly_where_and_as_it_says(file):
     count, different = NEAR_MISSES[VERSIONS[file]]
     misses = near_misses_of(file, count)
@@ -285,7 +275,7 @@ def test_a_near_miss_breaks_the_official_schema_exactly_where_and_as_it_says(fil
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("file", CLASSES)
+@of_every_message
 def test_many_near_misses_do(file):
     for miss in near_misses_of(file, 1500):
         judged(file, miss)

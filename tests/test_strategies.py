@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from msgspec import Meta
@@ -16,13 +16,9 @@ from ocpp_sansio.codec import PayloadError, codec_of
 from ocpp_sansio.diagnosis import diagnose
 from ocpp_sansio.messages import Datatype, Integer, Json, Request, Tenths
 from ocpp_sansio.testing.strategies import messages, near_misses, payloads
-from tests.examples import examples
+from tests.examples import SEARCH, examples
 
 pytestmark = pytest.mark.once
-
-SEARCH = settings(
-    max_examples=3000, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
 
 
 class Bounded(Datatype, kw_only=True):

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import attrs
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ocpp_sansio import CustomData, Datatype, v16, v21, v201
@@ -27,24 +26,13 @@ from ocpp_sansio.messages import (
     SendFromChargePoint,
     offer_to_hypothesis,
 )
+from tests.examples import generated
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
-PLAINLY = settings(
-    max_examples=25, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
-
 
 def some(cls: Any) -> list[Any]:
-    values: list[Any] = []
-
-    @PLAINLY
-    @given(st.from_type(cls))
-    def collect(value: Any) -> None:
-        values.append(value)
-
-    collect()
-    return values
+    return generated(st.from_type(cls), 25)
 
 
 @dataclass

@@ -55,10 +55,7 @@ def test_a_start_transaction_says_who_where_when_and_from_what_register() -> Non
 
 def test_energy_comes_after_the_record() -> None:
     """D-01: what the store does not have has not begun."""
-    bench = _Cutting()
-    bench.do("plug_in", 1)
-    bench.do("present", "TAG", 1)
-    bench.do("locked", 1, True)
+    bench = _about_to_begin()
     bench.fails = True
     bench.do("reading", 1, (), 1000)
     assert bench.seen(StartEnergy) == []
@@ -70,10 +67,7 @@ def test_energy_comes_after_the_record() -> None:
 
 def test_energy_that_the_host_has_not_seen_offered_is_withdrawn_by_a_stop() -> None:
     """D-09: the store fails, and still nothing flows after the driver has gone."""
-    bench = _Cutting()
-    bench.do("plug_in", 1)
-    bench.do("present", "TAG", 1)
-    bench.do("locked", 1, True)
+    bench = _about_to_begin()
     bench.fails = True
     bench.do("reading", 1, (), 1000)
     bench.do("stop", 1)
@@ -86,10 +80,7 @@ def test_energy_that_the_host_has_not_seen_offered_is_withdrawn_by_a_stop() -> N
 
 def test_the_meter_is_read_at_the_end_however_long_the_store_fails() -> None:
     """D-09, CP16-061: the host cannot be late with what it has not been asked for."""
-    bench = _Cutting()
-    bench.do("plug_in", 1)
-    bench.do("present", "TAG", 1)
-    bench.do("locked", 1, True)
+    bench = _about_to_begin()
     bench.do("reading", 1, (), 1000)
     bench.do("configure", "MeterValueSampleInterval", "0")
     bench.fails = True
@@ -104,10 +95,7 @@ def test_the_meter_is_read_at_the_end_however_long_the_store_fails() -> None:
 
 
 def test_a_host_may_answer_in_the_midst_of_what_it_is_told() -> None:
-    bench = _Cutting()
-    bench.do("plug_in", 1)
-    bench.do("present", "TAG", 1)
-    bench.do("locked", 1, True)
+    bench = _about_to_begin()
     bench.do("reading", 1, (), 1000)
     bench.point.stop(1, now=bench.now)
     while not isinstance(effect := bench.point.next_event(), TakeReading):
@@ -869,6 +857,15 @@ class _Cutting(Bench):
                 self.left -= 1
                 self.store.commit(effect.changes)
                 self.point.persisted(now=self.now)
+
+
+def _about_to_begin() -> _Cutting:
+    """The cable is locked, and the register of the beginning asked for."""
+    bench = _Cutting()
+    bench.do("plug_in", 1)
+    bench.do("present", "TAG", 1)
+    bench.do("locked", 1, True)
+    return bench
 
 
 def _anybody_may() -> Any:

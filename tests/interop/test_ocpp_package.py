@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import pytest
 import websockets
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint as PackageChargePoint
 from ocpp.v16 import call, call_result
@@ -177,12 +177,8 @@ class PackageServer:
 
 
 @contextmanager
-def package_server(kind: type[Any] = PackageCentralSystem, subprotocol: str = "ocpp1.6") -> Iterator[PackageServer]:
-    async def converse(socket: Any) -> None:
-        identity = socket.request.path.rpartition("/")[2]
-        server.stations[identity] = kind(identity, socket, response_timeout=10)
-        with suppress(websockets.ConnectionClosed):
-            await server.stations[identity].start()
+def listening(portal: BlockingPortal, converse: Callable[[Any], Any], subprotocol: str = "ocpp1.6") -> Iterator[str]:
+    """Have each connection to a URL conversed with."""
 
     async def listen() -> Any:
         return await websockets.serve(converse, "127.0.0.1", 0, subprotocols=[websockets.Subprotocol(subprotocol)])
@@ -191,14 +187,25 @@ def package_server(kind: type[Any] = PackageCentralSystem, subprotocol: str = "o
         listener.close()
         await listener.wait_closed()
 
+    listener = portal.call(listen)
+    try:
+        yield f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ocpp"
+    finally:
+        portal.call(close)
+
+
+@contextmanager
+def package_server(kind: type[Any] = PackageCentralSystem, subprotocol: str = "ocpp1.6") -> Iterator[PackageServer]:
+    async def converse(socket: Any) -> None:
+        identity = socket.request.path.rpartition("/")[2]
+        server.stations[identity] = kind(identity, socket, response_timeout=10)
+        with suppress(websockets.ConnectionClosed):
+            await server.stations[identity].start()
+
     with start_blocking_portal("asyncio") as portal:
         server = PackageServer(portal)
-        listener = portal.call(listen)
-        server.url = f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ocpp"
-        try:
+        with listening(portal, converse, subprotocol) as server.url:
             yield server
-        finally:
-            portal.call(close)
 
 
 @on_adapter

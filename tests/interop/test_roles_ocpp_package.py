@@ -41,6 +41,7 @@ from ocpp_sansio.charge_point.effects import (
     UnlockConnector,
 )
 from ocpp_transports.store import SqliteStore
+from tests.interop.test_ocpp_package import listening
 from tests.transports.contract import ADAPTERS, BOOT, PATIENCE, Adapter, ServerEnd, nothing_left_over
 from tests.transports.test_roles import Host, operated, playing
 
@@ -358,21 +359,10 @@ def their_central_system() -> Iterator[Books]:
         with suppress(websockets.ConnectionClosed):
             await books.station.start()
 
-    async def listen() -> Any:
-        return await websockets.serve(converse, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL])
-
-    async def close() -> None:
-        listener.close()
-        await listener.wait_closed()
-
     with start_blocking_portal("asyncio") as portal:
         books = Books(portal)
-        listener = portal.call(listen)
-        books.url = f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ocpp"
-        try:
+        with listening(portal, converse) as books.url:
             yield books
-        finally:
-            portal.call(close)
 
 
 def configure(books: Books, **keys: str) -> None:

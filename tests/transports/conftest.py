@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import queue
 from collections.abc import Iterator
 
 import pytest
 
+from ocpp_transports.testing import nothing_left_over
 from tests.transports.asgi_servers import AsgiServer
 
 
@@ -17,6 +19,27 @@ def _log_is_on() -> Iterator[None]:
     logger.setLevel(logging.NOTSET)
     yield
     logger.setLevel(before)
+
+
+@pytest.fixture
+def nothing_is_left_over() -> Iterator[None]:
+    with nothing_left_over():
+        yield
+
+
+@pytest.fixture
+def log() -> Iterator[queue.Queue[str]]:
+    """The warnings of the adapters, and what is worse."""
+    records: queue.Queue[str] = queue.Queue()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.put(record.getMessage())
+
+    logger, listener = logging.getLogger("ocpp_transports"), Listener(logging.WARNING)
+    logger.addHandler(listener)
+    yield records
+    logger.removeHandler(listener)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,7 +10,6 @@ import time
 import tracemalloc
 import weakref
 import zlib
-from collections.abc import Generator
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -44,19 +43,15 @@ from ocpp_sansio.store import MemoryStore
 from ocpp_transports import asgi_servers as settings
 from ocpp_transports.asgi import Station, asgi
 from ocpp_transports.sync import HandshakeFailed
-from ocpp_transports.testing import RawPeer, SyncAdapter, connected, nothing_left_over, raw_client
+from ocpp_transports.testing import RawPeer, SyncAdapter, connected, raw_client
 from ocpp_transports.testing.samples import HEARTBEAT, RESET, central_system, heartbeat, reset
 from tests.transports.asgi_host import DENIAL, Host, hosting, in_loops, quiet, served
 from tests.transports.asgi_servers import ASGI_SERVERS, AsgiServer, Serve, on_granian, on_hypercorn, on_uvicorn
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
+
 QUESTION = '[2,"1","Heartbeat",{}]'
 AUTHORIZE = '[2,"2","Authorize",{"idTag":"TAG"}]'
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> Generator[None]:
-    with nothing_left_over():
-        yield
 
 
 def open_system(**options: Any) -> CentralSystem:

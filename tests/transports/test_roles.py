@@ -1,9 +1,8 @@
-"""The roles under every adapter: a charge point that is operated, a central system that plays, and the net between."""
+"""The roles under every adapter: a charge point that is operated, a central system that plays, and the way between."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import queue
 import socket
@@ -12,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -71,36 +70,17 @@ from tests.transports.contract import (
     Gate,
     ServerEnd,
     SyncAdapter,
-    nothing_left_over,
     on_client,
     on_server,
     raw_client,
 )
+from tests.transports.door import Door, door_to
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
 
 Act = Callable[[Any, Any], object]
 LIMITS = Limits(close_timeout=3)
 TRIGGER = v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.BOOT_NOTIFICATION)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> Iterator[None]:
-    with nothing_left_over():
-        yield
-
-
-@pytest.fixture
-def log() -> Iterator[queue.Queue[str]]:
-    """The warnings of the adapters, and what is worse."""
-    records: queue.Queue[str] = queue.Queue()
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.put(record.getMessage())
-
-    logger, listener = logging.getLogger("ocpp_transports"), Listener(logging.WARNING)
-    logger.addHandler(listener)
-    yield records
-    logger.removeHandler(listener)
 
 
 # -- what there is --
@@ -161,65 +141,6 @@ class FlakyStore(MemoryStore):
         if self.failures:
             raise self.failures.pop()
         super().commit(changes)
-
-
-class Net:
-    """The way to a server, which can be cut. While it is, whoever takes it is hung up on."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.is_up = True
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._lock = threading.Lock()
-
-    def cut(self) -> None:
-        with self._lock:
-            self.is_up = False
-            pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for each in pair:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-
-    def mend(self) -> None:
-        self.is_up = True
-
-    def carry(self, near: socket.socket) -> None:
-        with near, socket.create_connection(("127.0.0.1", self.port)) as far, ThreadPoolExecutor(1) as threads:
-            with self._lock:
-                if not self.is_up:
-                    return
-                self._pairs.append((near, far))
-            back = threads.submit(self._pump, far, near)
-            self._pump(near, far)
-            back.result(PATIENCE)
-
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(2**16):
-                sink.sendall(data)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def net_to(port: int) -> Iterator[tuple[str, Net]]:
-    net = Net(port)
-
-    def accept(threads: ThreadPoolExecutor) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                threads.submit(net.carry, near)
-
-    with ThreadPoolExecutor() as threads, socket.create_server(("127.0.0.1", 0)) as listener:
-        threads.submit(accept, threads)
-        try:
-            yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ocpp", net
-        finally:
-            net.cut()
-            listener.shutdown(socket.SHUT_RDWR)
 
 
 def a_charge_point(store: MemoryStore, **options: Any) -> cp.ChargePoint:
@@ -284,16 +205,16 @@ def operated(
 @contextmanager
 def both(
     client: Adapter, server: Adapter, *, interval: int = 300, limits: Limits = LIMITS
-) -> Iterator[tuple[Operated, Host, ServerEnd, Host, Net, Tap]]:
-    """A charge point and a central system, with a net between them."""
+) -> Iterator[tuple[Operated, Host, ServerEnd, Host, Door, Tap]]:
+    """A charge point and a central system, with a door between them."""
     at_station, at_centre, tap, store = Host(), Host(), Tap(), MemoryStore()
     role = a_central_system(store, registration=lambda *_: cs.Verdict(interval=interval))
     with (
         server.serve(playing(role, store, at_centre)) as served,
-        net_to(served.port) as (url, net),
+        door_to(served.port) as (url, door),
         operated(client, url, at_station, tap=tap, limits=limits) as station,
     ):
-        yield station, at_station, served, at_centre, net, tap
+        yield station, at_station, served, at_centre, door, tap
 
 
 def ask(served: ServerEnd, identity: str, request: Any, **options: Any) -> Any:
@@ -328,12 +249,12 @@ def test_a_charge_point_that_is_idle_gives_a_sign_of_life_cp16_020(client: Adapt
 
 @on_client
 def test_a_link_that_is_lost_is_made_again_without_another_boot_rpc_124(client: Adapter) -> None:
-    with both(client, client) as (_, at_station, _, at_centre, net, tap):
+    with both(client, client) as (_, at_station, _, at_centre, door, tap):
         at_station.wait_for(RegistrationChanged)
         for number in (1, 2):
-            net.cut()
+            door.shut()
             at_centre.wait_for(StationDisconnected, number)
-            net.mend()
+            door.open()
             at_centre.wait_for(StationConnected, number + 1)
     assert tap.calls.count("BootNotification") == len(at_station.of(RegistrationChanged)) == 1
 
@@ -412,7 +333,7 @@ def test_a_transaction_outlives_its_link_and_is_delivered_in_order_d_01_d_10(cli
     hardware = Hardware(MemoryStore())
     with (
         server.serve(playing(role, records, at_centre)) as served,
-        net_to(served.port) as (url, net),
+        door_to(served.port) as (url, door),
         operated(client, url, hardware, hardware.store, hardware.point, tap=tap) as station,
     ):
         hardware.wait_for(RegistrationChanged)
@@ -420,12 +341,12 @@ def test_a_transaction_outlives_its_link_and_is_delivered_in_order_d_01_d_10(cli
         station.tell(station.point.present, "TAG", 1)
         hardware.wait_for(StartEnergy)
         begun = at_centre.wait_for(TransactionStarted).transaction
-        net.cut()
+        door.shut()
         at_centre.wait_for(StationDisconnected)
         station.tell(station.point.stop, 1)
         ended = hardware.wait_for(TransactionEnded)
         assert not at_centre.of(TransactionStopped)
-        net.mend()
+        door.open()
         stopped = at_centre.wait_for(TransactionStopped).transaction
     assert stopped.transaction_id == begun.transaction_id
     assert (stopped.meter_start, stopped.stop.meter_stop) == (begun.meter_start, ended.meter_stop)
@@ -441,13 +362,13 @@ def test_what_was_not_delivered_before_the_power_was_lost_is_delivered_after_d_0
     role.authorisation.add(cs.IdTag("TAG"))
     before = Hardware(MemoryStore())
     with ocpp_transports.sync.serve(playing(role, records, at_centre), port=0) as server:
-        with net_to(server.port) as (url, net), operated(client, url, before, before.store, before.point) as station:
+        with door_to(server.port) as (url, door), operated(client, url, before, before.store, before.point) as station:
             before.wait_for(RegistrationChanged)
             station.tell(station.point.plug_in, 1)
             station.tell(station.point.present, "TAG", 1)
             before.wait_for(StartEnergy)
             begun = at_centre.wait_for(TransactionStarted).transaction
-            net.cut()
+            door.shut()
             at_centre.wait_for(StationDisconnected)
             station.tell(station.point.power_failing)
             before.wait_for(TransactionEnded)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,17 +18,13 @@ from ocpp_sansio.security import Account, Authentication, PasswordHash, Security
 from ocpp_sansio.store import MemoryStore
 from ocpp_transports.tls import client_context, server_context
 from tests.transports.certificates import issued, root, station
-from tests.transports.contract import BOOT, PATIENCE, Adapter, central_system, nothing_left_over, on_client, on_server
+from tests.transports.contract import BOOT, PATIENCE, Adapter, central_system, on_client, on_server
 from tests.transports.test_roles import Host, operated
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
 
 OLD, NEW = bytes(range(20)), bytes(range(1, 21))
 CHANGE = v16.ChangeConfigurationRequest(key="AuthorizationKey", value=NEW.hex())
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> Iterator[None]:
-    with nothing_left_over():
-        yield
 
 
 class Vault:

@@ -46,12 +46,13 @@ from tests.transports.contract import (
     booted,
     central_system,
     heartbeat,
-    nothing_left_over,
     on_client,
     on_server,
     raw_server,
     tls,
 )
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
 
 HASTE = Limits(handshake_timeout=0.3, close_timeout=0.3)
 """Deadlines that the tests of deadlines meet."""
@@ -71,12 +72,6 @@ upgrade = (
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
 ).encode()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> Iterator[None]:
-    with nothing_left_over():
-        yield
 
 
 class Door:

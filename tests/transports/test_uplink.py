@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -69,11 +68,13 @@ from tests.transports.contract import (
     SyncAdapter,
     central_system,
     charge_point,
-    nothing_left_over,
     on_client,
     raw_server,
     tls,
 )
+from tests.transports.door import Door, Step, door_to
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
 
 SOON = Backoff(minimum=0.01, repeats=0, random_range=0.0)
 NEVER = Backoff(minimum=3600.0, repeats=0, random_range=0.0)
@@ -81,107 +82,7 @@ LIMITS = Limits(close_timeout=3)
 EVENT_LOOPS = [adapter for adapter in ADAPTERS if isinstance(adapter, AsyncAdapter)]
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> Iterator[None]:
-    with nothing_left_over():
-        yield
-
-
-@pytest.fixture
-def log() -> Iterator[queue.Queue[str]]:
-    """The warnings of the adapters, and what is worse."""
-    records: queue.Queue[str] = queue.Queue()
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.put(record.getMessage())
-
-    logger, listener = logging.getLogger("ocpp_transports"), Listener(logging.WARNING)
-    logger.addHandler(listener)
-    yield records
-    logger.removeHandler(listener)
-
-
 # -- the two ends, and what lies between --
-
-Step = Callable[[socket.socket], None]
-"""What becomes of one connection that somebody makes at the door."""
-
-
-class Door:
-    """The way to a central system. Each connection is taken by the next step that was prepared, or by the way through.
-
-    While it is shut, nobody gets through, and who has is hung up on.
-    """
-
-    def __init__(self, port: int | None) -> None:
-        self.steps: deque[Step] = deque()
-        self.knocks: queue.Queue[int] = queue.Queue()
-        """One for each connection."""
-        self.is_open = True
-        self._port = port
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._lock = threading.Lock()
-
-    def shut(self) -> None:
-        with self._lock:
-            self.is_open = False
-            pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for each in pair:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-
-    def open(self) -> None:
-        self.is_open = True
-
-    def receive(self, near: socket.socket) -> None:
-        with near:
-            near.settimeout(PATIENCE)
-            step = self.steps.popleft() if self.steps else self._through
-            self.knocks.put(1)
-            with suppress(OSError):
-                step(near)
-
-    def _through(self, near: socket.socket) -> None:
-        if self._port is None or not self.is_open:
-            return
-        with socket.create_connection(("127.0.0.1", self._port)) as far, ThreadPoolExecutor(1) as threads:
-            near.settimeout(None)
-            with self._lock:
-                if not self.is_open:
-                    return
-                self._pairs.append((near, far))
-            back = threads.submit(self._pump, far, near)
-            self._pump(near, far)
-            back.result(PATIENCE)
-
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(2**16):
-                sink.sendall(data)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def door_to(port: int | None) -> Iterator[tuple[str, Door]]:
-    door = Door(port)
-
-    def accept(threads: ThreadPoolExecutor) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                threads.submit(door.receive, near)
-
-    with ThreadPoolExecutor() as threads, socket.create_server(("127.0.0.1", 0)) as listener:
-        threads.submit(accept, threads)
-        try:
-            yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ocpp", door
-        finally:
-            door.shut()
-            listener.shutdown(socket.SHUT_RDWR)
 
 
 def says(status: int, *fields: str, body: str = "") -> Step:

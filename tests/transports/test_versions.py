@@ -39,12 +39,13 @@ from tests.transports.contract import (
     RawPeer,
     ServerEnd,
     central_system,
-    nothing_left_over,
     on_client,
     on_server,
     raw_client,
     raw_server,
 )
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
 
 ALL: list[Any] = ["2.1", "2.0.1", "1.6"]
 MESSAGES: dict[Version, Any] = {Version.V16: v16, Version.V201: v201, Version.V21: v21}
@@ -89,12 +90,6 @@ def connected(
     options.setdefault("handlers", handlers_of_2_1())
     with server.serve(csms) as served, client.connect(served.url, versions=["2.1"], **options) as peer:
         yield peer, served
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> Iterator[None]:
-    with nothing_left_over():
-        yield
 
 
 # -- several versions on one port --
