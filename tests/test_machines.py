@@ -757,7 +757,7 @@ def test_sends_are_played_and_responses_are_refused():
             csms.on_result_refused(v21.BootNotificationRequest)(lambda *told: refused.append(told))
             return csms
 
-    run_state_machine_as_test(Streams, settings=FEW)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Streams, settings=settings(FEW, max_examples=40))  # type: ignore[no-untyped-call]
     assert heard
     assert refused
     assert not Office().tellable
