@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,13 @@ from ocpp_sansio import (
     CentralSystemSession,
     ChargePointSession,
     ErrorCode,
-    Event,
     InvalidMessage,
     InvalidResponse,
     Limits,
-    Misbehaviour,
     PeerMisbehaved,
     Version,
     numbered_ids,
     v16,
-    v21,
 )
 from ocpp_sansio.central_system import Anomaly, LedgerAnomaly
 from ocpp_sansio.diagnosis import MAX_VIOLATIONS, diagnose
@@ -284,61 +280,6 @@ def test_a_list_without_bound_is_judged_in_linear_time_f_113(
 
     assert_linear(judge, text, up_to=2**18)
     assert sum(map(len, judge(text(2**18)))) < 2**14
-
-
-@pytest.mark.parametrize("as_type", [str, str.encode])
-def test_a_message_holds_so_many_values_at_most_f_68_f_113(as_type: Callable[[str], str | bytes]) -> None:
-    most = Limits().max_values
-
-    def receive(items: str) -> Event | None:
-        session = ChargePointSession("2.1", message_ids=numbered_ids("s"))
-        session.receive_data(as_type(f'[2,"7","GetVariables",{{"getVariableData":[{items}]}}]'), now=0)
-        answers = [json.loads(answer)[:3] for answer in session.data_to_send()]
-        event = session.next_event()
-        assert answers == ([] if isinstance(event, CallReceived) else [[4, "7", "RpcFrameworkError"]])
-        return event
-
-    item = '{"component":{"name":"a"},"variable":{"name":"b"}}'  # of five values
-    many = ",".join([item] * (most // 5 - 1))
-    spaced = " " * most  # so that the length alone does not tell that there are few
-    assert isinstance(receive(f"{spaced}{many}"), CallReceived)
-    for too_many in (f"{many},{item}", f"{many}," + "{}," * 4 + "{}", f"{many}," + "9" * 5000 + ",1,1,1,1"):
-        event = receive(spaced + too_many)
-        assert isinstance(event, PeerMisbehaved)
-        assert (event.reason, event.message_id) == (Misbehaviour.TOO_MANY_VALUES, "7")
-        assert event.description == f"the message holds more than {most} values"
-    # All that looks like values is in a string.
-    assert isinstance(receive(item[:-1] + ',"customData":{"vendorId":"v","x":"' + ",[{" * most + '"}}'), CallReceived)
-
-
-VALUES = "[" + "[]," * 100 + "[]]"
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        (f'[3,"s1",{{"status":"Accepted","data":{VALUES}}}]', [5, "s1", "RpcFrameworkError"]),
-        (f'[6,"2","NotifyPeriodicEventStream",{{"data":{VALUES}}}]', None),
-        (f'[5,"2","a","b",{{"x":{VALUES}}}]', None),
-        (f"[7,{VALUES}]", None),
-        (f'[2,"2","DataTransfer",{VALUES}', [4, "2", "RpcFrameworkError"]),
-        (VALUES, None),
-    ],
-)
-def test_so_does_every_message_and_what_is_none_is_told_apart_f_68(text: str, answer: list[Any] | None) -> None:
-    session = CentralSystemSession("2.1", message_ids=numbered_ids("s"), limits=Limits(max_values=100))
-    session.call(v21.DataTransferRequest(vendor_id="v"), now=0)
-    session.data_to_send()
-    session.receive_data(text, now=0)
-    event = session.next_event()
-    assert [json.loads(sent)[:3] for sent in session.data_to_send()] == ([answer] if answer else [])
-    if text[1] == "3":
-        assert isinstance(event, CallFailed)
-        assert isinstance(event.error, InvalidResponse)
-        assert event.error.violations[0].message == "the message holds more than 100 values"
-    else:
-        assert isinstance(event, PeerMisbehaved)
-        assert (event.reason is Misbehaviour.TOO_MANY_VALUES) == (text[1] == "6")
 
 
 # -- what is encoded in a text, and where it points to (F-116, F-118) --

@@ -1,7 +1,7 @@
 """After any malformed text the same session serves the next good call (blocks D, E).
 
-Texts of a fixed corpus, whole messages that break off, messages damaged at random, and the largest there can be. That a
-connection serves the next call as well, over each adapter, is in ``transports/test_contract.py``.
+Texts of a fixed corpus, whole messages that break off, messages damaged at random, and the largest and fullest there
+can be. That a connection serves the next call as well, over each adapter, is in ``transports/test_contract.py``.
 """
 
 import json
@@ -13,13 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocpp_sansio import (
+    CallFailed,
     CallReceived,
     CentralSystemSession,
+    ChargePointSession,
     ErrorCode,
+    Event,
+    InvalidResponse,
     Limits,
+    Misbehaviour,
     PeerMisbehaved,
     Version,
     numbered_ids,
+    v21,
 )
 from tests.corpus.malformed import CODES, EVENT, MALFORMED_IN, NOON, START
 from tests.growth import MIB, assert_linear
@@ -205,3 +211,61 @@ def test_a_mebibyte_of_the_worst_takes_linear_time_and_is_not_repeated_f_65_f_68
 
     assert sum(map(len, receive(make(MIB)))) < 8192
     assert_linear(receive, make, factor=3)
+
+
+# -- messages of too many values (F-68, F-113) --
+
+
+@pytest.mark.parametrize("as_type", [str, str.encode])
+def test_a_message_holds_so_many_values_at_most_f_68_f_113(as_type: Callable[[str], str | bytes]) -> None:
+    most = Limits().max_values
+
+    def receive(items: str) -> Event | None:
+        session = ChargePointSession("2.1", message_ids=numbered_ids("s"))
+        session.receive_data(as_type(f'[2,"7","GetVariables",{{"getVariableData":[{items}]}}]'), now=0)
+        answers = [json.loads(answer)[:3] for answer in session.data_to_send()]
+        event = session.next_event()
+        assert answers == ([] if isinstance(event, CallReceived) else [[4, "7", "RpcFrameworkError"]])
+        return event
+
+    item = '{"component":{"name":"a"},"variable":{"name":"b"}}'  # of five values
+    many = ",".join([item] * (most // 5 - 1))
+    spaced = " " * most  # so that the length alone does not tell that there are few
+    assert isinstance(receive(f"{spaced}{many}"), CallReceived)
+    for too_many in (f"{many},{item}", f"{many}," + "{}," * 4 + "{}", f"{many}," + "9" * 5000 + ",1,1,1,1"):
+        event = receive(spaced + too_many)
+        assert isinstance(event, PeerMisbehaved)
+        assert (event.reason, event.message_id) == (Misbehaviour.TOO_MANY_VALUES, "7")
+        assert event.description == f"the message holds more than {most} values"
+    # All that looks like values is in a string.
+    assert isinstance(receive(item[:-1] + ',"customData":{"vendorId":"v","x":"' + ",[{" * most + '"}}'), CallReceived)
+
+
+VALUES = "[" + "[]," * 100 + "[]]"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (f'[3,"s1",{{"status":"Accepted","data":{VALUES}}}]', [5, "s1", "RpcFrameworkError"]),
+        (f'[6,"2","NotifyPeriodicEventStream",{{"data":{VALUES}}}]', None),
+        (f'[5,"2","a","b",{{"x":{VALUES}}}]', None),
+        (f"[7,{VALUES}]", None),
+        (f'[2,"2","DataTransfer",{VALUES}', [4, "2", "RpcFrameworkError"]),
+        (VALUES, None),
+    ],
+)
+def test_so_does_every_message_and_what_is_none_is_told_apart_f_68(text: str, answer: list[Any] | None) -> None:
+    session = CentralSystemSession("2.1", message_ids=numbered_ids("s"), limits=Limits(max_values=100))
+    session.call(v21.DataTransferRequest(vendor_id="v"), now=0)
+    session.data_to_send()
+    session.receive_data(text, now=0)
+    event = session.next_event()
+    assert [json.loads(sent)[:3] for sent in session.data_to_send()] == ([answer] if answer else [])
+    if text[1] == "3":
+        assert isinstance(event, CallFailed)
+        assert isinstance(event.error, InvalidResponse)
+        assert event.error.violations[0].message == "the message holds more than 100 values"
+    else:
+        assert isinstance(event, PeerMisbehaved)
+        assert (event.reason is Misbehaviour.TOO_MANY_VALUES) == (text[1] == "6")
