@@ -35,15 +35,23 @@ def run(*names: str) -> dict[str, Any]:
 
 
 def test_every_block_is_run_here() -> None:
-    tried = ["system", "pair", "machine", "port", "strategies", "simulation", "fixtures", "profiles"]
+    tried = ["system", "pair", "sleep", "machine", "port", "strategies", "simulation", "fixtures", "profiles"]
     assert list(BLOCKS) == tried
     assert len(re.findall("^```python", PAGE, re.MULTILINE)) == len(tried)
 
 
 def test_the_tests_of_the_page_pass() -> None:
     run("system", "pair")["test_a_station_boots_and_reports"]()
+    run("system", "pair", "sleep")["test_a_heartbeat_takes_its_time"]()
     run("simulation")["test_nothing_is_lost"](seed=7)
     settings(FEW, max_examples=5)(run("system", "strategies")["test_any_meter_values_are_stored"])()
+
+
+def test_every_rule_is_on_the_page() -> None:
+    rules = {rule.function.__name__ for rule in run("system", "machine")["Mine"]().rules}
+    listed = re.search(r"Ours are (.+?); `attack = None`", PAGE, re.DOTALL)
+    assert listed is not None
+    assert rules == set(re.findall("`(.+?)`", listed[1]))
 
 
 def test_the_bug_of_the_page_is_found() -> None:

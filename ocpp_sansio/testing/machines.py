@@ -288,7 +288,8 @@ class PeerMachine(RuleBasedStateMachine):
         """A new connection to what is tested. Override it for what was not made with this package."""
         side = self._side(identity)
         ids = numbered_ids(f"{identity[:12]}-{self._opened}-")
-        return _SidePort(side, side.session(self._terms(identity), message_ids=ids))
+        terms = side.terms(Version(self.version), actions=self.vocabulary)
+        return _SidePort(side, side.session(terms, message_ids=ids))
 
     def on_response(self, identity: str, request: Any, response: Any) -> None:
         """Look at what a valid request was answered with. Called before anything else happens."""
@@ -336,9 +337,7 @@ class PeerMachine(RuleBasedStateMachine):
     @cached_property
     def _played(self) -> list[Action]:
         """The actions of the other end that are played."""
-        known = self.vocabulary or Version(self.version).actions
-        if self._tested is not None:
-            known = self._terms(self.identities[0]).actions
+        known = self._terms(next(iter(self.sides), "")).actions
         its = [action for action in known.values() if action.sent_by(self.role.peer)]
         if self.actions is None:
             return its
@@ -612,11 +611,10 @@ class PeerMachine(RuleBasedStateMachine):
             port.close()
 
     def _terms(self, identity: str) -> Terms:
-        """What is known of a connection of the end under test."""
+        """What is known of the newest connection of the end under test."""
         version, side = Version(self.version), self.sides.get(identity)
-        if side is None:
-            return Terms(version=version, limits=Limits(), actions=self.vocabulary or version.actions)
-        return side.terms(version, actions=self.vocabulary)
+        known = None if side is None else side.agreed
+        return known or Terms(version=version, limits=Limits(), actions=self.vocabulary or version.actions)
 
     def _side(self, identity: str) -> Side[Any]:
         """The end under test, with the handlers that all of them have in common."""

@@ -100,6 +100,8 @@ class Side(Generic[H]):
         """Whether CALLs are left to the test: see :attr:`unanswered`."""
         self.unanswered: Final[list[CallReceived[Any]]] = []
         """Those that it has yet to ``respond`` to or ``reject``."""
+        self.agreed: Terms | None = None
+        """What the newest session was made with, if :meth:`session` has made one."""
         self.behind = 0.0
         """Seconds that its monotonic clock is behind that of the world. Who changes it has it jump (F-136)."""
         self.suspended_until = 0.0
@@ -189,6 +191,7 @@ class Side(Generic[H]):
 
     def session(self, terms: Terms, *, message_ids: Callable[[], str], tap: Tap | None = None) -> Session:
         """One that is made with them."""
+        self.agreed = terms
         options: dict[str, Any] = attrs.asdict(terms, recurse=False)
         session = self.new_session(**options, message_ids=message_ids, tap=tap)
         session.handle_timeout(now=self.now)  # it learns the time from its driver
