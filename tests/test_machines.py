@@ -528,6 +528,12 @@ def test_a_rule_is_not_hidden_by_chance():
         def repeat(self, identity: str) -> None:
             """Ours, in place of that."""
 
+    class Lazy(Office):
+        attack = call_wrongly = repeat = answer = answer_wrongly = answer_nobody = refuse = None
+        boot = disconnect = connect_again = wait = tell = tell_wrongly = refuse_response = None
+
+    assert [each.function.__name__ for each in Lazy().rules] == ["call"]
+    run_state_machine_as_test(Lazy, settings=settings(FEW, max_examples=2))  # type: ignore[no-untyped-call]
     rules = {each.function.__name__: each.function.__doc__ for each in Careful().rules}
     assert "attack" not in rules
     assert rules["repeat"] == "Ours, in place of that."
@@ -747,6 +753,9 @@ def test_sends_are_played_and_responses_are_refused():
     heard, refused = list[Any](), list[Any]()
 
     class Streams(Office21):
+        actions = ("BootNotification", "NotifyPeriodicEventStream")
+        call_wrongly = tell_wrongly = repeat = attack = answer_nobody = connect_again = disconnect = wait = None
+
         def system(self) -> CentralSystem:
             csms = super().system()
             csms.accept_before_boot = True
@@ -762,6 +771,8 @@ def test_sends_are_played_and_responses_are_refused():
 
 def test_a_send_handler_that_fails_is_found():
     class Streams(Office21):
+        call_wrongly = tell_wrongly = attack = connect_again = disconnect = None
+
         def system(self) -> CentralSystem:
             csms = super().system()
             csms.accept_before_boot = True

@@ -410,6 +410,9 @@ class PeerMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 31.0, 300.0]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
+        self._pass(seconds)
+
+    def _pass(self, seconds: float) -> None:
         until = self.clock.now + seconds
         self._hear_all()
         while self.clock.now < until:
@@ -603,7 +606,7 @@ class PeerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end there is an answer to everything."""
         if not self._has_failed and self._talks:
-            self.wait(max(talk.referee.patience for talk in self._talks.values()))
+            self._pass(max(talk.referee.patience for talk in self._talks.values()))
         for identity in self.connected:
             self.trace.note(identity, "disconnects")
             self._talks.pop(identity).port.close()
@@ -664,7 +667,7 @@ class CentralSystemMachine(PeerMachine):
     def begin_booted(self, booted: int, payload: JsonObject) -> None:
         """So many of the charge points have booted."""
         for identity in self.identities[:booted]:
-            self.boot(identity, payload)
+            self.ask(identity, _BOOT, payload)
 
     @rule(identity=IDENTITIES, payload=_for_machine(lambda machine: _payloads(_request(machine, _BOOT))))
     def boot(self, identity: str, payload: JsonObject) -> None:
