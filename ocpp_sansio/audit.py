@@ -19,9 +19,9 @@ import msgspec
 
 from . import frames
 from .codec import UNREADABLE, Codec, PayloadError, codec_of
-from .diagnosis import diagnose
-from .errors import ErrorCode
-from .events import Misbehaviour
+from .diagnosis import CODES, diagnose
+from .errors import ErrorCode, Violation
+from .events import Deviation, Misbehaviour, Repair
 from .findings import RULES, Finding, Severity
 from .frames import Call, CallError, CallResult, CallResultError, Frame, Malformed, Send
 from .limits import Limits
@@ -207,6 +207,16 @@ class _Waiting(msgspec.Struct, gc=False):
     time: str | None
     is_told: bool = False
     """Whether the next CALL did not wait for its answer, and that was said."""
+    is_sure: bool = True
+    """Whether an answer with this id is to this CALL: no other with the same id, of another station perhaps, waited."""
+    others: tuple[_Waiting, ...] = ()
+    """Those, the first first."""
+
+    def takes(self, answer: CallResult | CallError) -> bool:
+        """Whether this may be the answer."""
+        if self.operation is None or isinstance(answer, CallError):
+            return True
+        return _takes(self.operation.codecs[-1], answer.payload)
 
 
 class _Calls:
@@ -222,13 +232,30 @@ class _Calls:
         self.answers = 0
         """How many were answered: none, where only one end was recorded."""
 
-    def begin(self, message_id: str, waiting: _Waiting) -> tuple[str, _Waiting] | None:
-        """Have one wait. Returns the one that has to go, if one has."""
+    def begin(self, message_id: str, waiting: _Waiting, *, is_alone: bool = True) -> tuple[str, _Waiting] | None:
+        """Have one wait, in the place of one with the same id, or beside it. Returns the one that has to go."""
+        before = None if is_alone else self.waiting.get(message_id)
         self.waiting[message_id] = waiting
+        if before is not None:
+            waiting.others = (*before.others, before)[-MAX_UNANSWERED:]
+            before.others = ()
+            before.is_sure = waiting.is_sure = False
         if len(self.waiting) <= MAX_UNANSWERED:
             return None
         first = next(iter(self.waiting))
         return first, self.waiting.pop(first)
+
+    def answer(self, message_id: str, frame: CallResult | CallError) -> _Waiting | None:
+        """End the wait of the one that an answer may be to, the first one of several."""
+        waiting = self.waiting.pop(message_id, None)
+        if waiting is None or not waiting.others:
+            return waiting
+        several = [*waiting.others, waiting]
+        chosen = next((each for each in several if each.takes(frame)), waiting)
+        several.remove(chosen)
+        waiting = self.waiting[message_id] = several.pop()
+        waiting.others = tuple(several)
+        return chosen
 
     def remember(self, message_id: str, text: str | bytes) -> None:
         self.remembered[message_id] = hash(text)
@@ -328,7 +355,8 @@ class _Station:
             findings += self._on_early_call(calls, frame, message)
         calls.remember(message_id, message.text)
         if type(frame) is Call:
-            gone = calls.begin(message_id, _Waiting(message.line, frame.action, operation, message.time))
+            waiting = _Waiting(message.line, frame.action, operation, message.time)
+            gone = calls.begin(message_id, waiting, is_alone=self._identity is not None)
             findings += [] if gone is None else self._unanswered(calls, *gone)
         return findings
 
@@ -341,7 +369,8 @@ class _Station:
             operation = self._operations[frame.action]
         if operation is None:
             knowing = self._known.having(frame.action)
-            hint = f": {' and '.join(map(str, knowing))} has it" if knowing else ""
+            has = "has" if len(knowing) == 1 else "have"
+            hint = f": {' and '.join(map(str, knowing))} {has} it" if knowing else ""
             text = f"OCPP {self._version} has no such action{hint}"
             mended = mend_action(frame, self._operations, self._tolerance)
             if mended is None:
@@ -373,13 +402,13 @@ class _Station:
             findings.append(self._finding("repetition", "it is a repetition", message, frame))
         elif known is not None:
             findings.append(self._finding("reused-id", "another CALL has had this message id", message, frame))
-        last = next(reversed(calls.waiting.values()), None)
+        last_id, last = next(reversed(calls.waiting.items()), ("", None))
         if last is None or last.is_told or not calls.answers or frame.message_id in calls.waiting:
             return findings
         last.is_told = True
         took = _seconds(last.time, message.time)
         if type(frame) is Call and not (took is not None and took > self._answer_time):
-            text = f"the {last.action} of line {last.line} is still waiting for its answer"
+            text = f"the {last.action} with the id {last_id} is still waiting for its answer"
             severity = Severity.NOTE if took is None else None  # it may have waited for long enough
             findings.append(self._finding("outstanding", text, message, frame, severity=severity))
         return findings
@@ -393,7 +422,7 @@ class _Station:
             try:
                 waiting.operation.read_answer(frame.payload)
             except UNREADABLE:
-                findings += self._on_odd_payload(waiting.operation, frame, message)
+                findings += self._on_odd_payload(waiting.operation, frame, message, is_sure=waiting.is_sure)
         return findings
 
     def _on_error(self, frame: CallError, message: Message) -> list[Finding]:
@@ -403,16 +432,21 @@ class _Station:
 
     def _on_result_error(self, frame: CallResultError, message: Message) -> list[Finding]:
         sender = self._senders[message.way]
-        asked = [calls for role, calls in self._calls.items() if sender in (role, None)]
+        asked = {
+            message_id
+            for role, calls in self._calls.items()
+            if sender in (role, None)
+            for message_id in calls.remembered
+        }
         findings: list[Finding] = []
-        if not any(frame.message_id in calls.remembered for calls in asked):
-            findings.append(self._finding("unsolicited", "it is about no answer that was given", message, frame))
+        if frame.message_id not in asked:
+            findings.append(self._astray("it is about no answer that was given", message, frame, is_first=not asked))
         return findings + self._odd_error(frame, message, None)
 
     def _answered(self, frame: CallResult | CallError, message: Message, findings: list[Finding]) -> _Waiting | None:
         """The CALL that an answer belongs to: the latest one of the other end with its id that has none (RPC-043)."""
         calls = self._asking(frame.message_id, message)
-        waiting = calls.waiting.pop(frame.message_id, None)
+        waiting = calls.answer(frame.message_id, frame)
         if waiting is None:
             findings.append(self._unsolicited(calls, frame, message))
             return None
@@ -435,10 +469,14 @@ class _Station:
     def _unsolicited(self, calls: _Calls, frame: CallResult | CallError, message: Message) -> Finding:
         if frame.message_id in calls.remembered:
             return self._finding("unsolicited", "the CALL has been answered or given up already", message, frame)
-        if not calls.remembered:
-            text = "it belongs to no CALL; perhaps the file begins in the middle"
-            return self._finding("unsolicited", text, message, frame, severity=Severity.NOTE)
-        return self._finding("unsolicited", "it belongs to no CALL", message, frame)
+        return self._astray("it belongs to no CALL", message, frame, is_first=not calls.remembered)
+
+    def _astray(self, text: str, message: Message, frame: Frame, *, is_first: bool) -> Finding:
+        """It is about something that is not there, perhaps because nothing was written down yet."""
+        if is_first:
+            text = f"{text}; perhaps the file begins in the middle"
+        severity = Severity.NOTE if is_first else None
+        return self._finding("unsolicited", text, message, frame, severity=severity)
 
     def _odd_error(self, frame: CallError, message: Message, action: str | None) -> list[Finding]:
         odd: dict[str, str] = {}
@@ -495,7 +533,9 @@ class _Station:
         else:
             self._calls[_PEERS[sender]].waiting.pop(what.message_id, None)
 
-    def _on_odd_payload(self, operation: _Operation, frame: Call | CallResult, message: Message) -> list[Finding]:
+    def _on_odd_payload(
+        self, operation: _Operation, frame: Call | CallResult, message: Message, *, is_sure: bool = True
+    ) -> list[Finding]:
         half = -1 if type(frame) is CallResult else 0
         payload, findings = frame.payload, list[Finding]()
         if payload == _NULL and self._version.dialect.null_payload_is_empty:
@@ -504,32 +544,35 @@ class _Station:
                 self._finding("null-payload", "the payload is null", message, frame, action=operation.action)
             )
         codec = operation.codecs[half]
-        if self._takes(codec, payload):
+        if _takes(codec, payload):
             return findings
-        if self._fit(operation.action, payload, half):
+        if is_sure and self._fit(operation.action, payload, half):
             codec = self._operations[operation.action].codecs[half]
-            if self._takes(codec, payload):
+            if _takes(codec, payload):
                 return findings
-        severity, repairs = Severity.ERROR, dict[str, str]()
+        severity, deviations = Severity.ERROR, tuple[Deviation, ...]()
         try:
             _, deviations = read_payload(codec, payload, self._tolerance, action=operation.action)
+            severity = Severity.WARNING
         except PayloadError:
             pass
-        else:
-            severity, repairs = Severity.WARNING, {each.path: each.repair.value for each in deviations}
+        violations = diagnose(codec.cls, payload)
+        paths = {each.path for each in violations}
+        odd = [(each, _repairs(each, deviations)) for each in violations]
+        odd += [(_hidden(each), each.repair.value) for each in deviations if each.path not in paths]
         return findings + [
             self._finding(
                 each.rule,
                 each.message,
                 message,
                 frame,
-                severity=severity,
+                severity=severity if is_sure else Severity.NOTE,
                 action=operation.action,
                 path=each.path,
                 code=each.code,
-                repair=repairs.get(each.path),
+                repair=repair or None,
             )
-            for each in diagnose(codec.cls, payload)
+            for each, repair in odd
         ]
 
     # -- which version it is --
@@ -543,20 +586,12 @@ class _Station:
             return False
         knowing = [each for each in versions if action in self._known[each]]
         codecs = {each: _operations(self._known[each])[action].codecs[half] for each in knowing}
-        fitting = [version for version, codec in codecs.items() if self._takes(codec, payload)]
+        fitting = [version for version, codec in codecs.items() if _takes(codec, payload)]
         if not fitting and versions is self._versions:
             fitting = sorted(codecs, key=lambda version: len(diagnose(codecs[version].cls, payload)))
         if fitting and tuple(fitting) != self._versions:
             self._take_versions(tuple(fitting))
         return bool(fitting)
-
-    @staticmethod
-    def _takes(codec: Codec[Any], payload: msgspec.Raw) -> bool:
-        try:
-            codec.decode(payload)
-        except PayloadError:
-            return False
-        return True
 
     def _finding(
         self,
@@ -572,6 +607,8 @@ class _Station:
         is_2x = self._version is not Version.V16
         about = RULES[rule]
         code = code or about.code
+        if self._identity is None and rule in _OF_SEQUENCES:
+            severity = Severity.NOTE  # it may be one of several
         if frame is not None:
             others |= {"message_type": _TYPES[type(frame)], "message_id": frame.message_id}
             if isinstance(frame, Call):
@@ -598,9 +635,56 @@ class _Station:
     }
 
 
+def _takes(codec: Codec[Any], payload: msgspec.Raw) -> bool:
+    try:
+        codec.decode(payload)
+    except PayloadError:
+        return False
+    return True
+
+
+_OF_SEQUENCES: Final = frozenset({"unsolicited", "outstanding", "reused-id"})
 _PEERS: Final = {role: role.peer for role in Role}
 _NULL: Final = msgspec.Raw(b"null")
 _EMPTY: Final = msgspec.Raw(b"{}")
+
+
+_RULE_OF_REPAIR: Final = {
+    Repair.MISSING_LIST: "required",
+    Repair.MISSING_PROPERTY: "required",
+    Repair.NAIVE_TIME_IS_UTC: "format",
+    Repair.HOUR_ONLY_OFFSET: "format",
+    Repair.TIME_WITHOUT_SECONDS: "format",
+    Repair.ENUM_ALIAS: "enum",
+    Repair.UNKNOWN_ENUM: "enum",
+    Repair.OVERLONG_STRING: "maxLength",
+    Repair.OUT_OF_RANGE: "maximum",
+    Repair.EXCESS_DECIMALS: "multipleOf",
+    Repair.ITEM_COUNT: "maxItems",
+    Repair.PROPERTY_CASE: "additionalProperties",
+    Repair.UNKNOWN_FIELD: "additionalProperties",
+}
+"""Any other is about a type."""
+
+
+def _repairs(violation: Violation, deviations: Iterable[Deviation]) -> str:
+    """What makes it bearable: a property is missing, too, where its name is written in other letters."""
+    return ", ".join(
+        each.repair.value
+        for each in deviations
+        if each.path == violation.path
+        or (
+            each.repair is Repair.PROPERTY_CASE
+            and violation.rule == "required"
+            and each.path.casefold() == violation.path.casefold()
+        )
+    )
+
+
+def _hidden(deviation: Deviation) -> Violation:
+    """What a deviation is about that shows only once what is around it is mended."""
+    rule = _RULE_OF_REPAIR.get(deviation.repair, "type")
+    return Violation(deviation.path, rule, CODES[rule], f"once the rest is mended: {RULES[rule].text}")
 
 
 def _too_long(piece: TooLong) -> Finding:

@@ -71,7 +71,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # -- of the action and the payload --
     "action": Rule(_same("RPC-070"), "an action is one that the version has", ErrorCode.NOT_IMPLEMENTED),
     "direction": Rule(_same("RPC-070"), "an action is asked for by the end that may", ErrorCode.NOT_SUPPORTED),
-    "null-payload": Rule(("RPC-037", "RPC-038"), "an empty payload is {}, not null", severity=_NOTE),
+    "null-payload": Rule(_same("RPC-037"), "an empty payload is {}, not null", severity=_NOTE),
     "required": Rule(_same("RPC-060"), "a property that is required is there"),
     "type": Rule(_same("RPC-060"), "a value is of its type"),
     "enum": Rule(_same("RPC-074"), "a value is one of those that its enum has"),

@@ -147,6 +147,45 @@ def test_what_is_put_up_with_is_a_warning_that_names_the_repair() -> None:
     )
 
 
+METER_VALUE = {"timestamp": "2026-01-01T12:00:00", "sampledValue": {"value": 5}}
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "named"),
+    [
+        (
+            "Authorize",
+            {"IDTAG": "x"},
+            [
+                ("required", "$.idTag", "property-case"),
+                ("additionalProperties", "$.IDTAG", "property-case"),
+            ],
+        ),
+        (
+            "Authorize",
+            {"idTag": 5, "IDTAG": "x"},
+            [("type", "$.idTag", "number-as-string"), ("additionalProperties", "$.IDTAG", "unknown-field")],
+        ),
+        (
+            "MeterValues",
+            {"connectorId": 1, "METERVALUE": METER_VALUE},
+            [
+                ("required", "$.meterValue", "property-case, object-as-list"),
+                ("additionalProperties", "$.METERVALUE", "property-case"),
+                ("format", "$.meterValue[0].timestamp", "naive-time-is-utc"),
+                ("type", "$.meterValue[0].sampledValue", "object-as-list"),
+                ("type", "$.meterValue[0].sampledValue[0].value", "number-as-string"),
+            ],
+        ),
+    ],
+)
+def test_every_repair_that_it_takes_is_named(action: str, payload: Any, named: list[tuple[str, str, str]]) -> None:
+    findings = Log(tolerance=FIELD).say(IN, 2, "1", action, payload)
+    assert [(each.rule, each.path, each.repair) for each in findings] == named
+    assert {each.severity for each in findings} == {WARNING}
+    assert None not in {each.code for each in findings}
+
+
 def test_nothing_is_put_up_with_where_more_is_wrong() -> None:
     lenient = Tolerance.parse("unknown-enum")
     findings = Log(tolerance=lenient).say(IN, 2, "1", "StatusNotification", {"connectorId": 1, "status": "Zzz"})
@@ -297,7 +336,9 @@ def test_an_action_that_cannot_be_judged_is_found_out_before_a_message_comes() -
 
 def test_an_action_of_another_version_is_pointed_out() -> None:
     (finding,) = Log().say(IN, 2, "1", "TransactionEvent", {})
-    assert "2.0.1 and 2.1" in finding.message
+    assert finding.message.endswith(": 2.0.1 and 2.1 have it")
+    (finding,) = Log().say(IN, 2, "1", "NotifySettlement", {})
+    assert finding.message.endswith(": 2.1 has it")
 
 
 def test_rpc_070_an_action_of_the_other_end() -> None:
@@ -344,6 +385,47 @@ def test_bare_messages_are_matched_as_well() -> None:
     assert log.say(None, 4, "4", "NotImplemented", "", {}) == []
     assert told(log.say(None, 3, "4", {})) == [("unsolicited", ERROR)]
     assert log.end() == []
+
+
+# -- where nobody knows which station it is --
+
+
+def test_what_depends_on_the_sequence_is_only_noted_where_several_stations_may_have_spoken() -> None:
+    log = Log(V201)
+    log.identity = None
+    log.exchange(IN, "0", "Heartbeat", {}, NOW)
+    log.ask(IN, "1", "Heartbeat", {})
+    assert told(log.say(IN, 2, "1", "StatusNotification", {})) == [("required", ERROR)] * 4 + [("reused-id", NOTE)]
+    assert told(log.say(IN, 2, "2", "Heartbeat", {}, time="2026-01-01T12:00:00Z")) == [("outstanding", NOTE)]
+    assert told(log.say(OUT, 3, "9", NOW)) == [("unsolicited", NOTE)]
+    assert told(log.say(OUT, 3, "2", {})) == [("required", ERROR)], "of which there is one"
+
+
+def test_an_answer_is_taken_for_one_to_any_station_that_waits_for_it() -> None:
+    log = Log()
+    log.identity = None
+    calls = [("Heartbeat", {}), ("StatusNotification", AVAILABLE), ("Authorize", {"idTag": "A"})]
+    for action, payload in calls:
+        log.say(IN, 2, "1", action, payload)
+    assert log.say(OUT, 3, "1", {}) == [], "the StatusNotification's"
+    (finding,) = log.say(OUT, 3, "1", {"idTagInfo": {"status": "Zzz"}})
+    assert (finding.rule, finding.severity, finding.action) == ("enum", NOTE, "Authorize")
+    assert log.say(OUT, 3, "1", NOW) == []
+    log.say(IN, 2, "1", "Foo", {})
+    log.say(IN, 2, "1", "Heartbeat", {})
+    assert log.say(OUT, 4, "1", "NotImplemented", "", {}) == []
+    assert told(log.say(OUT, 3, "1", {})) == [("required", NOTE)]
+    assert told(log.say(OUT, 3, "1", {})) == [("unsolicited", NOTE)]
+
+
+def test_of_too_many_with_the_same_id_the_first_are_forgotten() -> None:
+    log = Log()
+    log.identity = None
+    log.say(IN, 2, "1", "Heartbeat", {})
+    for number in range(module.MAX_UNANSWERED + 1):
+        log.say(IN, 2, "1", "Authorize", {"idTag": f"{number}"})
+    answers = [log.say(OUT, 3, "1", {"idTagInfo": {"status": "Accepted"}}) for _ in range(module.MAX_UNANSWERED + 2)]
+    assert [told(each) for each in answers if each] == [[("unsolicited", NOTE)]]
 
 
 # -- answers --
@@ -397,7 +479,9 @@ def test_rpc_073_a_result_can_be_refused_in_2_1_if_there_was_one() -> None:
     log.exchange(IN, "1", "Heartbeat", {}, NOW)
     assert log.say(IN, 5, "1", "InternalError", "", {}) == []
     assert told(log.say(IN, 5, "2", "Zzz", "", {})) == [("unsolicited", ERROR), ("error-code", ERROR)]
-    assert told(log.say(OUT, 5, "1", "InternalError", "", {})) == [("unsolicited", ERROR)]
+    (finding,) = log.say(OUT, 5, "1", "InternalError", "", {})
+    assert (finding.rule, finding.severity) == ("unsolicited", NOTE), "that end has asked nothing"
+    assert "in the middle" in finding.message
 
 
 @pytest.mark.parametrize(
