@@ -14,9 +14,9 @@ import attrs
 
 from .errors import ErrorCode, LocalProtocolError, Rejection
 from .events import CallReceived, CallSucceeded, ConnectionRequested, Event, SendReceived
-from .handlers import CentralSystemHandlers, Handler, SendHandler
-from .limits import Limits
-from .messages import FromCentralSystem, Response
+from .handlers import CentralSystemHandlers, Handler, SendHandler, require_function
+from .limits import Limits, limits_or_default
+from .messages import Datatype, FromCentralSystem, Response
 from .registry import Station, Takeover
 from .session import VersionedActions, actions_by_version
 from .tolerance import STRICT, StationTolerance, per_station
@@ -121,6 +121,9 @@ class CentralSystem(CentralSystemHandlers):
     the new object whom it had accepted with :meth:`accept`, or its stations lose what they send before they boot
     again. With ``accept_before_boot`` every message reaches its handler.
 
+    A handler that would never be called is refused with a ValueError: of a version that is not spoken, of a vendor's
+    message that is not among the ``actions``, or of 1.6 where a role is played.
+
     One whose status is Pending may send, until its next BootNotification or the end of its connection, what the
     central system has made it send: by a TriggerMessage, GetBaseReport or GetReport that was answered with Accepted
     (RPC-076, CP16-014, CP201-014).
@@ -144,10 +147,10 @@ class CentralSystem(CentralSystemHandlers):
     ) -> None:
         super().__init__()
         self.versions = Version.parse_all(versions)
-        self.limits: Final = limits or Limits()
+        self.limits: Final = limits_or_default(limits)
         self.actions = actions_by_version(actions, self.role)
         self.tolerance = per_station(tolerance, self.actions.values())
-        self.no_match = no_match
+        self.no_match = NoMatch(no_match)
         self.compression = compression
         self.allow_origin = allow_origin
         self.accept_before_boot = accept_before_boot
@@ -156,10 +159,10 @@ class CentralSystem(CentralSystemHandlers):
         self.incident_hooks: list[OnIncident] = []
         """Those of :meth:`on_incident`."""
         self._authenticate: Authenticate | None = None
-        self.takeover: Final = takeover
+        self.takeover: Final = Takeover(takeover)
         from .entrance import Entrance  # noqa: PLC0415 - as above
 
-        self._entrance = Entrance(self.limits, takeover)
+        self._entrance = Entrance(self.limits, self.takeover)
         self._registry = self._entrance.registry
         self._accepted: dict[str, None] = {}
         self._places: dict[object, object] = {}
@@ -182,7 +185,14 @@ class CentralSystem(CentralSystemHandlers):
         it raises is a refusal. :class:`ocpp_sansio.Authentication` is one. Who is refused with 401, 403 or 404 too
         often is refused with 429 for a while, and the hook is not asked (F-29): see ``max_failures_per_identity`` of
         the limits and those that follow it.
+
+        Raises:
+            ValueError: there is one already.
+            TypeError: it is no function. Who wants to let everybody in has no hook, or one that says so.
         """
+        require_function(hook)
+        if self._authenticate is not None:
+            raise ValueError("there is an authenticate hook already")
         self._authenticate = hook
         return hook
 
@@ -191,7 +201,11 @@ class CentralSystem(CentralSystemHandlers):
 
         It is called when that has been acted on, and what it returns does not matter. It may be ``async`` where
         handlers may.
+
+        Raises:
+            TypeError: it is no function.
         """
+        require_function(hook)
         self.incident_hooks.append(hook)
         return hook
 
@@ -211,10 +225,12 @@ class CentralSystem(CentralSystemHandlers):
                 loop it may be ``async``: each effect waits until the one before has been acted on; no message does.
 
         Raises:
-            ValueError: it plays a role already.
+            ValueError: it plays a role already, or has handlers for what the role answers now.
         """
         if self.part is not None:
             raise ValueError("it plays a role already")
+        for message in (*self._handlers, *self._refusal_handlers):
+            self._require_reachable(message, is_playing=True)
         self.part = Part(role, store, act)
 
     def accept(self, identity: str) -> None:
@@ -224,6 +240,25 @@ class CentralSystem(CentralSystemHandlers):
         self._accepted[identity] = None
         if len(self._accepted) > MAX_ACCEPTED:
             del self._accepted[next(iter(self._accepted))]
+
+    def _register(self, table: dict[type[Datatype], Any], message: Any, kind: type[Any]) -> Callable[[Any], Any]:
+        register = super()._register(table, message, kind)
+        self._require_reachable(message, is_playing=self.part is not None)
+        return register
+
+    def _require_reachable(self, message: type[Any], *, is_playing: bool) -> None:
+        """Find out at once that a handler of this would never be called.
+
+        Raises:
+            ValueError: it would not.
+        """
+        spoken = [each for each in self.versions if self.actions.get(each, each.actions).of(message) is not None]
+        if not spoken:
+            numbers = " and ".join(map(str, self.versions))
+            name = f"{message.__module__}.{message.__name__}"
+            raise ValueError(f"{name} is none of the messages spoken here: of OCPP {numbers}, and of the actions given")
+        if is_playing and spoken == [Version.V16]:
+            raise ValueError(f"a role is played, and answers {message.__name__}: no handler would be called")
 
     # -- for adapters --
 

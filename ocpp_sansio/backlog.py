@@ -35,7 +35,7 @@ from .errors import (
     Unsendable,
 )
 from .events import CallFailed, CallSucceeded, Event, PendingCall
-from .limits import Limits
+from .limits import Limits, limits_or_default
 from .messages import FromChargePoint, Response, Role
 
 __all__ = ["Backlog", "CallLink"]
@@ -77,7 +77,7 @@ class Backlog:
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.limits: Final = limits or Limits()
+        self.limits: Final = limits_or_default(limits)
         self._now = -math.inf
         self._events: deque[CallSucceeded[Any] | CallFailed] = deque()
         self._queue: dict[PendingCall[Any], float] = {}

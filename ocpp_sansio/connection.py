@@ -23,7 +23,7 @@ from .events import PendingCall
 from .facts import TransportFacts
 from .handshake import Endpoint, basic_authorization
 from .header_fields import HeaderFields
-from .limits import Limits
+from .limits import Limits, limits_or_default
 from .messages import FromChargePoint, Response, SendFromChargePoint
 from .session import CentralSystemSession, ChargePointSession, Session, Tap, VersionedActions
 from .tolerance import STRICT, StationTolerance, Tolerated
@@ -120,7 +120,7 @@ class ChargePointConnection(Connection[ChargePointSession, ClientWebSocket]):
         actions: VersionedActions | None = None,
         tolerance: Tolerated = STRICT,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits_or_default(limits)
         self._endpoint = Endpoint.of(url, identity)
         if password is not None:
             password = password.encode() if isinstance(password, str) else password
@@ -222,7 +222,7 @@ class CentralSystemConnection(Connection[CentralSystemSession, ServerWebSocket],
         allow_origin: bool = False,
         facts: Callable[[], TransportFacts] = TransportFacts,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits_or_default(limits)
         super().__init__(
             partial(
                 ServerWebSocket,

@@ -19,7 +19,15 @@ from .messages import (
     SendFromChargePoint,
 )
 
-__all__ = ["CentralSystemHandlers", "ChargePointHandlers", "Handler", "Handlers", "RefusalHandler", "SendHandler"]
+__all__ = [
+    "CentralSystemHandlers",
+    "ChargePointHandlers",
+    "Handler",
+    "Handlers",
+    "RefusalHandler",
+    "SendHandler",
+    "require_function",
+]
 
 Handler = Callable[[Any, Any], Response | Awaitable[Response]]
 """Called with the peer and the request; returns the response, or raises :class:`ocpp_sansio.Rejection`.
@@ -99,18 +107,31 @@ class Handlers:
     def _on_result_refused(self, request: type[Any]) -> Callable[[Any], Any]:
         return self._register(self._refusal_handlers, request, Request)
 
-    def _register(self, table: dict[type[Datatype], Any], message: type[Any], kind: type[Any]) -> Callable[[Any], Any]:
+    def _register(self, table: dict[type[Datatype], Any], message: Any, kind: type[Any]) -> Callable[[Any], Any]:
+        if not isinstance(message, type):
+            raise TypeError(f"name the class of the message, as in @handlers.on(HeartbeatRequest), not {message!r}")
         if not (issubclass(message, kind) and issubclass(message, SENT_BY[self.role.peer])):
             frame = "SEND" if kind is Send else "CALL"
             raise TypeError(f"a {self.role.peer} does not send {message.__name__} in a {frame}")
 
         def register(handler: Any) -> Any:
+            require_function(handler)
             if message in table:
                 raise ValueError(f"{message.__name__} has a handler already")
             table[message] = handler
             return handler
 
         return register
+
+
+def require_function(hook: object) -> None:
+    """Find out at once that what is to be called cannot be.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    if not callable(hook):
+        raise TypeError(f"a function is needed, not {hook!r}")
 
 
 class ChargePointHandlers(Handlers):
@@ -123,7 +144,7 @@ class ChargePointHandlers(Handlers):
         """Decorate the handler of a request class.
 
         Raises:
-            TypeError: a central system does not send this request.
+            TypeError: a central system does not send this request; or it is no class, or the handler no function.
             ValueError: the request has a handler already.
         """
         return self._on(request)
@@ -134,7 +155,7 @@ class ChargePointHandlers(Handlers):
         """Decorate who is told when the central system could not use the response to such a request (2.1: RPC-072).
 
         Raises:
-            TypeError: a central system does not send this request.
+            TypeError: a central system does not send this request; or it is no class, or the handler no function.
             ValueError: somebody is told already.
         """
         return self._on_result_refused(request)
@@ -150,7 +171,7 @@ class CentralSystemHandlers(Handlers):
         """Decorate the handler of a request class.
 
         Raises:
-            TypeError: a charge point does not send this request.
+            TypeError: a charge point does not send this request; or it is no class, or the handler no function.
             ValueError: the request has a handler already.
         """
         return self._on(request)
@@ -165,7 +186,7 @@ class CentralSystemHandlers(Handlers):
         that they wait for (F-98, F-100).
 
         Raises:
-            TypeError: a charge point does not send this in a SEND.
+            TypeError: a charge point does not send this in a SEND; or it is no class, or the handler no function.
             ValueError: the message has a handler already.
         """
         return self._register(self._send_handlers, message, Send)
@@ -176,7 +197,7 @@ class CentralSystemHandlers(Handlers):
         """Decorate who is told when a charge point could not use the response to such a request (2.1: RPC-072).
 
         Raises:
-            TypeError: a charge point does not send this request.
+            TypeError: a charge point does not send this request; or it is no class, or the handler no function.
             ValueError: somebody is told already.
         """
         return self._on_result_refused(request)

@@ -306,7 +306,7 @@ class Admission:
     """What a server asks of an opening request before its application is asked, whoever has read it off the wire."""
 
     versions: Sequence[Version]
-    no_match: NoMatch
+    no_match: NoMatch = attrs.field(converter=NoMatch)
     allow_origin: bool
 
     def choose(self, offered: Iterable[str]) -> Version | None:

@@ -41,7 +41,7 @@ from .events import (
 from .facts import TransportFacts
 from .handshake import NO_MATCH, Admission, BadHandshake, Head, read_target, refusal_body, refusal_fields
 from .header_fields import HeaderFields
-from .limits import Limits
+from .limits import Limits, limits_or_default
 from .session import CentralSystemSession, Tap, VersionedActions
 from .tolerance import STRICT, StationTolerance
 from .version import NoMatch, Version
@@ -373,7 +373,7 @@ class HostedConnection(CentralSystemChannel[_WebSocket]):
         tolerance: StationTolerance = STRICT,
         allow_origin: bool = False,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits_or_default(limits)
         super().__init__(
             partial(
                 _WebSocket,

@@ -18,7 +18,7 @@ from attrs.validators import ge, gt, instance_of, lt, optional
 
 from .messages import MAX_DEPTH, MAX_NODES
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "limits_or_default"]
 
 
 def _positive(default: int) -> Any:
@@ -150,3 +150,16 @@ class Limits:
     """Control frames per second in the long run."""
     max_unsent: int = _positive(2**20)
     """Bytes waiting for a slow reader before an adapter stops reading from it, and refuses to send it a SEND (F-06)."""
+
+
+def limits_or_default(limits: object) -> Limits:
+    """What is given as ``limits``, or the default in place of ``None``.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits are given as Limits(…), not as {type(limits).__name__}")
+    return limits

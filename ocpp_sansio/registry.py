@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, unique
+from enum import unique
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from .version import Version, identity_key
+from .version import Choice, Version, identity_key
 
 __all__ = ["Registry", "Station", "Takeover"]
 
 
 @unique
-class Takeover(Enum):
+class Takeover(Choice):
     """What becomes of a station that asks to connect while there is a connection of its identity already (RPC-019).
 
     It has been authenticated by then. Whatever becomes of it, there is never more than one connection of an identity,

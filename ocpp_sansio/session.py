@@ -56,7 +56,7 @@ from .events import (
 from .frames import Call, CallError, CallResult, CallResultError, Malformed
 from .frames import Send as SendFrame
 from .inbound import AnsweredCall, InboundCall, InboundCalls
-from .limits import Limits
+from .limits import Limits, limits_or_default
 from .messages import (
     Action,
     Actions,
@@ -155,7 +155,7 @@ class Session:
         tolerance: Tolerated = STRICT,
     ) -> None:
         self.version: Final = Version(version)
-        self.limits: Final = limits or Limits()
+        self.limits: Final = limits_or_default(limits)
         self._dialect = self.version.dialect
         self._actions = self.version.actions if actions is None else actions
         self._large = min(frames.LARGE, 2 * self.limits.max_values + 1)  # a value has a character, and one between

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum, unique
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from .messages import Actions
 
-__all__ = ["Dialect", "MessageType", "NoMatch", "Version", "identity_key"]
+__all__ = ["Choice", "Dialect", "MessageType", "NoMatch", "Version", "identity_key"]
+
+
+class Choice(Enum):
+    """An enum of which an application names a member, or its value. It is told what there is instead of another."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        values = ", ".join(repr(each.value) for each in cls)
+        raise ValueError(f"{value!r} is not a valid {cls.__name__}: there is {values}")
 
 
 @unique
@@ -47,7 +56,7 @@ class Dialect:
 
 
 @unique
-class NoMatch(Enum):
+class NoMatch(Choice):
     """What a server does with a client that offers none of its versions."""
 
     ACCEPT_THEN_CLOSE = "accept, then close"
@@ -57,7 +66,7 @@ class NoMatch(Enum):
 
 
 @unique
-class Version(Enum):
+class Version(Choice):
     """An OCPP version. ``Version("1.6")`` finds one by its number."""
 
     V16 = "1.6"
@@ -89,13 +98,13 @@ class Version(Enum):
         return _BY_SUBPROTOCOL.get(name)
 
     @classmethod
-    def parse_all(cls, versions: Iterable[Version | str]) -> tuple[Version, ...]:
-        """Versions given by number or as members, in the order given, which is the order of preference.
+    def parse_all(cls, versions: Version | str | Iterable[Version | str]) -> tuple[Version, ...]:
+        """Versions given by number or as members, in the order given, which is the order of preference; or just one.
 
         Raises:
             ValueError: a number is not an OCPP version, one is named twice, or there is none.
         """
-        parsed = tuple(map(cls, versions))
+        parsed = tuple(map(cls, (versions,) if isinstance(versions, Version | str) else versions))
         if not parsed or len(set(parsed)) != len(parsed):
             raise ValueError(f"need one or more different OCPP versions, got {[str(version) for version in parsed]}")
         return parsed

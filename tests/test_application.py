@@ -1,6 +1,7 @@
 """The application objects: handlers, registration and the table of stations."""
 
 from http import HTTPStatus
+from typing import Any
 
 import attrs
 import pytest
@@ -15,11 +16,13 @@ from ocpp_sansio import (
     ErrorCode,
     Limits,
     LocalProtocolError,
+    NoMatch,
     PendingCall,
     Rejection,
     ResultRefused,
     Role,
     SendReceived,
+    Takeover,
     Version,
     application,
     v16,
@@ -431,3 +434,72 @@ def test_it_is_served_in_one_place_by_any_number_of_servers():
             pass
     with csms.served_in("there"):
         pass
+
+
+# -- what is wrong with it is found out before a station comes --
+
+
+def test_a_value_stands_for_its_member_and_nonsense_for_nothing():
+    csms = CentralSystem(takeover="probe", no_match="reject")  # type: ignore[arg-type]
+    assert (csms.takeover, csms.no_match) == (Takeover.PROBE, NoMatch.REJECT)
+    with pytest.raises(ValueError, match="'prob' is not a valid Takeover: there is 'newest wins', 'probe', "):
+        CentralSystem(takeover="prob")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="NoMatch: there is 'accept, then close', 'reject'"):
+        CentralSystem(no_match="refuse")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limits", [{}, {"call_timeout": 3}])
+def test_limits_are_limits(limits: Any):
+    with pytest.raises(TypeError, match=r"limits are given as Limits\(…\), not as dict"):
+        CentralSystem(limits=limits)
+
+
+def test_one_hook_decides_and_it_is_a_function():
+    csms = CentralSystem()
+    nothing: Any = None
+    with pytest.raises(TypeError, match="a function is needed, not None"):
+        csms.authenticate(nothing)
+    assert not csms.is_authenticating
+    csms.authenticate(lambda _: False)
+    with pytest.raises(ValueError, match="there is an authenticate hook already"):
+        csms.authenticate(lambda _: True)
+    request: Any = None
+    assert csms.admit(request) is False
+    with pytest.raises(TypeError, match="a function is needed"):
+        csms.on_incident(nothing)
+
+
+@pytest.mark.parametrize("wrong", [lambda *_: None, "BootNotification", None, v16.HeartbeatRequest()])
+def test_a_decorator_without_the_class_of_a_message_says_how_it_is_written(wrong: Any):
+    with pytest.raises(TypeError, match=r"as in @handlers.on\(HeartbeatRequest\), not "):
+        CentralSystem().on(wrong)
+
+
+def test_a_handler_is_a_function():
+    nothing: Any = None
+    csms = CentralSystem()
+    with pytest.raises(TypeError, match="a function is needed, not None"):
+        csms.on(v16.HeartbeatRequest)(nothing)
+    assert not csms.requests
+
+
+def test_a_handler_that_would_never_be_called_is_refused():
+    csms = CentralSystem(versions=["1.6", "2.0.1"])
+    csms.on(v201.HeartbeatRequest)(print)
+    with pytest.raises(ValueError, match=r"v21\S*HeartbeatRequest is none of the messages .* of OCPP 1.6 and 2.0.1"):
+        csms.on(v21.HeartbeatRequest)
+    with pytest.raises(ValueError, match="none of the messages"):
+        csms.on_send(v21.NotifyPeriodicEventStream)
+
+
+def test_where_a_role_is_played_no_handler_of_1_6_is_left_uncalled():
+    role: Any = None
+    for first in (True, False):
+        csms = CentralSystem(versions=["1.6", "2.0.1"])
+        csms.on(v201.HeartbeatRequest)(print)
+        if first:
+            csms.on(v16.HeartbeatRequest)(print)
+        with pytest.raises(ValueError, match="a role is played, and answers HeartbeatRequest"):  # noqa: PT012 - either
+            csms.play(role, store=role, act=role)
+            csms.on(v16.HeartbeatRequest)
+        assert (csms.part is None) is first

@@ -44,3 +44,14 @@ def test_1_6_keeps_its_misspellings():
     assert ErrorCode.FORMAT_VIOLATION.spelling(Version.V16) == "FormationViolation"
     assert ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION.spelling(Version.V16) == "OccurenceConstraintViolation"
     assert ErrorCode.FORMAT_VIOLATION.spelling(Version.V201) == "FormatViolation"
+
+
+@pytest.mark.parametrize("versions", ["1.6", Version.V16, ["1.6"], (Version.V16,)])
+def test_one_version_may_be_named_by_itself(versions):
+    assert Version.parse_all(versions) == (Version.V16,)
+
+
+@pytest.mark.parametrize("wrong", ["1.5", "ocpp1.6", 1.6, ["ocpp1.6"]])
+def test_who_names_a_version_wrongly_is_told_how_they_are_named(wrong):
+    with pytest.raises(ValueError, match=r"is not a valid Version: there is '1.6', '2.0.1', '2.1'"):
+        Version.parse_all([wrong] if isinstance(wrong, float) else wrong)

@@ -62,16 +62,16 @@ def accepted(*_: object) -> v16.AuthorizeResponse:
     return v16.AuthorizeResponse(id_tag_info=v16.IdTagInfo(status=v16.AuthorizationStatus.ACCEPTED))
 
 
-def knocks(csms: CentralSystem) -> list[ConnectionRequested]:
-    """The requests that the application is asked about; it refuses them all."""
-    seen: list[ConnectionRequested] = []
+def knocks() -> tuple[CentralSystem, list[ConnectionRequested]]:
+    """A central system, and the requests that it is asked about; it refuses them all."""
+    csms, seen = open_system(authenticate=None), list[ConnectionRequested]()
 
     @csms.authenticate
     def refuse(request: ConnectionRequested) -> bool:
         seen.append(request)
         return False
 
-    return seen
+    return csms, seen
 
 
 # -- talking --
@@ -178,7 +178,7 @@ async def test_an_observer_is_told() -> None:
     observer, csms = Observer(), open_system()
     async with hosting(asgi(csms, observer=observer)):  # type: ignore[arg-type] - it is told no more than that
         await quiet()
-    knocks(csms)
+    csms, _ = knocks()
     await served(asgi(csms, observer=observer))  # type: ignore[arg-type]
     assert [each[:2] for each in observer.seen] == [("CP_1", "1.6"), ("CP_1", 401)]
 
@@ -190,8 +190,7 @@ async def test_an_observer_is_told() -> None:
 @in_loops
 async def test_a_refusal_has_its_status_where_the_server_can_say_it_and_is_403_where_not(status: int) -> None:
     """RPC-015, RPC-016."""
-    csms = open_system()
-    csms.authenticate(lambda _: HTTPStatus(status))
+    csms = open_system(authenticate=lambda _: HTTPStatus(status))
     host = await served(asgi(csms))
     start, body = host.sent
     assert start["type"] == "websocket.http.response.start"
@@ -207,7 +206,7 @@ async def test_a_refusal_has_its_status_where_the_server_can_say_it_and_is_403_w
 
 @in_loops
 async def test_an_async_hook_decides_while_the_client_waits_and_may_take_too_long_f_02() -> None:
-    csms, asked = open_system(limits=Limits(handshake_timeout=0.05)), anyio.Event()
+    csms, asked = open_system(authenticate=None), anyio.Event()
 
     @csms.authenticate
     async def decide(_: object) -> bool:
@@ -219,12 +218,13 @@ async def test_an_async_hook_decides_while_the_client_waits_and_may_take_too_lon
         assert (await host.heard(1))["type"] == "websocket.accept"
     assert asked.is_set()
 
+    csms = open_system(authenticate=None, limits=Limits(handshake_timeout=0.05, close_timeout=0.05))
+
     @csms.authenticate
     async def hesitate(_: object) -> bool:
         await anyio.sleep_forever()
         return True
 
-    csms.limits = Limits(handshake_timeout=0.05, close_timeout=0.05)
     host = await served(asgi(csms))
     assert host.sent[0]["status"] == 503
 
@@ -272,8 +272,7 @@ async def test_the_identity_is_the_last_segment_of_the_path_under_any_mount_f_30
     scope: dict[str, Any], identity: str | None, path: str
 ) -> None:
     """RPC-002."""
-    csms = open_system()
-    seen = knocks(csms)
+    csms, seen = knocks()
     host = await served(asgi(csms), **scope)
     assert [(request.identity, request.path) for request in seen] == ([(identity, path)] if identity else [])
     assert host.sent[0]["status"] in ({401} if identity else {400, 404})
@@ -281,8 +280,7 @@ async def test_the_identity_is_the_last_segment_of_the_path_under_any_mount_f_30
 
 @in_loops
 async def test_the_application_is_told_what_the_server_knows_of_the_client_f_23() -> None:
-    csms = open_system()
-    seen = knocks(csms)
+    csms, seen = knocks()
     credentials = base64.b64encode(b"CP_1:secret")
     await served(
         asgi(csms),
@@ -320,8 +318,7 @@ async def test_the_application_is_told_what_the_server_knows_of_the_client_f_23(
 )
 @in_loops
 async def test_no_scope_raises(scope: dict[str, Any]) -> None:
-    csms = open_system()
-    knocks(csms)
+    csms, _ = knocks()
     assert (await served(asgi(csms), **scope)).sent
 
 
@@ -344,8 +341,7 @@ ODD_SCOPES = st.fixed_dictionaries(
 
 @given(scope=ODD_SCOPES)
 def test_no_scope_that_a_server_can_come_up_with_raises(scope: dict[str, Any]) -> None:
-    csms = open_system()
-    knocks(csms)
+    csms, _ = knocks()
     host = anyio.run(partial(served, asgi(csms), **scope))
     assert len(host.sent) == (2 if scope["extensions"] == DENIAL else 1)
 
@@ -375,14 +371,14 @@ def test_a_central_system_that_probes_is_not_served_where_nothing_can_be_probed_
 @pytest.mark.parametrize("moment", ["at once", "while deciding", "when open", "while working", "while sending"])
 @in_loops
 async def test_a_client_may_leave_at_any_moment_f_08(moment: str) -> None:
-    csms, working = open_system(limits=Limits(close_timeout=0.05)), anyio.Event()
+    working = anyio.Event()
 
     async def work(*_: object) -> Any:
         working.set()
         await anyio.sleep_forever()
 
-    if moment == "while deciding":
-        csms.authenticate(work)
+    options: dict[str, Any] = {"authenticate": work} if moment == "while deciding" else {}
+    csms = open_system(limits=Limits(close_timeout=0.05), **options)
     csms.on(v16.AuthorizeRequest)(work)
     host = Host(asgi(csms))
     async with anyio.create_task_group() as tasks:
@@ -416,7 +412,7 @@ async def test_a_hook_that_decides_nothing_lets_nobody_in_and_its_author_is_told
     decision: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A ``return`` that was forgotten, and a number where an ``HTTPStatus`` is due."""
-    csms = open_system()
+    csms = open_system(authenticate=None)
 
     @csms.authenticate
     def decide(_: ConnectionRequested) -> Any:
@@ -430,7 +426,7 @@ async def test_a_hook_that_decides_nothing_lets_nobody_in_and_its_author_is_told
 
 @in_loops
 async def test_who_leaves_before_he_is_let_in_takes_nobody_s_place_f_33_f_36() -> None:
-    csms, asked, decided = open_system(limits=Limits(max_takeovers=1)), anyio.Event(), anyio.Event()
+    csms, asked, decided = open_system(authenticate=None, limits=Limits(max_takeovers=1)), anyio.Event(), anyio.Event()
     incidents: list[Any] = []
     csms.on_incident(incidents.append)
 
@@ -482,7 +478,7 @@ async def test_a_call_that_is_under_way_fails_when_the_client_leaves() -> None:
 @in_loops
 async def test_cancelling_at_any_moment_leaves_nothing_behind_and_says_goodbye_f_11() -> None:
     for rounds in range(70):
-        csms = open_system(limits=Limits(close_timeout=0.05))
+        csms = open_system(authenticate=None, limits=Limits(close_timeout=0.05))
 
         @csms.authenticate
         async def decide(_: object) -> bool:
@@ -836,9 +832,9 @@ def test_calls_go_both_ways_under_every_server(server: AsgiServer) -> None:
 @on_server
 def test_every_server_refuses_with_the_status_that_is_asked_for(server: AsgiServer) -> None:
     """RPC-015, RPC-016."""
-    csms, client, hasty = open_system(), SyncAdapter(), Limits(close_timeout=0.1)
+    client, hasty = SyncAdapter(), Limits(close_timeout=0.1)
     statuses = iter([HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS])
-    csms.authenticate(lambda _: next(statuses))
+    csms = open_system(authenticate=lambda _: next(statuses))
     with server.serve(csms) as served:
         for status in (401, 404, 429):
             with pytest.raises(HandshakeFailed) as failed, client.connect(served.url, limits=hasty):

@@ -166,11 +166,10 @@ def guarded(*, assume_tls: bool = False) -> CentralSystem:
         return (PasswordHash.of(password, salt=b"saltsalt", rounds=1),)
 
     limits = Limits(max_failures_per_identity=None, max_failures_per_source=None, max_takeovers=None, close_timeout=3)
-    csms = central_system(accept_before_boot=True, limits=limits)
     accounts = {f"CP_{profile}": Account(profile, kept(PASSWORD)) for profile in SecurityProfile}
     accounts["CP_7"] = Account(SecurityProfile.BASIC, kept(OTHERS))
-    csms.authenticate(Authentication(accounts, organisation=OPERATOR, rounds=1, assume_tls=assume_tls))
-    return csms
+    hook = Authentication(accounts, organisation=OPERATOR, rounds=1, assume_tls=assume_tls)
+    return central_system(accept_before_boot=True, limits=limits, authenticate=hook)
 
 
 def target(row: Row) -> str:

@@ -150,7 +150,7 @@ def test_who_is_not_let_in_yet_is_told_when_to_come_back_f_120(server: Adapter) 
 
 @pytest.mark.parametrize("server", [each for each in ADAPTERS if isinstance(each, AsyncAdapter)], ids=str)
 def test_who_is_still_judged_when_the_server_goes_down_is_told_when_to_come_back_f_120(server: AsyncAdapter) -> None:
-    csms, gate = central_system(), Gate()
+    csms, gate = central_system(authenticate=None), Gate()
     judge = server.gated(gate, lambda *_: True)
     csms.authenticate(lambda request: request.identity == "CP_1" or judge(None, request))
     with server.serve(csms) as served, socket.create_connection(("127.0.0.1", served.port)) as stream:

@@ -319,8 +319,7 @@ def test_a_peer_makes_up_no_label_f_131(server: Adapter, collected: Collected) -
 
 @on_server
 def test_who_is_not_let_in_is_counted_by_status_alone_f_131(server: Adapter, collected: Collected) -> None:
-    csms = central_system()
-    csms.authenticate(lambda _: False)
+    csms = central_system(authenticate=lambda _: False)
     with server.serve(csms, observer=collected.telemetry) as served:
         for number in range(3):
             with pytest.raises(server.module.HandshakeFailed), server.connect(served.url, f"CP_{number}"):
@@ -381,8 +380,7 @@ def test_an_observer_that_fails_fails_alone_f_14(server: Adapter, at: str, caplo
 def test_an_observer_that_fails_over_a_refusal_fails_alone_f_14(
     server: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    csms = central_system()
-    csms.authenticate(lambda _: False)
+    csms = central_system(authenticate=lambda _: False)
     with (
         server.serve(csms, observer=Broken("refused")) as served,
         pytest.raises(server.module.HandshakeFailed),

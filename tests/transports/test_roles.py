@@ -23,6 +23,7 @@ import trio
 
 import ocpp_transports.sync
 from ocpp_sansio import (
+    Authenticate,
     CallRefused,
     CentralSystem,
     ConnectionLost,
@@ -157,9 +158,15 @@ def a_central_system(store: MemoryStore, **options: Any) -> cs.CentralSystem:
     )
 
 
-def playing(role: cs.CentralSystem, store: MemoryStore, act: Act, **options: Any) -> CentralSystem:
+def playing(
+    role: cs.CentralSystem,
+    store: MemoryStore,
+    act: Act,
+    authenticate: Authenticate = lambda _: True,
+    **options: Any,
+) -> CentralSystem:
     csms = CentralSystem(**{"limits": LIMITS, **options})
-    csms.authenticate(lambda _: True)
+    csms.authenticate(authenticate)
     csms.play(role, store=store, act=act)
     return csms
 
@@ -274,9 +281,10 @@ def test_a_charge_point_runs_before_there_is_a_central_system(client: Adapter, l
 @on_client
 def test_a_refusal_is_not_the_last_word(client: Adapter, log: queue.Queue[str]) -> None:
     host, store = Host(), MemoryStore()
-    csms = playing(a_central_system(store), store, Host())
     welcome = threading.Event()
-    csms.authenticate(lambda _: welcome.is_set() or HTTPStatus.NOT_FOUND)
+    csms = playing(
+        a_central_system(store), store, Host(), authenticate=lambda _: welcome.is_set() or HTTPStatus.NOT_FOUND
+    )
     with (
         ocpp_transports.sync.serve(csms, port=0) as server,
         operated(client, f"ws://127.0.0.1:{server.port}/", host),

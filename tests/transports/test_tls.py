@@ -115,8 +115,7 @@ def door(server: Adapter, context: ssl.SSLContext, **options: Any) -> Iterator[D
         knocks.append(request)
         return True
 
-    csms = central_system(accept_before_boot=True, **options)
-    csms.authenticate(authenticate)
+    csms = central_system(accept_before_boot=True, authenticate=authenticate, **options)
     with server.serve(csms, ssl=context) as served:
         yield Door(served, knocks)
 

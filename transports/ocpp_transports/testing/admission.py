@@ -42,10 +42,9 @@ HEARTBEAT = '[2,"1","Heartbeat",{}]'
 
 def guarded(**options: Any) -> CentralSystem:
     """A central system whose stations CP_1 and CP_2 have the password."""
-    csms = central_system(accept_before_boot=True, **options)
     account = Account(SecurityProfile.BASIC, (PasswordHash.of(PASSWORD, salt=b"saltsalt", rounds=1),))
-    csms.authenticate(Authentication({"CP_1": account, "CP_2": account}, rounds=1))
-    return csms
+    hook = Authentication({"CP_1": account, "CP_2": account}, rounds=1)
+    return central_system(accept_before_boot=True, **{"authenticate": hook, **options})
 
 
 def told(csms: CentralSystem) -> queue.Queue[SecurityIncident]:
@@ -126,7 +125,7 @@ class AdmissionContract(Contract):
                 is_alive(peer)
 
     def test_what_a_client_writes_of_where_it_comes_from_is_not_believed_f_23(self, server: Adapter) -> None:
-        csms, requests = guarded(), list[ConnectionRequested]()
+        csms, requests = guarded(authenticate=None), list[ConnectionRequested]()
 
         @csms.authenticate
         def keep(request: ConnectionRequested) -> bool:
@@ -180,14 +179,15 @@ class AdmissionContract(Contract):
     # -- unlimited attempts --
 
     def test_attempts_are_limited_and_the_hook_is_not_asked_then_f_29(self, server: Adapter) -> None:
-        csms, judged = guarded(limits=Limits(max_failures_per_identity=3, failure_interval=100)), list[str]()
-        incidents, judge = told(csms), Authentication({})
+        judged, judge = list[str](), Authentication({})
 
         def count(request: ConnectionRequested) -> Any:
             judged.append(request.identity)
             return judge(request)
 
-        csms.authenticate(count)
+        limits = Limits(max_failures_per_identity=3, failure_interval=100)
+        csms = guarded(authenticate=count, limits=limits)
+        incidents = told(csms)
         with server.serve(csms) as served:
             answers = [refused(served) for _ in range(6)]
             assert [status for status, _, _ in answers] == [401] * 3 + [429] * 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ocpp_sansio import CentralSystem, ChargePointHandlers, Limits, v16
+from ocpp_sansio import Authenticate, CentralSystem, ChargePointHandlers, Limits, v16
 
 PATIENCE = 20.0
 """Seconds after which something that was waited for is taken for not happening."""
@@ -58,11 +58,15 @@ def anybody(_: object) -> bool:
     return True
 
 
-def central_system(**options: Any) -> CentralSystem:
-    """A central system that accepts a boot and tells the time; a test adds what it is about."""
+def central_system(*, authenticate: Authenticate | None = anybody, **options: Any) -> CentralSystem:
+    """A central system that accepts a boot and tells the time; a test adds what it is about.
+
+    That may be its ``authenticate`` hook: then ``None`` here.
+    """
     options.setdefault("limits", Limits(close_timeout=3))
     csms = CentralSystem(**options)
-    csms.authenticate(anybody)
+    if authenticate is not None:
+        csms.authenticate(authenticate)
     csms.on(v16.BootNotificationRequest)(booted)
     csms.on(v16.HeartbeatRequest)(heartbeat)
     csms.on(v16.DataTransferRequest)(echo)
