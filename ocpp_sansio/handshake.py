@@ -47,6 +47,9 @@ MAX_IDENTITY: Final = 255
 NO_MATCH: Final = "no OCPP version in common"
 """What a client is told that offers no version of ours (RPC-012, RPC-013)."""
 
+SILENT_VISIT: Final = "the connection ended before a word was said"
+"""Why a client was not connected that has left without a byte, as load balancers do that look whether we are there."""
+
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _REQUEST_LINE: Final = re.compile(r"([!-~]+) ([!-~]+) HTTP/([0-9]\.[0-9])")
 _TARGET: Final = re.compile(r"[!-~]+")
@@ -97,6 +100,11 @@ class HeadReader:
         self._max_size = limits.max_handshake_size
         self._max_fields = limits.max_headers
         self._buffer = bytearray()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether there has not been a single byte."""
+        return not self._buffer
 
     def feed(self, data: bytes) -> tuple[Head, bytes] | None:
         """Take in some bytes. Once the head is complete: the head, and the bytes that follow it (F-56).

@@ -49,6 +49,7 @@ from .facts import TransportFacts
 from .framing import SILENT, Frames, Windows
 from .handshake import (
     NO_MATCH,
+    SILENT_VISIT,
     Admission,
     BadHandshake,
     Endpoint,
@@ -494,6 +495,12 @@ class ServerWebSocket(WebSocket):
         self._decide(now)
         if self._phase is _Phase.HANDSHAKE:
             self._refuse(status, reason, fields)
+
+    def receive_eof(self, *, now: float) -> None:
+        """The transport is gone, orderly or not (F-08, F-09)."""
+        if self._phase is _Phase.HANDSHAKE and self._head.is_untouched:
+            self._refusal = ConnectionRefused(None, SILENT_VISIT)
+        super().receive_eof(now=now)
 
     def _decide(self, now: float) -> Response:
         self._advance(now)

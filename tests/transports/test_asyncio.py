@@ -197,7 +197,8 @@ class Observer:
 
 @in_loop
 async def test_a_connection_that_is_lost_is_freed_by_reference_counting_f_132() -> None:
-    played = central_system()
+    played = CentralSystem(limits=Limits(close_timeout=3))
+    played.authenticate(lambda _: True)
     store = MemoryStore()
     role = cs.CentralSystem(
         now=time.monotonic(), utc=datetime.now(UTC), transaction_ids=lambda: 1, records=store.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 from ocpp_sansio import CallRefused, Direction, Version, v16
 from ocpp_transports import _logging
+from ocpp_transports.testing import knocking
 from ocpp_transports.testing.samples import accepted
 from tests.transports.contract import (
     ADAPTERS,
@@ -72,14 +74,54 @@ def test_a_record_says_in_fields_which_message_of_whom_it_is_about(
         client.call(BOOT)
         with pytest.raises(CallRefused):
             client.call(v16.AuthorizeRequest(id_tag="TAG"))
-    who = {"identity": "CP_1", "version": "1.6"}
+    client_s = {"identity": "CP_1", "version": "1.6"}
+    who = {**client_s, "source": "127.0.0.1"}
     fault = saying(caplog, "the handler of Authorize failed")
     assert fault.pop("message_id")
     assert fault == {**who, "direction": "in", "action": "Authorize"}
     for record in caplog.records:
         if "'CP_1': connected" in record.getMessage() or "'CP_1': disconnected" in record.getMessage():
-            assert extra(record) == who
+            assert extra(record) in (who, client_s)
         assert record.getMessage().startswith("'CP_1'") == (extra(record).get("identity") == "CP_1")
+    assert saying(caplog, "'CP_1': connected, OCPP 1.6, from 127.0.0.1") == who
+
+
+@on_server
+def test_who_is_refused_is_told_of_with_where_it_has_come_from(
+    server: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    csms = central_system(authenticate=lambda _: False)
+    with caplog.at_level(logging.INFO), server.serve(csms) as served:
+        with knocking(served.port) as peer:
+            assert peer.read_head().startswith("HTTP/1.1 401")
+        with socket.create_connection(("127.0.0.1", served.port)) as stream:
+            stream.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert stream.recv(9) == b"HTTP/1.1 "
+        with socket.create_connection(("127.0.0.1", served.port)) as stream:
+            stream.sendall(b"GET")
+            stream.shutdown(socket.SHUT_WR)
+            while stream.recv(1000):
+                pass
+    refused = {"identity": "CP_1", "source": "127.0.0.1"}
+    assert saying(caplog, "'CP_1': not connected: 401 'Unauthorized', from 127.0.0.1") == refused
+    others = [record for record in caplog.records if "'': not connected: " in record.getMessage()]
+    assert [extra(record) for record in others] == [{"identity": "", "source": "127.0.0.1"}] * 2
+    assert all(record.getMessage().endswith(", from 127.0.0.1") for record in others)
+
+
+@on_server
+def test_a_load_balancer_that_looks_whether_there_is_somebody_does_not_fill_the_log_f_130(
+    server: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "ocpp_transports"), server.serve(central_system()) as served:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", served.port)) as stream:
+                stream.shutdown(socket.SHUT_WR)
+                assert stream.recv(1) == b""
+    looks = [record for record in caplog.records if "before a word was said" in record.getMessage()]
+    assert [(record.levelno, extra(record)) for record in looks] == [
+        (logging.DEBUG, {"identity": "", "source": "127.0.0.1"})
+    ] * 3
 
 
 @on_server
@@ -88,7 +130,7 @@ def test_what_a_peer_does_wrong_is_told_with_its_fields(server: Adapter, caplog:
         ask(station, '[2,"a","Heartbeat",{"no":1}]')
         ask(station, '[2,"b","Heartbeat",{}]')
         ask(station, '[2,"b","Heartbeat",{}]')
-    who = {"identity": "CP_1", "version": "1.6", "direction": "in"}
+    who = {"identity": "CP_1", "version": "1.6", "source": "127.0.0.1", "direction": "in"}
     assert saying(caplog, "payload breaks the schema") == {**who, "message_id": "a"}
     assert saying(caplog, "Heartbeat came again") == {**who, "action": "Heartbeat", "message_id": "b"}
 

@@ -357,12 +357,12 @@ def test_without_descriptors_the_server_waits_and_accepts_again_f_13(
     failed = threading.Event()
     welcome = sync.Server._welcome
 
-    def fail_once(server: sync.Server, stream: socket.socket) -> None:
+    def fail_once(server: sync.Server, stream: socket.socket, address: object) -> None:
         if not failed.is_set():
             failed.set()
             stream.close()
             raise OSError(errno.EMFILE, "Too many open files")
-        welcome(server, stream)
+        welcome(server, stream, address)
 
     monkeypatch.setattr(sync.Server, "_welcome", fail_once)
     monkeypatch.setattr(_blocking_server, "ACCEPT_PAUSE", 0.001)

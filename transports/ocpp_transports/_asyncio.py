@@ -19,7 +19,7 @@ from ._async import AsyncDispatcher, AsyncFlag
 from ._dispatcher import C, H
 from ._endings import NORMAL
 from ._logging import logger
-from ._served import ServerDispatcher, transport_facts
+from ._served import ServerDispatcher, source_of, transport_facts
 
 __all__ = ["ChargePointRunner", "Driver", "Flag", "Group", "ServerDriver", "StationsRunner"]
 
@@ -194,6 +194,10 @@ class Driver(AsyncDispatcher[C, H, Flag], asyncio.Protocol):
 
 class ServerDriver(ServerDispatcher[CentralSystemConnection, Flag], Driver[CentralSystemConnection, CentralSystem]):
     """The driver of a connection that is served."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.source = source_of(transport.get_extra_info("peername"))
+        super().connection_made(transport)
 
     def facts(self) -> TransportFacts:
         """What the transport knows of the client."""

@@ -22,7 +22,7 @@ from ._blocking import BlockingPeer, Selector, ServerDriver, StationsThread, soc
 from ._dispatcher import Waiter
 from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
 from ._logging import logger
-from ._served import Service, served
+from ._served import Service, served, source_of
 from ._shared import ACCEPT_PAUSE, EXHAUSTED, Listening
 
 __all__ = ["Server", "Station"]
@@ -163,14 +163,14 @@ class Server(Listening[StationsThread]):
 
     def _accept_one(self, listener: socket.socket) -> None:
         try:
-            self._welcome(listener.accept()[0])
+            self._welcome(*listener.accept())
         except (OSError, RuntimeError, MemoryError) as error:
             # A client that has left already is no reason to pause; that there are no descriptors or threads is (F-13).
             if not isinstance(error, OSError) or error.errno in EXHAUSTED:
                 logger.error("cannot accept: %s", error)
                 time.sleep(ACCEPT_PAUSE)
 
-    def _welcome(self, stream: socket.socket) -> None:
+    def _welcome(self, stream: socket.socket, address: object) -> None:
         """Give a client that has just connected its driver and its thread."""
         station: Station
         try:
@@ -181,6 +181,7 @@ class Server(Listening[StationsThread]):
             connection = served(self._service, time.monotonic(), lambda: station, partial(socket_facts, stream))
             driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
             driver.runner, driver.observer = self._service.runner, self._service.observer
+            driver.source = source_of(address)
             station = Station(driver)
             thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)
             self._threads[thread] = driver

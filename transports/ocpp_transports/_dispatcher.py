@@ -49,6 +49,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.channel import Channel
 from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.handshake import SILENT_VISIT
 
 from ._logging import fields, log_messages, logger, plain
 from .observing import Observer, Watch
@@ -154,6 +155,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
         "runner",
     )
 
+    source: str = ""
+    """The address of a client, without its port; empty: it is a server, or nobody knows."""
     new_flag: type[F]
     now: Callable[[], float]
     """Monotonic seconds."""
@@ -452,13 +455,14 @@ class Dispatcher(ABC, Generic[L, H, F]):
             logger.log(level, text, self.identity, *args, exc_info=exc_info, extra=extra, stacklevel=2)
 
     def _fields(self, about: Any) -> dict[str, object]:
-        version = self.connection.version
+        version, source = self.connection.version, plain(self.source) or None
         if about is None:
-            return fields(self.identity, version)
+            return fields(self.identity, version, source=source)
         message_id = about.message_id
         return fields(
             self.identity,
             version,
+            source=source,
             direction=Direction.IN.value,
             action=self._known_action(about),
             message_id=message_id and plain(message_id),
@@ -468,6 +472,10 @@ class Dispatcher(ABC, Generic[L, H, F]):
         """Its action, unless that is a word of the peer's own."""
         action: str | None = getattr(about, "action", None)
         return action if action in (self.connection.actions or ()) else None
+
+    @property
+    def _whence(self) -> str:
+        return self.source and f", from {plain(self.source)}"
 
     def _log_fault(self, about: Any, error: BaseException) -> None:
         self.log(logging.ERROR, "the handler of %s failed", about.action, about=about, exc_info=error)
@@ -510,7 +518,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
             self.log(logging.WARNING, "what else there is to say about it is logged at DEBUG")
 
     def _on_opened(self, event: ConnectionOpened) -> None:
-        self.log(logging.INFO, "connected, OCPP %s", event.version)
+        self.log(logging.INFO, "connected, OCPP %s%s", event.version, self._whence)
         if self.observer is not None:
             self._watch = self._watched_by(self.observer, event.version)
         if self.runner is not None:
@@ -531,7 +539,9 @@ class Dispatcher(ABC, Generic[L, H, F]):
         return watch
 
     def _on_refused(self, event: ConnectionRefused) -> None:
-        self.log(logging.INFO, "not connected: %s %r", event.status, event.reason)
+        # A load balancer that looks whether there is somebody does so for ever (F-130).
+        level = logging.DEBUG if event.reason == SILENT_VISIT else logging.INFO
+        self.log(level, "not connected: %s %r%s", event.status, event.reason, self._whence)
         if self.observer is not None:
             try:
                 self.observer.refused(self.identity, event.status)

@@ -6,6 +6,9 @@ apply, for a filter to look at and for a formatter to write; all are text but th
 ``ocpp_identity``
     The charge point. Like everything here that a peer has a hand in, it is written as Python would where it is not
     printable.
+``ocpp_source``
+    Where the charge point has connected from: an address, without the port. At the charge point's own end there is
+    none.
 ``ocpp_version``
     What is spoken: ``1.6``, ``2.0.1``, ``2.1``.
 ``ocpp_direction``

@@ -51,6 +51,7 @@ __all__ = [
     "connection_options",
     "served",
     "socket_address",
+    "source_of",
     "transport_facts",
     "warn_if_open",
 ]
@@ -80,18 +81,23 @@ def socket_address(stream: Socket) -> Any:
         return None
 
 
+def source_of(address: Any) -> str:
+    """The host of an address as sockets have it; empty: there is none."""
+    return cast("tuple[str, ...]", address)[0] if isinstance(address, tuple) else ""
+
+
 def transport_facts(address: Any, getpeercert: Callable[[], Mapping[str, Any] | None] | None) -> TransportFacts:
     """What a transport knows of the client at its other end.
 
     ``address`` is as sockets have it, ``getpeercert`` that method of its TLS; ``None``: it has no TLS. A certificate
     that cannot be read is none.
     """
-    source = cast("tuple[str, ...]", address)[0] if isinstance(address, tuple) else ""
     certificate = None
     if getpeercert is not None:
         with suppress(ValueError, SSLError):
             certificate = getpeercert()
-    return TransportFacts(source, getpeercert is not None, CertificateFacts.of(certificate) if certificate else None)
+    facts = CertificateFacts.of(certificate) if certificate else None
+    return TransportFacts(source_of(address), getpeercert is not None, facts)
 
 
 @attrs.frozen

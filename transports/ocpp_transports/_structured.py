@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ssl import SSLContext
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -31,7 +31,7 @@ from ._adapter import AsyncAdapter, AsyncRunner, Server
 from ._async import AsyncDispatcher, AsyncFlag, Event, RemoteCentralSystem, Station
 from ._dispatcher import Attendant, C, H
 from ._endings import GOING_AWAY, NORMAL
-from ._served import ServerDispatcher, Service, served
+from ._served import ServerDispatcher, Service, served, source_of, transport_facts
 from ._shared import HandshakeFailed, Socket
 from .observing import Observer
 
@@ -108,8 +108,16 @@ class ByteStream(ABC):
         """Close it at once."""
 
     @abstractmethod
+    def address(self) -> Any:
+        """The address of its other end, as sockets have it."""
+
+    @abstractmethod
+    def getpeercert(self) -> Callable[[], Mapping[str, Any] | None] | None:
+        """That method of its TLS, once something has come; ``None``: it has no TLS."""
+
     def facts(self) -> TransportFacts:
         """What it knows of who is at its other end, once something has come from there."""
+        return transport_facts(self.address(), self.getpeercert())
 
 
 class Listener(Protocol):
@@ -452,6 +460,6 @@ class StructuredAdapter(AsyncAdapter):
         """Serve one charge point over the stream, until that is over."""
         station: Station
         driver = self.new_server_driver(served(service, self.now(), lambda: station, stream.facts), service.csms, group)
-        driver.runner, driver.observer = service.runner, service.observer
+        driver.runner, driver.observer, driver.source = service.runner, service.observer, source_of(stream.address())
         station = Station(driver)
         await driver.run(stream)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from ssl import SSLContext
 from threading import get_ident
@@ -26,7 +26,7 @@ from anyio.abc import ByteStream as AnyByteStream
 from anyio.abc import Listener, SocketAttribute, SocketListener, SocketStream, TaskGroup
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions, TransportFacts
+from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions
 
 from ._adapter import AsyncChargePointRunner, Server
 from ._anyio import ANYIO, Flag, StationsRunner
@@ -36,7 +36,7 @@ from ._dispatcher import C, H
 from ._endings import GOING_AWAY
 from ._logging import logger
 from ._roles import CallExpired, Running
-from ._served import Service, StationTap, transport_facts, warn_if_open
+from ._served import Service, StationTap, warn_if_open
 from ._shared import ACCEPT_PAUSE, EXHAUSTED, HandshakeFailed, Socket, fresh_ids
 from ._structured import (
     ByteStream,
@@ -108,10 +108,13 @@ class _Stream(ByteStream):
     async def abort(self) -> None:
         await anyio.aclose_forcefully(self._stream)
 
-    def facts(self) -> TransportFacts:
-        ask = self._stream.extra
-        tls, address = ask(TLSAttribute.ssl_object, None), ask(SocketAttribute.remote_address, None)
-        return transport_facts(address, None if tls is None else tls.getpeercert)
+    def address(self) -> Any:
+        with suppress(OSError):  # it is gone already
+            return self._stream.extra(SocketAttribute.remote_address, None)  # noqa: S610 - not Django's
+
+    def getpeercert(self) -> Any:
+        tls = self._stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - as above
+        return None if tls is None else tls.getpeercert
 
 
 class _Listener:

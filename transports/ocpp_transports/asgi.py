@@ -163,6 +163,7 @@ class Application(AsyncPlaying):
             raise LocalProtocolError(
                 "a role is run by the lifespan: enter Application.lifespan from that of the server"
             )
+        facts = _facts(scope)
         headers = [(_text(name), _text(value)) for name, value in scope.get("headers") or ()]
         station: Station
         connection = HostedConnection(
@@ -170,12 +171,12 @@ class Application(AsyncPlaying):
             headers,
             scope.get("subprotocols") or (),
             now=anyio.current_time(),
-            facts=_facts(scope),
+            facts=facts,
             compression=self._allow_compression or inflates_within_bounds(),
             **connection_options(self._service, lambda: station),
         )
         driver = HostedDriver(connection, self._csms, receive, send, can_deny=DENIAL in _extensions(scope))
-        driver.runner, driver.observer = self._running, self._service.observer
+        driver.runner, driver.observer, driver.source = self._running, self._service.observer, facts.source
         station = Station(driver)
         if self._leave is not None:
             driver.leave(self._leave)

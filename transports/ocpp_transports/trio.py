@@ -19,14 +19,12 @@ from typing import Any, Final
 
 import trio
 
-from ocpp_sansio import TransportFacts
-
 from ._adapter import AsyncChargePointRunner, AsyncStationsRunner, Server
 from ._async import AsyncFlag, RemoteCentralSystem, Station
 from ._async_uplink import Uplink
 from ._dispatcher import C, H
 from ._roles import CallExpired, Running
-from ._served import socket_address, transport_facts
+from ._served import socket_address
 from ._shared import HandshakeFailed
 from ._structured import ByteStream, Library, StreamDriver, StreamServerDriver, StructuredAdapter, StructuredRunner
 from ._uplink import Target
@@ -92,9 +90,12 @@ class _Stream(ByteStream):
     async def abort(self) -> None:
         await trio.aclose_forcefully(self._stream)
 
-    def facts(self) -> TransportFacts:
+    def address(self) -> Any:
         tcp: Any = getattr(self._stream, "transport_stream", self._stream)
-        return transport_facts(socket_address(tcp.socket), getattr(self._stream, "getpeercert", None))
+        return socket_address(tcp.socket)
+
+    def getpeercert(self) -> Any:
+        return getattr(self._stream, "getpeercert", None)
 
 
 class _Listener:
