@@ -6,6 +6,7 @@ It knows ``async`` and ``await``, and no event loop.
 from __future__ import annotations
 
 import math
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -35,7 +36,7 @@ from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
 from ._logging import logger
 from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner
 from ._served import Service, StationTap, warn_if_open
-from ._shared import Listening, Socket, fresh_ids, tls_for
+from ._shared import BACKLOG, Listening, Place, Socket, fresh_ids, handlers_or_none, require_context, tls_for
 from ._uplink import Keeper, Where
 from .observing import Observer
 
@@ -190,7 +191,7 @@ class AsyncAdapter(ABC):
 
     @abstractmethod
     def listening(
-        self, service: Service[Station], host: str | None, port: int, tls: SSLContext | None
+        self, service: Service[Station], place: Place, tls: SSLContext | None
     ) -> AbstractAsyncContextManager[Server]:
         """Listen, and close the server at the end of the block."""
 
@@ -230,7 +231,7 @@ class AsyncAdapter(ABC):
             OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
         """
         connection = ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
-        handlers, tls = handlers or ChargePointHandlers(), tls_for(connection, ssl)
+        handlers, tls = handlers_or_none(handlers), tls_for(connection, ssl)
         async with self.connected(connection, identity, handlers, tls, observer=observer) as central_system:
             yield central_system
 
@@ -269,9 +270,10 @@ class AsyncAdapter(ABC):
         keeper = Keeper(
             url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
         )
+        handlers = handlers_or_none(handlers)
         uplink = Uplink(self.new_flag, self, keeper, options.get("limits"), reports=report_security_events)
         try:
-            async with self.beside(partial(self._keep, keeper, handlers or ChargePointHandlers(), uplink)):
+            async with self.beside(partial(self._keep, keeper, handlers, uplink)):
                 yield uplink
         finally:
             uplink.close()
@@ -344,6 +346,8 @@ class AsyncAdapter(ABC):
         port: int = 9000,
         *,
         ssl: SSLContext | None = None,
+        backlog: int = BACKLOG,
+        sock: socket.socket | None = None,
         tap: StationTap[Station] | None = None,
         observer: Observer | None = None,
     ) -> AsyncGenerator[Server]:
@@ -355,13 +359,18 @@ class AsyncAdapter(ABC):
                 every interface: think of ``authenticate`` and ``ssl`` first.
             port: 0 chooses a free one, see :attr:`Server.port`.
             ssl: Makes it ``wss://``.
+            backlog: How many connections may wait to be accepted, as far as the system allows.
+            sock: One that is bound and listens, instead of ``host``, ``port`` and ``backlog``: what a service manager
+                has passed on, or one of several with ``SO_REUSEPORT``. It is closed at the end of the block.
             tap: Called with every message that comes or goes, and its station.
             observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
 
         Raises:
             LocalProtocolError: it is being served in another event loop, or in threads.
+            TypeError: the first argument is no central system, or ``ssl`` no context.
         """
         warn_if_open(csms)
+        require_context(ssl)
         async with AsyncExitStack() as cleanup:
             cleanup.enter_context(csms.served_in(get_ident()))
             runner: AsyncStationsRunner[Any] | None = None
@@ -369,7 +378,7 @@ class AsyncAdapter(ABC):
                 runner = self.stations_runner(csms.part, csms.limits)
                 await cleanup.enter_async_context(runner.running())
             service = Service(csms, tap, observer, runner)
-            server = await cleanup.enter_async_context(self.listening(service, host, port, ssl))
+            server = await cleanup.enter_async_context(self.listening(service, Place(host, port, backlog, sock), ssl))
             logger.info("listening on %s", server.addresses)
             yield server
 
@@ -380,6 +389,8 @@ class AsyncAdapter(ABC):
         host: str | None = "127.0.0.1",
         port: int = 9000,
         ssl: SSLContext | None = None,
+        backlog: int = BACKLOG,
+        sock: socket.socket | None = None,
         drain: float | None = None,
     ) -> None:
         """Serve a central system until SIGINT or SIGTERM, then close every connection in good order.
@@ -390,15 +401,16 @@ class AsyncAdapter(ABC):
         Raises:
             ValueError: the seconds are negative.
         """
-        self.run_until_done(partial(self.serve_until_signal, csms, host, port, ssl, drain))
+        serve = partial(self.serve, csms, host, port, ssl=ssl, backlog=backlog, sock=sock)
+        self.run_until_done(partial(self.serve_until_signal, serve, drain))
 
     async def serve_until_signal(
-        self, csms: CentralSystem, host: str | None, port: int, ssl: SSLContext | None, drain: float | None
+        self, serve: Callable[[], AbstractAsyncContextManager[Server]], drain: float | None
     ) -> None:
         """What ``run`` runs."""
         if drain is not None:
             Leave(drain)  # whatever is wrong with it is to be heard before the server is needed
-        async with self.signals() as signalled, self.serve(csms, host, port, ssl=ssl) as server:
+        async with self.signals() as signalled, serve() as server:
             await signalled()
             if drain is not None:
                 done = self.new_flag()

@@ -34,6 +34,7 @@ from ocpp_sansio import (
 )
 from ocpp_sansio.channel import CentralSystemChannel
 from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
+from ocpp_sansio.handlers import Handlers
 
 from ._dispatcher import Dispatcher, F
 from ._endings import Leave
@@ -59,8 +60,14 @@ __all__ = [
 K = TypeVar("K", bound=CentralSystemChannel[Any])
 
 
-def warn_if_open(csms: CentralSystem) -> None:
-    """Say it loudly, once per server, when anybody may connect under any name."""
+def warn_if_open(csms: Handlers) -> None:
+    """Say it loudly, once per server, when anybody may connect under any name.
+
+    Raises:
+        TypeError: it is no central system.
+    """
+    if not isinstance(csms, CentralSystem):
+        raise TypeError(f"what is served is a CentralSystem, not a {type(csms).__name__}")
     if not csms.is_authenticating:
         logger.warning(
             "no authenticate hook: every client is taken for the charge point that it says it is, "

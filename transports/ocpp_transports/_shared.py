@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import secrets
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
+import attrs
+
 from ocpp_sansio import (
     ChargePointConnection,
+    ChargePointHandlers,
     ConnectionClosed,
     ConnectionRefused,
     LocalProtocolError,
@@ -17,6 +21,7 @@ from ocpp_sansio import (
     Version,
     numbered_ids,
 )
+from ocpp_sansio.handlers import Handlers
 
 from ._dispatcher import Dispatcher
 from .tls import client_context
@@ -26,18 +31,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCEPT_PAUSE",
+    "BACKLOG",
     "EXHAUSTED",
     "HandshakeFailed",
     "Listening",
     "Peer",
+    "Place",
     "Playing",
     "Socket",
     "fresh_ids",
+    "handlers_or_none",
+    "require_context",
     "tls_for",
 ]
 
 ACCEPT_PAUSE: Final = 0.1
 """Seconds without accepting when the system has run out of something (F-13)."""
+BACKLOG: Final = 1024
+"""Connections that wait to be accepted, as far as the system allows: after a power cut all stations come at once."""
 EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -64,8 +75,43 @@ def fresh_ids() -> Callable[[], str]:
     return numbered_ids(secrets.token_hex(11) + "-")
 
 
+def handlers_or_none(handlers: Handlers | None) -> ChargePointHandlers:
+    """What a charge point does about requests; without, none is supported.
+
+    Raises:
+        TypeError: these are the handlers of somebody else.
+    """
+    if handlers is None:
+        return ChargePointHandlers()
+    if not isinstance(handlers, ChargePointHandlers):
+        raise TypeError(f"a charge point has ChargePointHandlers, not a {type(handlers).__name__}")
+    return handlers
+
+
+def require_context(context: object) -> None:
+    """Find out at once that there will be no TLS.
+
+    Raises:
+        TypeError: what is to make it is no :class:`ssl.SSLContext`, say a path.
+    """
+    if not isinstance(context, SSLContext | None):
+        raise TypeError(f"ssl is an SSLContext, see ocpp_transports.tls.server_context, not {context!r}")
+
+
+@attrs.frozen
+class Place:
+    """Where a server listens."""
+
+    host: str | None
+    port: int
+    backlog: int = BACKLOG
+    sock: socket.socket | None = None
+    """One that listens already, instead."""
+
+
 def tls_for(connection: ChargePointConnection, context: SSLContext | None) -> SSLContext | None:
     """The TLS of a client is what its URL says: never plain text where TLS was meant (F-19)."""
+    require_context(context)
     if connection.secure:
         return context or client_context()
     if context is not None:

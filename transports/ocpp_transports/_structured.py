@@ -32,7 +32,7 @@ from ._async import AsyncDispatcher, AsyncFlag, Event, RemoteCentralSystem, Stat
 from ._dispatcher import Attendant, C, H
 from ._endings import GOING_AWAY, NORMAL
 from ._served import ServerDispatcher, Service, served, source_of, transport_facts
-from ._shared import HandshakeFailed, Socket
+from ._shared import HandshakeFailed, Place, Socket
 from .observing import Observer
 
 __all__ = [
@@ -362,7 +362,7 @@ class StructuredAdapter(AsyncAdapter):
         """Connect. It takes as long as it takes."""
 
     @abstractmethod
-    async def open_listener(self, host: str | None, port: int, tls: SSLContext | None) -> Listener:
+    async def open_listener(self, place: Place, tls: SSLContext | None) -> Listener:
         """Listen."""
 
     def now(self) -> float:
@@ -435,11 +435,11 @@ class StructuredAdapter(AsyncAdapter):
 
     @asynccontextmanager
     async def listening(
-        self, service: Service[Station], host: str | None, port: int, tls: SSLContext | None
+        self, service: Service[Station], place: Place, tls: SSLContext | None
     ) -> AsyncGenerator[Server]:
         group = Group(self.library, service.csms.limits)
         accepting: Scope = self.library.new_scope()
-        listener = await self.open_listener(host, port, tls)
+        listener = await self.open_listener(place, tls)
 
         async def converse(stream: ByteStream) -> None:
             await self.converse(stream, service, group)

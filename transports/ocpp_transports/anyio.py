@@ -14,6 +14,7 @@ Everything that is started lives in a task group of the ``connect`` or ``serve``
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -37,7 +38,7 @@ from ._endings import GOING_AWAY
 from ._logging import logger
 from ._roles import CallExpired, Running
 from ._served import Service, StationTap, warn_if_open
-from ._shared import ACCEPT_PAUSE, EXHAUSTED, HandshakeFailed, Socket, fresh_ids
+from ._shared import ACCEPT_PAUSE, BACKLOG, EXHAUSTED, HandshakeFailed, Place, Socket, fresh_ids, handlers_or_none
 from ._structured import (
     ByteStream,
     Group,
@@ -179,8 +180,11 @@ class _Adapter(StructuredAdapter):
         except (anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise ConnectionError("the connection ended during the TLS handshake") from error
 
-    async def open_listener(self, host: str | None, port: int, tls: SSLContext | None) -> _Listener:
-        return _Listener((await anyio.create_tcp_listener(local_host=host, local_port=port)).listeners, tls)
+    async def open_listener(self, place: Place, tls: SSLContext | None) -> _Listener:
+        if place.sock is not None:  # anyio can since 4.10
+            return _Listener([await SocketListener.from_socket(place.sock)], tls)
+        tcp = await anyio.create_tcp_listener(local_host=place.host, local_port=place.port, backlog=place.backlog)
+        return _Listener(tcp.listeners, tls)
 
     def run_until_done(self, work: Callable[[], Coroutine[Any, Any, None]], backend: str = "asyncio") -> None:
         anyio.run(work, backend=backend)
@@ -204,6 +208,8 @@ def run(
     host: str | None = "127.0.0.1",
     port: int = 9000,
     ssl: SSLContext | None = None,
+    backlog: int = BACKLOG,
+    sock: socket.socket | None = None,
     drain: float | None = None,
     backend: str = "asyncio",
 ) -> None:
@@ -215,7 +221,8 @@ def run(
     Raises:
         ValueError: the seconds are negative.
     """
-    _ADAPTER.run_until_done(partial(_ADAPTER.serve_until_signal, csms, host, port, ssl, drain), backend)
+    server = partial(_ADAPTER.serve, csms, host, port, ssl=ssl, backlog=backlog, sock=sock)
+    _ADAPTER.run_until_done(partial(_ADAPTER.serve_until_signal, server, drain), backend)
 
 
 @asynccontextmanager
@@ -234,7 +241,7 @@ async def connect_over(
     """
     connection = ChargePointConnection(url, identity, now=anyio.current_time(), message_ids=fresh_ids(), **options)
     connected = _ADAPTER.connected_over(
-        _Stream(stream), connection, identity, handlers or ChargePointHandlers(), observer=observer
+        _Stream(stream), connection, identity, handlers_or_none(handlers), observer=observer
     )
     async with connected as central_system:
         yield central_system

@@ -33,7 +33,7 @@ from ._dispatcher import Attendant
 from ._endings import NORMAL
 from ._roles import CallExpired, Running
 from ._served import Service, served
-from ._shared import HandshakeFailed
+from ._shared import HandshakeFailed, Place
 from ._uplink import Target
 from .observing import Observer
 
@@ -102,7 +102,7 @@ class _Asyncio(AsyncAdapter):
 
     @asynccontextmanager
     async def listening(
-        self, service: Service[Station], host: str | None, port: int, tls: SSLContext | None
+        self, service: Service[Station], place: Place, tls: SSLContext | None
     ) -> AsyncGenerator[Server]:
         loop = asyncio.get_running_loop()
         group = Group(service.csms.limits)
@@ -115,7 +115,9 @@ class _Asyncio(AsyncAdapter):
             station = Station(driver)
             return driver
 
-        listener = await loop.create_server(accept, host, port, **_tls(tls, service.csms.limits))
+        where = {"host": place.host, "port": place.port} if place.sock is None else {"sock": place.sock}
+        options: dict[str, Any] = {**where, **_tls(tls, service.csms.limits)}
+        listener = await loop.create_server(accept, backlog=place.backlog, **options)
         server = Server(self, listener.sockets, listener.close, group, service)
         try:
             yield server

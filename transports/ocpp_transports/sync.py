@@ -41,7 +41,7 @@ from ._endings import Leave
 from ._logging import logger
 from ._roles import Act, CallExpired, ChargePointRole, Running
 from ._served import Service, StationTap, warn_if_open
-from ._shared import HandshakeFailed, fresh_ids, tls_for
+from ._shared import BACKLOG, HandshakeFailed, fresh_ids, handlers_or_none, require_context, tls_for
 from ._uplink import Keeper, Target, Where
 from .observing import Observer
 
@@ -88,7 +88,7 @@ def connect(
             the system wants it to.
     """
     connection = ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
-    handlers, tls = handlers or ChargePointHandlers(), tls_for(connection, ssl)
+    handlers, tls = handlers_or_none(handlers), tls_for(connection, ssl)
     with connected(connection, identity, handlers, tls, observer=observer) as peer:
         yield peer
 
@@ -129,8 +129,9 @@ def keep_connected(
     keeper = Keeper(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
+    handlers = handlers_or_none(handlers)
     uplink = Uplink(keeper, options.get("limits"), reports=report_security_events)
-    thread = LinkThread(connected, keeper, handlers or ChargePointHandlers(), uplink)
+    thread = LinkThread(connected, keeper, handlers, uplink)
     with ExitStack() as cleanup:
         cleanup.callback(uplink.close)
         cleanup.callback(thread.stop)
@@ -189,6 +190,8 @@ def serve(
     port: int = 9000,
     *,
     ssl: SSLContext | None = None,
+    backlog: int = BACKLOG,
+    sock: socket.socket | None = None,
     tap: StationTap[Station] | None = None,
     observer: Observer | None = None,
 ) -> Generator[Server, None, None]:
@@ -200,19 +203,26 @@ def serve(
             every interface: think of ``authenticate`` and ``ssl`` first.
         port: 0 chooses a free one, see :attr:`Server.port`.
         ssl: Makes it ``wss://``.
+        backlog: How many connections may wait to be accepted, as far as the system allows.
+        sock: One that is bound and listens, instead of ``host``, ``port`` and ``backlog``: what a service manager has
+            passed on, or one of several with ``SO_REUSEPORT``. It is closed at the end of the block.
         tap: Called with every message that comes or goes, and its station.
         observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
 
     Raises:
         LocalProtocolError: it is being served in an event loop.
+        TypeError: the first argument is no central system, or ``ssl`` no context.
     """
     warn_if_open(csms)
+    require_context(ssl)
     with ExitStack() as cleanup:
         cleanup.enter_context(csms.served_in("threads"))
-        listeners: list[socket.socket] = []
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
-            listeners.append(cleanup.enter_context(socket.create_server(address, family=family)))
+        listeners = [] if sock is None else [cleanup.enter_context(sock)]
+        if sock is None:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
+                listener = socket.create_server(address, family=family, backlog=backlog)
+                listeners.append(cleanup.enter_context(listener))
         runner: StationsThread | None = None
         if csms.part is not None:
             runner = StationsThread(csms.part, csms.limits)
@@ -229,6 +239,8 @@ def run(
     host: str | None = "127.0.0.1",
     port: int = 9000,
     ssl: SSLContext | None = None,
+    backlog: int = BACKLOG,
+    sock: socket.socket | None = None,
     drain: float | None = None,
 ) -> None:
     """Serve a central system until SIGINT or SIGTERM, then close every connection in good order; see :func:`serve`.
@@ -256,7 +268,7 @@ def run(
         cleanup.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False))
         for number in numbers:
             cleanup.callback(signal.signal, number, signal.signal(number, heed))
-        with serve(csms, host, port, ssl=ssl) as server:
+        with serve(csms, host, port, ssl=ssl, backlog=backlog, sock=sock) as server:
             wait()
             if drain is not None:
                 cleanup.callback(_beside(lambda: server.drain(over=drain), signalled).join)

@@ -25,7 +25,7 @@ from ._async_uplink import Uplink
 from ._dispatcher import C, H
 from ._roles import CallExpired, Running
 from ._served import socket_address
-from ._shared import HandshakeFailed
+from ._shared import HandshakeFailed, Place
 from ._structured import ByteStream, Library, StreamDriver, StreamServerDriver, StructuredAdapter, StructuredRunner
 from ._uplink import Target
 
@@ -164,8 +164,10 @@ class _Adapter(StructuredAdapter):
             raise
         return _Stream(stream)
 
-    async def open_listener(self, host: str | None, port: int, tls: SSLContext | None) -> _Listener:
-        return _Listener(await trio.open_tcp_listeners(port, host=host), tls)
+    async def open_listener(self, place: Place, tls: SSLContext | None) -> _Listener:
+        if place.sock is not None:
+            return _Listener([trio.SocketListener(trio.socket.from_stdlib_socket(place.sock))], tls)
+        return _Listener(await trio.open_tcp_listeners(place.port, host=place.host, backlog=place.backlog), tls)
 
     def run_until_done(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         trio.run(work)
