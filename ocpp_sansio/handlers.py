@@ -67,6 +67,14 @@ class Handlers:
 
     # -- for adapters --
 
+    def name_of(self, request: Datatype) -> str:
+        """Which function handles a request, for the log; empty: none."""
+        handler = self._handlers.get(type(request))
+        if handler is None:
+            return ""
+        named = handler if hasattr(handler, "__qualname__") else type(handler)
+        return f"{named.__module__}.{named.__qualname__}"
+
     def handler(self, station: Any, call: CallReceived[Any]) -> Handler:  # noqa: ARG002 - for ends that know their peers
         """The handler of a CALL from this peer.
 

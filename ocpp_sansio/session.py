@@ -425,7 +425,8 @@ class Session:
         if inbound is None:
             return False
         if type(response) is not inbound.response.cls:
-            raise LocalProtocolError(f"a {call.action} is answered with a {inbound.response.cls.__name__}")
+            expected, given = inbound.response.cls.__name__, type(response).__name__
+            raise LocalProtocolError(f"{call.action} is answered with {expected}, not with {given}")
         text = encode(inbound.response, (MessageType.CALLRESULT, call.message_id, response))
         self._answer(inbound, text, may_be_refused=self._results_are_refused)
         return True

@@ -483,6 +483,20 @@ def test_a_handler_is_a_function():
     assert not csms.requests
 
 
+def test_the_log_can_name_the_handler_of_a_request():
+    class Beat:
+        def __call__(self, *_: Any) -> Any: ...
+
+        def method(self, *_: Any) -> Any: ...
+
+    csms = CentralSystem()
+    assert csms.name_of(v16.HeartbeatRequest()) == ""
+    csms.on(v16.HeartbeatRequest)(Beat())
+    csms.on(v16.DataTransferRequest)(Beat().method)
+    assert csms.name_of(v16.HeartbeatRequest()) == f"{__name__}.{Beat.__qualname__}"
+    assert csms.name_of(v16.DataTransferRequest(vendor_id="v")) == f"{__name__}.{Beat.__qualname__}.method"
+
+
 def test_a_handler_that_would_never_be_called_is_refused():
     csms = CentralSystem(versions=["1.6", "2.0.1"])
     csms.on(v201.HeartbeatRequest)(print)

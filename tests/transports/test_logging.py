@@ -87,6 +87,29 @@ def test_a_record_says_in_fields_which_message_of_whom_it_is_about(
 
 
 @on_server
+def test_a_handler_that_returns_nothing_is_named_and_so_is_what_it_should_return(
+    server: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    csms = central_system(accept_before_boot=True)
+
+    @csms.on(v16.AuthorizeRequest)
+    def forgetful(*_: object) -> Any:
+        """A ``return`` is missing, and no traceback leads here."""
+
+    with (
+        caplog.at_level(logging.INFO),
+        server.serve(csms) as served,
+        server.connect(served.url) as client,
+        pytest.raises(CallRefused),
+    ):
+        client.call(v16.AuthorizeRequest(id_tag="TAG"))
+    (record,) = [each for each in caplog.records if "the handler of Authorize failed" in each.getMessage()]
+    assert record.getMessage().endswith(f": {__name__}.{forgetful.__qualname__}")
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "Authorize is answered with AuthorizeResponse, not with NoneType"
+
+
+@on_server
 def test_who_is_refused_is_told_of_with_where_it_has_come_from(
     server: Adapter, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -382,7 +382,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
             answer = error.code, error.description, error.details
         else:
             # What went wrong inside is for the application's log, not for its peer (F-12, F-103).
-            self._log_fault(call, error)
+            # The traceback does not lead to one that has returned what is no answer.
+            self._log_fault(call, error, self.handlers.name_of(call.request))
         with suppress(LocalProtocolError):  # it was answered long ago, in the handler's place
             if self.connection.reject(call, *answer, now=self.now()) and self._watch is not None:
                 self._watch.answered(call, answer[0])
@@ -477,8 +478,9 @@ class Dispatcher(ABC, Generic[L, H, F]):
     def _whence(self) -> str:
         return self.source and f", from {plain(self.source)}"
 
-    def _log_fault(self, about: Any, error: BaseException) -> None:
-        self.log(logging.ERROR, "the handler of %s failed", about.action, about=about, exc_info=error)
+    def _log_fault(self, about: Any, error: BaseException, name: str = "") -> None:
+        name = name and f": {name}"
+        self.log(logging.ERROR, "the handler of %s failed%s", about.action, name, about=about, exc_info=error)
 
     def _tell(self, about: Any, deviations: Sequence[Deviation]) -> None:
         """What was put up with, without a word of the peer's own (F-69)."""
