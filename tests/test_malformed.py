@@ -241,6 +241,15 @@ def test_a_message_holds_so_many_values_at_most_f_68_f_113(as_type: Callable[[st
     assert isinstance(receive(item[:-1] + ',"customData":{"vendorId":"v","x":"' + ",[{" * most + '"}}'), CallReceived)
 
 
+@pytest.mark.parametrize("values", range(90, 111))
+def test_however_short_each_is_f_68(values: int) -> None:
+    session = CentralSystemSession("2.0.1", message_ids=numbered_ids("s"), limits=Limits(max_values=100))
+    session.receive_data(f'[2,"1","DataTransfer",{"[" * values + "]" * values}]', now=0)
+    event = session.next_event()
+    assert isinstance(event, PeerMisbehaved)
+    assert (event.reason is Misbehaviour.TOO_MANY_VALUES) == (values > 101), "the payload is itself none of them"
+
+
 VALUES = "[" + "[]," * 100 + "[]]"
 
 

@@ -810,7 +810,10 @@ def test_an_invalid_call_is_answered_with_every_violation():
     [[_, message_id, code, description, details]] = sent(session)
     assert (message_id, code) == ("a", "OccurenceConstraintViolation")
     assert description.startswith("$.meterStart: ")
-    assert {violation["path"] for violation in details["violations"]} == paths
+    assert details["violations"] == [
+        {"path": each.path, "rule": each.rule, "code": each.code.spelling(Version.V16), "message": each.message}
+        for each in event.violations
+    ]
     assert "x" * 21 not in json.dumps(details)
 
 
@@ -1444,9 +1447,12 @@ def test_a_tap_sees_a_send_and_a_refusal():
     assert seen[-1] == (Direction.IN, out[0][1], 3)
 
 
-def test_a_tap_can_be_added_to_another_one_at_any_time():
+@pytest.mark.parametrize("added", [False, True])
+def test_a_tap_can_be_added_to_another_one_at_any_time(added):
     first, second = [], []
-    session = central_system(tap=lambda *what: first.append(what))
+    session = central_system(tap=None if added else lambda *what: first.append(what))
+    if added:
+        session.add_tap(lambda *what: first.append(what))
     session.receive_data("nonsense", now=1)
     session.add_tap(lambda *what: second.append(what))
     session.receive_data('[2,"a","Heartbeat",{}]', now=2)

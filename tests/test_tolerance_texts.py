@@ -432,6 +432,15 @@ def test_what_a_peer_refuses_and_what_it_sends_without_waiting_are_put_up_with()
     assert [each.repair.value for each in event.deviations] == ["number-as-id", "item-count", "naive-time-is-utc"]
 
 
+def test_what_is_allowed_in_one_send_is_not_in_others():
+    payload = {"basetime": "2026-11-22T18:04:59", "data": [{"t": 1, "v": "1"}], "id": 1, "pending": 0}
+    text = json.dumps([6, "1", "NotifyPeriodicEventStream", payload])
+    for action, expected in (("NotifyPeriodicEventStream", SendReceived), ("Heartbeat", PeerMisbehaved)):
+        tolerance = STRICT.allowing("naive-time-is-utc", action=action)
+        [event] = receive(central_system("2.1", tolerance=tolerance), text)
+        assert isinstance(event, expected)
+
+
 def test_the_action_of_a_send_is_known_in_any_case_of_letters():
     payload = {"basetime": "2026-11-22T18:04:59Z", "data": [{"t": 1, "v": "1"}], "id": 1, "pending": 0}
     [event] = receive(central_system("2.1"), json.dumps([6, "1", "notifyPeriodicEventStream", payload]))
