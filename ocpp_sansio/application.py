@@ -39,6 +39,9 @@ MAX_ACCEPTED: Final = 100_000
 
 A = TypeVar("A", bound="Authenticate")
 N = TypeVar("N", bound="OnIncident")
+StationHook = Callable[[Any], object]
+"""Called with a station, the adapter's own object. Nobody waits for what it returns; an ``async`` one is awaited."""
+K = TypeVar("K", bound=StationHook)
 
 
 class RoleVerbs(Protocol):
@@ -158,6 +161,10 @@ class CentralSystem(CentralSystemHandlers):
         """What it plays."""
         self.incident_hooks: list[OnIncident] = []
         """Those of :meth:`on_incident`."""
+        self.connected_hooks: list[StationHook] = []
+        """Those of :meth:`on_connected`."""
+        self.disconnected_hooks: list[StationHook] = []
+        """Those of :meth:`on_disconnected`."""
         self._authenticate: Authenticate | None = None
         self.takeover: Final = Takeover(takeover)
         from .entrance import Entrance  # noqa: PLC0415 - as above
@@ -209,6 +216,39 @@ class CentralSystem(CentralSystemHandlers):
         self.incident_hooks.append(hook)
         return hook
 
+    def on_connected(self, hook: K) -> K:
+        """Decorate a function that is called with each station whose connection is open, beside the others that are.
+
+        It is in ``stations`` by then, and none of its messages has reached a handler. The hook may be ``async`` where
+        handlers may, and may call the station as they may; what that sends is handled meanwhile. What it raises is
+        logged, and harms nobody.
+
+        A station that has booted sends its BootNotification after this, and until that is accepted it may leave other
+        requests without an answer (CP16-013) or refuse them. One that has only lost its connection does not boot again:
+        what is known of it from before is still true, and for this object it still is accepted, see
+        :meth:`is_accepted`.
+
+        Raises:
+            TypeError: it is no function.
+        """
+        require_function(hook)
+        self.connected_hooks.append(hook)
+        return hook
+
+    def on_disconnected(self, hook: K) -> K:
+        """Decorate a function that is called with each station whose connection has ended; its ``closed`` says how.
+
+        For each call of an :meth:`on_connected` hook there is one, later, though an ``async`` one of those may still be
+        at work. Where a station has opened another connection, this may come after the ``on_connected`` of that: the
+        station is gone if its identity is not in ``stations``. For the rest it is as for :meth:`on_connected`.
+
+        Raises:
+            TypeError: it is no function.
+        """
+        require_function(hook)
+        self.disconnected_hooks.append(hook)
+        return hook
+
     @property
     def is_authenticating(self) -> bool:
         """Whether there is an ``authenticate`` hook. Without one everybody may connect, under any identity."""
@@ -240,6 +280,10 @@ class CentralSystem(CentralSystemHandlers):
         self._accepted[identity] = None
         if len(self._accepted) > MAX_ACCEPTED:
             del self._accepted[next(iter(self._accepted))]
+
+    def is_accepted(self, identity: str) -> bool:
+        """Whether the station is taken for accepted. Who is must not be asked for a BootNotification (CS16-005)."""
+        return identity in self._accepted
 
     def _register(self, table: dict[type[Datatype], Any], message: Any, kind: type[Any]) -> Callable[[Any], Any]:
         register = super()._register(table, message, kind)

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from sys import intern
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -90,7 +91,8 @@ class Head:
         values: dict[str, list[str]] = {}
         for name, value in self.fields:
             values.setdefault(name.lower(), []).append(value)
-        return {name: ", ".join(repeated) for name, repeated in values.items()}
+        # The stations of thousands of connections have their own for as long as they last, under the same few names.
+        return {intern(name): ", ".join(repeated) for name, repeated in values.items()}
 
 
 class HeadReader:

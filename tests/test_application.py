@@ -388,6 +388,22 @@ def test_who_asks_to_connect_is_screened_only_where_somebody_judges_f_29():
         assert [csms.entry(request).screen(now=0) for _ in range(5)].count(None) == 5 - refused
 
 
+def test_hooks_that_are_told_of_connections_stay_callable():
+    csms = CentralSystem()
+    connected = [csms.on_connected(lambda _: "come"), csms.on_connected(print)]
+    disconnected = [csms.on_disconnected(print), csms.on_disconnected(lambda _: "gone")]
+    assert (csms.connected_hooks, csms.disconnected_hooks) == (connected, disconnected)
+    assert (connected[0](None), disconnected[1](None)) == ("come", "gone")
+
+
+def test_who_is_accepted_is_known():
+    csms = CentralSystem()
+    assert not csms.is_accepted("CP1")
+    csms.accept("CP1")
+    assert csms.is_accepted("CP1")
+    assert not csms.is_accepted("CP2")
+
+
 def test_a_hook_that_is_told_of_incidents_stays_callable():
     csms = CentralSystem()
     hooks = [csms.on_incident(lambda _: "told"), csms.on_incident(print)]
@@ -465,8 +481,9 @@ def test_one_hook_decides_and_it_is_a_function():
         csms.authenticate(lambda _: True)
     request: Any = None
     assert csms.admit(request) is False
-    with pytest.raises(TypeError, match="a function is needed"):
-        csms.on_incident(nothing)
+    for decorate in (csms.on_incident, csms.on_connected, csms.on_disconnected):
+        with pytest.raises(TypeError, match="a function is needed"):
+            decorate(nothing)
 
 
 @pytest.mark.parametrize("wrong", [lambda *_: None, "BootNotification", None, v16.HeartbeatRequest()])

@@ -71,6 +71,7 @@ def test_every_marked_example_is_run_below() -> None:
         "csms trio",
         "csms sync",
         "authenticate",
+        "on connected",
         "rest",
         "asgi",
         "versions",
@@ -183,6 +184,30 @@ def test_the_authenticate_hook_of_the_readme_decides() -> None:
     assert [asyncio.run(attempt(*each)) for each in attempts] == [101, 401, 401, 401, 401]
 
 
+def test_the_central_system_of_the_readme_has_who_comes_back_boot(capsys: pytest.CaptureFixture[str]) -> None:
+    csms = accepting()
+    run("on connected", csms=csms)
+    handlers, triggered = ChargePointHandlers(), list[Any]()
+    boot = asyncio.Event()
+
+    @handlers.on(v16.TriggerMessageRequest)
+    def trigger(_central: object, request: v16.TriggerMessageRequest) -> v16.TriggerMessageResponse:
+        triggered.append(request.requested_message)
+        boot.set()
+        return v16.TriggerMessageResponse(status=v16.TriggerMessageStatus.ACCEPTED)
+
+    async def main() -> None:
+        async with on_asyncio.serve(csms, HOST, 0) as server:
+            for _ in range(2):
+                async with on_asyncio.connect(f"ws://{HOST}:{server.port}/", "CP1", handlers=handlers) as central:
+                    await boot.wait()
+                    await central.call(BOOT)
+
+    asyncio.run(main())
+    assert triggered == [v16.MessageTrigger.BOOT_NOTIFICATION]
+    assert capsys.readouterr().out == f"CP1 has come, from {HOST}\nCP1 has gone: 1000\n" * 2
+
+
 def test_a_station_can_be_called_from_an_endpoint() -> None:
     csms = accepting()
     remote_start = run("rest")["remote_start"]
@@ -293,26 +318,43 @@ def test_the_charge_point_of_the_readme_boots_and_can_be_reset() -> None:
 def test_the_charge_point_of_the_readme_that_is_kept_connected_delivers_what_it_has(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    csms, delivered = accepting(), list[str]()
+    delivered = list[str]()
 
-    @csms.on(v16.MeterValuesRequest)
-    def meter(_station: object, request: v16.MeterValuesRequest) -> v16.MeterValuesResponse:
-        if delivered:
-            raise Rejection(ErrorCode.INTERNAL_ERROR, "no more")
-        delivered.append(request.meter_value[0].sampled_value[0].value)
-        return v16.MeterValuesResponse()
+    def central_system() -> CentralSystem:
+        csms = accepting()
 
-    async def readings() -> AsyncGenerator[Any]:
-        for watts in ("7360", "7370"):
-            yield SimpleNamespace(time=datetime.now(UTC), watts=watts)
+        @csms.on(v16.MeterValuesRequest)
+        def meter(_station: object, request: v16.MeterValuesRequest) -> v16.MeterValuesResponse:
+            if len(delivered) == 2:
+                raise Rejection(ErrorCode.INTERNAL_ERROR, "no more")
+            delivered.append(request.meter_value[0].sampled_value[0].value)
+            return v16.MeterValuesResponse()
+
+        return csms
+
+    def reading(watts: str) -> Any:
+        return SimpleNamespace(time=datetime.now(UTC), watts=watts)
+
+    soon = "on_connected=boot, backoff=Backoff(minimum=0.01, repeats=0, random_range=0)"
+    block = BLOCKS["keep connected"].replace("on_connected=boot", soon)
+    names: dict[str, Any] = {"handlers": ChargePointHandlers(), "Backoff": Backoff}
+    exec(compile(block, "README.md, keep connected", "exec", dont_inherit=True), names)
 
     async def main() -> None:
-        async with on_asyncio.serve(csms, HOST, 0) as server:
-            endpoints = [on_asyncio.Target(f"ws://{HOST}:{server.port}/")]
-            await run("keep connected", handlers=ChargePointHandlers())["main"](endpoints, readings())
+        async with contextlib.AsyncExitStack() as before:
+            port = (await before.enter_async_context(on_asyncio.serve(central_system(), HOST, 0))).port
+
+            async def readings() -> AsyncGenerator[Any]:
+                yield reading("7360")
+                await before.aclose()  # and the central system is deployed anew
+                async with on_asyncio.serve(central_system(), HOST, port):
+                    yield reading("7370")
+                    yield reading("7380")
+
+            await names["main"]([on_asyncio.Target(f"ws://{HOST}:{port}/")], readings())
 
     asyncio.run(main())
-    assert delivered == ["7360"]
+    assert delivered == ["7360", "7370"]
     assert capsys.readouterr().out == "not delivered: InternalError: no more\n"
 
 

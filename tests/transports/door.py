@@ -43,6 +43,11 @@ class Door:
     def open(self) -> None:
         self.is_open = True
 
+    def lead_to(self, port: int) -> None:
+        """Lead to another central system, and open."""
+        self._port = port
+        self.open()
+
     def receive(self, near: socket.socket) -> None:
         with near:
             near.settimeout(PATIENCE)

@@ -66,6 +66,7 @@ from tests.transports.contract import (
     RawPeer,
     ServerEnd,
     SyncAdapter,
+    booted,
     central_system,
     charge_point,
     on_client,
@@ -589,6 +590,108 @@ def test_a_handler_that_blocks_does_not_wait_for_itself() -> None:
         assert uplink.peer.wait_connected(0.0)
     with pytest.raises(SessionClosed):
         uplink.peer.wait_connected()
+
+
+# -- what is done on each connection --
+
+
+def boots(client: Adapter, heard: list[Any]) -> Any:
+    """A hook that sends a BootNotification."""
+    booting = client.asking(BOOT, lambda *_: None, heard)
+    return lambda central_system: booting(central_system, None)
+
+
+@on_client
+def test_a_charge_point_that_boots_on_each_connection_outlives_a_restart_of_its_central_system(
+    client: Adapter,
+) -> None:
+    """RPC-075, RPC-131: what has waited is not told SecurityError by who knows nobody yet."""
+    heard: list[Any] = []
+    anew = central_system()
+    anew.on(v16.AuthorizeRequest)(accepted)
+    with (
+        SyncAdapter().serve(central_system()) as before,
+        SyncAdapter().serve(anew) as after,
+        door_to(before.port) as (url, door),
+        kept(client, url, on_connected=boots(client, heard)) as uplink,
+    ):
+        assert uplink.call(HEARTBEAT).current_time == NOON
+        door.shut()
+        until(lambda: not uplink.peer.is_connected)
+        waits = [uplink.start(HEARTBEAT), uplink.start(authorize("waits"))]
+        waiting(uplink, 2)
+        door.lead_to(after.port)
+        assert waits[0].result(PATIENCE).current_time == NOON
+        assert waits[1].result(PATIENCE) == accepted()
+        assert heard == [booted(), booted()]
+
+
+@on_client
+def test_a_central_system_that_knows_nobody_yet_may_have_who_comes_back_boot(client: Adapter) -> None:
+    csms, handlers, heard = central_system(), ChargePointHandlers(), list[Any]()
+    trigger = v16.TriggerMessageRequest(requested_message=v16.MessageTrigger.BOOT_NOTIFICATION)
+    triggered = v16.TriggerMessageResponse(status=v16.TriggerMessageStatus.ACCEPTED)
+    boot = queue.SimpleQueue[None]()
+    handlers.on(v16.TriggerMessageRequest)(lambda *_: (boot.put(None), triggered)[1])
+
+    @csms.on_connected
+    def have_it_boot(station: Any) -> None:
+        if not csms.is_accepted(station.identity):
+            heard.append(station.call(trigger))
+
+    with both(client, csms, handlers=handlers) as (uplink, door, _):
+        for number in range(2):
+            uplink.wait_connected()
+            if number == 0:
+                boot.get(timeout=PATIENCE)
+                assert uplink.call(BOOT) == booted()
+            assert uplink.call(HEARTBEAT).current_time == NOON
+            door.shut()
+            until(lambda: not uplink.peer.is_connected)
+            door.open()
+    assert heard == [triggered]
+    assert boot.empty()
+
+
+@on_client
+def test_what_is_done_on_each_connection_is_a_function(client: Adapter) -> None:
+    with pytest.raises(TypeError, match="a function is needed"), kept(client, "ws://127.0.0.1", on_connected="boot"):
+        pass
+
+
+@on_client
+def test_what_goes_wrong_on_a_new_connection_is_told_and_what_waits_is_sent(
+    client: Adapter, log: queue.Queue[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise LookupError("sesame")
+
+    with both(client, on_connected=fail) as (uplink, _, _):
+        assert uplink.call(HEARTBEAT).current_time == NOON
+    assert log.get_nowait() == "'CP_1': the handler of on_connected failed"
+
+
+@on_client
+def test_a_hook_that_is_at_work_when_its_connection_ends_holds_up_neither_the_next_one_nor_the_end(
+    client: Adapter,
+) -> None:
+    csms, gate = central_system(), Gate()
+    csms.on(v16.AuthorizeRequest)(SyncAdapter().gated(gate, accepted))  # which answers nobody for now
+    heard: list[Any] = []
+    asking = client.asking(authorize("first"), lambda *_: None, heard)
+    with both(client, csms, on_connected=lambda peer: asking(peer, None)) as (uplink, door, _):
+        csms.accept("CP_1")
+        uplink.wait_connected()
+        waits = uplink.start(HEARTBEAT)
+        for number in (1, 2):
+            gate.arrived.get(timeout=PATIENCE)
+            if number == 1:
+                door.shut()
+                until(lambda: not uplink.peer.is_connected)
+                door.open()
+        gate.open()
+        assert waits.result(PATIENCE).current_time == NOON
+    assert heard[-1] == accepted()
 
 
 # -- security events --

@@ -245,6 +245,7 @@ class AsyncAdapter(ABC):
         backoff: Backoff | None = None,
         attempts: int = 3,
         ssl: SSLContext | None = None,
+        on_connected: Callable[[RemoteCentralSystem], object] | None = None,
         report_security_events: bool = True,
         observer: Observer | None = None,
         **options: Unpack[ConnectionOptions],
@@ -262,6 +263,10 @@ class AsyncAdapter(ABC):
             backoff: How long to wait before the next attempt to connect.
             attempts: How many at each endpoint before the next one has its turn.
             ssl: Instead of the default context for ``wss://``.
+            on_connected: Called with each connection that has opened, as handlers are given it, before anything that
+                waits is sent there: a BootNotification may be needed first. Calls of what this yields wait until it
+                has returned, so it makes none. It may be ``async``; it is cancelled when the connection has ended.
+                What it raises is logged, and what waits is sent all the same.
             report_security_events: Whether a central system is told, once there is a connection, that the TLS of one
                 could not be trusted (RPC-149).
             observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
@@ -271,7 +276,8 @@ class AsyncAdapter(ABC):
             url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
         )
         handlers = handlers_or_none(handlers)
-        uplink = Uplink(self.new_flag, self, keeper, options.get("limits"), reports=report_security_events)
+        limits, reports = options.get("limits"), report_security_events
+        uplink = Uplink(self.new_flag, self, keeper, limits, reports=reports, on_connected=on_connected)
         try:
             async with self.beside(partial(self._keep, keeper, handlers, uplink)):
                 yield uplink
@@ -333,7 +339,11 @@ class AsyncAdapter(ABC):
                     connection, keeper.identity, handlers, tls, attendant, keeper.observer
                 ) as central_system:
                     keeper.connected()
-                    cause = await central_system.wait_closed()
+                    if keeper.greet is None:
+                        cause = await central_system.wait_closed()
+                    else:
+                        async with self.beside(partial(keeper.greet, central_system)):
+                            cause = await central_system.wait_closed()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the end of this connection only (F-14)
                 cause = error
             keeper.failed(cause)

@@ -15,6 +15,7 @@ from ocpp_sansio import (
     ChargePointConnection,
     ConnectionClosed,
     ConnectionRefused,
+    ConnectionRequested,
     FromCentralSystem,
     FromChargePoint,
     LocalProtocolError,
@@ -171,6 +172,13 @@ class RemoteCentralSystem(_Peer[AsyncDispatcher[ChargePointConnection, Handlers,
 
 class Station(_Peer[AsyncDispatcher[Any, CentralSystem, Any]]):
     """A charge point that is connected to this central system."""
+
+    @property
+    def request(self) -> ConnectionRequested:
+        """What it has asked to connect with: from where, its header fields, its certificate."""
+        driver: Any = self._driver
+        request: ConnectionRequested = driver.request
+        return request
 
     async def call(
         self, request: FromCentralSystem[R], *, timeout: float | None = None, expires_in: float | None = None

@@ -14,6 +14,7 @@ from ssl import SSLContext
 from typing import TypeVar, cast
 
 from ocpp_sansio import (
+    ConnectionRequested,
     FromCentralSystem,
     Response,
 )
@@ -32,6 +33,11 @@ R = TypeVar("R", bound=Response)
 
 class Station(BlockingPeer[ServerDriver]):
     """A charge point that is connected to this central system."""
+
+    @property
+    def request(self) -> ConnectionRequested:
+        """What it has asked to connect with: from where, its header fields, its certificate."""
+        return self._driver.request
 
     def call(
         self, request: FromCentralSystem[R], *, timeout: float | None = None, expires_in: float | None = None

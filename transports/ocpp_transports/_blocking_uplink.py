@@ -27,9 +27,10 @@ from ocpp_sansio import (
 from ocpp_sansio.dialer import Cause
 from ocpp_sansio.handlers import Handlers
 
+from ._blocking import complete
 from ._dispatcher import Attendant
 from ._endings import NORMAL
-from ._uplink import Keeper, UplinkState
+from ._uplink import Keeper, OnConnected, UplinkState
 
 __all__ = ["LinkThread", "Uplink"]
 
@@ -55,8 +56,10 @@ class Uplink(UplinkState[threading.Event]):
 
     new_flag = threading.Event
 
-    def __init__(self, keeper: Keeper, limits: Limits | None, *, reports: bool) -> None:
-        super().__init__(keeper, limits, reports=reports, lock=threading.RLock())
+    def __init__(
+        self, keeper: Keeper, limits: Limits | None, *, reports: bool, on_connected: OnConnected | None = None
+    ) -> None:
+        super().__init__(keeper, limits, reports=reports, on_connected=on_connected, lock=threading.RLock())
         self._commands: deque[Callable[[], None]] = deque()
 
     def call(self, request: FromChargePoint[R], *, timeout: float | None = None, expires_in: float | None = None) -> R:
@@ -104,6 +107,10 @@ class Uplink(UplinkState[threading.Event]):
         came = self._up.wait(timeout)
         self.require_more()
         return came
+
+    def greet(self, peer: Any) -> None:
+        """See :meth:`UplinkState.greet`."""
+        complete(self._greet(peer))
 
     def link_down(self) -> None:
         """There is no connection."""
@@ -168,6 +175,8 @@ class LinkThread:
                     self._central_system = central_system
                     keeper.connected()
                     if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
+                        if keeper.greet is not None:
+                            keeper.greet(central_system)
                         central_system.wait_closed()
                 cause = central_system.closed
             except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from inspect import isawaitable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from ocpp_sansio import (
@@ -59,8 +60,10 @@ if TYPE_CHECKING:
 
 from ._endings import TOO_MUCH, Leave
 
-__all__ = ["Attendant", "C", "Dispatcher", "F", "Flag", "H", "L", "Waiter", "is_fault"]
+__all__ = ["CONNECTED", "Attendant", "C", "Dispatcher", "F", "Flag", "H", "L", "Waiter", "is_fault"]
 
+CONNECTED: Final = SimpleNamespace(action="on_connected", message_id=None)
+"""What a hook is about that is told of connections, for the log."""
 MAX_COMPLAINTS: Final = 50
 """Lines about what a peer does wrong or in vain, for one connection."""
 
@@ -423,29 +426,47 @@ class Dispatcher(ABC, Generic[L, H, F]):
         while self._unheard and self._hearing < self.connection.limits.max_inbound_calls:
             about, work = self._unheard.popleft()
             self._hearing += 1
-            result: object = None
+            rest: Awaitable[object] | None = None
             try:
-                result = work()
-            except BaseException as error:
-                if not self.is_fault(error):
-                    raise
-                self._log_fault(about, error)
+                rest = self.begin_work(about, work)
             finally:
-                if not isawaitable(result):
+                if rest is None:
                     self._hearing -= 1
-            if isawaitable(result):
-                self.spawn(self._hear_later(about, result))
+            if rest is not None:
+                self.spawn(self._hear_later(about, rest))
 
-    async def _hear_later(self, about: Any, result: Awaitable[object]) -> None:
+    async def _hear_later(self, about: Any, rest: Awaitable[object]) -> None:
+        await self.end_work(about, rest)
+        self._hearing -= 1
+        self._hear_next()
+        self.drive()
+
+    def tell_hooks(self, hooks: Iterable[Callable[[Any], object]], about: Any) -> None:
+        """Call what is to know of this connection, now."""
+        for hook in hooks:
+            rest = self.begin_work(about, partial(hook, self.peer))
+            if rest is not None:
+                self.spawn(self.end_work(about, rest))
+
+    def begin_work(self, about: Any, work: Callable[[], object]) -> Awaitable[object] | None:
+        """Call what nobody waits for the result of; a fault is logged. Returns what :meth:`end_work` is to await."""
         try:
-            await result
+            result = work()
         except BaseException as error:
             if not self.is_fault(error):
                 raise
             self._log_fault(about, error)
-        self._hearing -= 1
-        self._hear_next()
-        self.drive()
+            return None
+        return result if isawaitable(result) else None
+
+    async def end_work(self, about: Any, rest: Awaitable[object]) -> None:
+        """Await the rest of it."""
+        try:
+            await rest
+        except BaseException as error:
+            if not self.is_fault(error):
+                raise
+            self._log_fault(about, error)
 
     # -- the log --
 

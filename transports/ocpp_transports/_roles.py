@@ -249,7 +249,11 @@ class Runner(ABC):
 
     def wire(self, driver: Dispatcher[Any, Any, Any], version: Version) -> Wire | None:
         """The role's end of a new connection; ``None``: it does not speak this version."""
-        return Wire(driver, self) if version is Version.V16 else None
+        if version is not Version.V16:
+            return None
+        wire = Wire(driver, self)
+        wire.open()
+        return wire
 
     def unwire(self) -> None:  # noqa: B027 - there is nothing to do
         """A connection has ended. Its :class:`Wire` tells."""
@@ -290,22 +294,34 @@ class Wire:
 
     # -- where the connection is run --
 
+    def open(self) -> None:
+        """Tell the role that there is a link, before anybody else hears of it."""
+        if not self._is_turned_away():
+            self._is_known = True
+            self._runner.post(partial(self._runner.link_up, self))
+
     def carry(self, event: Event) -> None:
         """Bring an event to the role."""
         match event:
+            case ConnectionOpened():
+                pass  # see open
             case CallSucceeded() | CallFailed():
                 self._conclude(attrs.evolve(event, call=self._handles.pop(event.call, event.call)))
             case ConnectionClosed():
                 if self._is_known:
                     self._runner.post(partial(self._runner.link_down, self))
-            case _ if self._is_sent_away or self._runner.is_behind():
-                self._is_sent_away = True
-                self._driver.connection.close(*BEHIND, now=self._driver.now())
-            case ConnectionOpened():
-                self._is_known = True
-                self._runner.post(partial(self._runner.link_up, self))
-            case _:
+            case _ if not self._is_turned_away():
                 self._conclude(event)
+            case _:
+                pass
+
+    def _is_turned_away(self) -> bool:
+        """Whether this link is to bring nothing more. It is closed then."""
+        if not (self._is_sent_away or self._runner.is_behind()):
+            return False
+        self._is_sent_away = True
+        self._driver.connection.close(*BEHIND, now=self._driver.now())
+        return True
 
     def _conclude(self, event: Event) -> None:
         self._runner.post(partial(self._runner.receive, self, event))

@@ -36,7 +36,7 @@ from ocpp_sansio.channel import CentralSystemChannel
 from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
 from ocpp_sansio.handlers import Handlers
 
-from ._dispatcher import Dispatcher, F
+from ._dispatcher import CONNECTED, Dispatcher, F
 from ._endings import Leave
 from ._logging import logger
 from ._shared import Socket, fresh_ids
@@ -150,6 +150,8 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
 
     shared: AbstractContextManager[object] = nullcontext()
     """Held while that is used which the application has for all connections together."""
+    request: ConnectionRequested
+    """What the client has asked for, once it has."""
     _entry: Entry | None = None
     """The way in, as long as it is not decided."""
     _displaced: tuple[Any, ...] = ()
@@ -158,6 +160,7 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     # -- who may connect --
 
     def _on_requested(self, event: ConnectionRequested) -> None:
+        self.request = event
         self.identity = event.identity
         if self._leave is not None:
             self._turn_away(self._leave)
@@ -262,11 +265,13 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
         displaced, self._displaced = self._displaced, ()
         for each in displaced:
             each.give_way()
+        self.tell_hooks(self.handlers.connected_hooks, CONNECTED)
 
     def _on_closed(self, event: ConnectionClosed) -> None:
         with self.shared:
             self.handlers.closed(self.peer)
         super()._on_closed(event)
+        self.tell_hooks(self.handlers.disconnected_hooks, _DISCONNECTED)
 
     _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
         **Dispatcher._REACTIONS,
@@ -277,4 +282,6 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     }
 
 
+# What the other hooks are about.
 _AN_INCIDENT: Final = SimpleNamespace(action="incidents", message_id=None)
+_DISCONNECTED: Final = SimpleNamespace(action="on_disconnected", message_id=None)

@@ -7,10 +7,12 @@ must not know loops, threads or sockets: those belong to the adapter. It decides
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from datetime import UTC, datetime
+from functools import partial
 from ssl import SSLContext
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack
 
@@ -36,16 +38,17 @@ from ocpp_sansio import (
     Version,
 )
 from ocpp_sansio.dialer import Cause
+from ocpp_sansio.handlers import require_function
 from ocpp_sansio.security_events import SecurityEvent
 from ocpp_sansio.security_reports import SecurityReports
 
-from ._dispatcher import Dispatcher, F, Waiter
+from ._dispatcher import CONNECTED, Dispatcher, F, Waiter
 from ._logging import fields, logger
 from ._shared import HandshakeFailed, fresh_ids, tls_for
 from .observing import Observer
 from .tls import security_event
 
-__all__ = ["Keeper", "Target", "UplinkState", "Where"]
+__all__ = ["Keeper", "OnConnected", "Target", "UplinkState", "Where"]
 
 R = TypeVar("R", bound=Response)
 
@@ -67,6 +70,8 @@ class Target:
     """For ``wss://``, see :func:`ocpp_transports.tls.client_context`."""
 
 
+OnConnected: TypeAlias = Callable[[Any], object]
+"""Called with the central system on a connection that has opened; an ``async`` one is awaited."""
 Where: TypeAlias = str | Target | Sequence[str | Target]
 """An endpoint, or several in order of priority."""
 
@@ -101,6 +106,8 @@ class Keeper:
         """Who wants to know how it goes."""
         self.report: Callable[[SecurityEvent], None] | None = None
         """Called with what a failure was about, if that is to be reported (RPC-149)."""
+        self.greet: Callable[[Any], Any] | None = None
+        """Called with the central system on each connection, if there is something to do before all else."""
         self._ssl = ssl
         self._options = options
         for target in targets:
@@ -154,7 +161,7 @@ class Keeper:
         return connection, tls_for(connection, target.ssl or self._ssl)
 
 
-class UplinkState(Generic[F]):
+class UplinkState(ABC, Generic[F]):
     """The central system, as a charge point sees it that is kept connected. Each adapter adds what waits.
 
     What changes something is to be called where the connection is run, or where nothing is while there is none.
@@ -168,11 +175,16 @@ class UplinkState(Generic[F]):
         limits: Limits | None,
         *,
         reports: bool,
+        on_connected: OnConnected | None = None,
         lock: AbstractContextManager[Any] | None = None,
     ) -> None:
         keeper.uplink = self
+        if on_connected is not None:
+            require_function(on_connected)
+            keeper.greet = self.greet
         self.now = keeper.now
         self._keeper = keeper
+        self._on_connected = on_connected
         self._lock = lock or nullcontext()
         self._backlog = Backlog(limits)
         self._reports: SecurityReports | None = None
@@ -261,11 +273,32 @@ class UplinkState(Generic[F]):
         """A connection has opened. What comes on it is for the handlers, as without an uplink."""
         with self._lock:
             self._driver = driver
-            self._backlog.link_up(_Link(driver, self._told, self._contexts), now=self.now())
+            if self._on_connected is None:
+                self._link_up()
             if self._reports is not None:
                 self._reports.link_up(version, now=self.now())
             self._settle()
         self._up.set()
+
+    @abstractmethod
+    def greet(self, peer: Any) -> object:
+        """Have the hook do on a connection that has opened what is to be done there first; then what waits is sent."""
+
+    async def _greet(self, peer: Any) -> None:
+        driver, hook = self._driver, self._on_connected
+        assert driver is not None
+        assert hook is not None
+        rest = driver.begin_work(CONNECTED, partial(hook, peer))
+        if rest is not None:
+            await driver.end_work(CONNECTED, rest)
+        with self._lock:
+            self._link_up()
+            self._settle()
+        driver.drive()
+
+    def _link_up(self) -> None:
+        assert self._driver is not None
+        self._backlog.link_up(_Link(self._driver, self._told, self._contexts), now=self.now())
 
     def unwire(self) -> None:
         """The connection has ended: who waits for one from now on waits for the next."""

@@ -102,6 +102,7 @@ def keep_connected(
     backoff: Backoff | None = None,
     attempts: int = 3,
     ssl: SSLContext | None = None,
+    on_connected: Callable[[RemoteCentralSystem], object] | None = None,
     report_security_events: bool = True,
     observer: Observer | None = None,
     **options: Unpack[ConnectionOptions],
@@ -120,6 +121,9 @@ def keep_connected(
         backoff: How long to wait before the next attempt to connect.
         attempts: How many at each endpoint before the next one has its turn.
         ssl: Instead of the default context for ``wss://``.
+        on_connected: Called with each connection that has opened, in the thread, before anything that waits is sent
+            there: a BootNotification may be needed first. While it does not call that, or ``run_for``, the connection
+            is not run. What it raises is logged, and what waits is sent all the same.
         report_security_events: Whether a central system is told, once there is a connection, that the TLS of one could
             not be trusted (RPC-149).
         observer: Told of what happens on each connection, see :mod:`ocpp_transports.observing`.
@@ -130,7 +134,7 @@ def keep_connected(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
     handlers = handlers_or_none(handlers)
-    uplink = Uplink(keeper, options.get("limits"), reports=report_security_events)
+    uplink = Uplink(keeper, options.get("limits"), reports=report_security_events, on_connected=on_connected)
     thread = LinkThread(connected, keeper, handlers, uplink)
     with ExitStack() as cleanup:
         cleanup.callback(uplink.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import socket
 import ssl
 from concurrent.futures import Future
@@ -304,6 +305,46 @@ class PairContract(PairOfEnds):
             assert not served.csms.stations
         assert "not text at all" not in caplog.text  # F-40
         assert "guess" not in caplog.text
+
+    @pytest.mark.parametrize("later", [False, True], ids=["plain", "asking"])
+    def test_a_central_system_is_told_who_comes_and_goes(self, client: Adapter, server: Adapter, later: bool) -> None:
+        csms = central_system()
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        answered: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        heard: list[Any] = []
+
+        def note(station: Any, _: object) -> None:
+            answered.put(station)
+
+        ask = server.asking(RESET, note, heard)
+
+        @csms.on_connected
+        def come(station: Any) -> Any:
+            told.put((station, csms.stations.get("CP_1") is station, csms.is_accepted("CP_1")))
+            told.put((station.request.identity, station.request.headers["sec-websocket-version"]))
+            return ask(station, None) if later else None
+
+        @csms.on_disconnected
+        def gone(station: Any) -> None:
+            told.put((station, station.closed.code, "CP_1" in csms.stations))
+
+        csms.on_disconnected(told.put)
+        del come, gone
+        with server.serve(csms) as served:
+            for is_accepted in (False, True):
+                with client.connect(served.url) as peer:
+                    assert peer.call(BOOT) == booted()
+                    station = csms.stations["CP_1"]
+                    assert told.get(timeout=PATIENCE) == (station, True, is_accepted)
+                    assert told.get(timeout=PATIENCE) == ("CP_1", "13")
+                    assert told.empty()
+                    if later:
+                        assert answered.get(timeout=PATIENCE) is station
+                left, code, is_there = told.get(timeout=PATIENCE)
+                assert (left, is_there) == (station, False)
+                assert code == 1000 or not server.owns_websocket
+                assert told.get(timeout=PATIENCE) is station
+        assert heard == [reset(), reset()] * later
 
     def test_tls_protects_and_a_stranger_is_not_believed_f_17(self, client: Adapter, server: Adapter) -> None:
         server.skip_if_beyond("F-17")

@@ -174,6 +174,34 @@ class ServerContract(Contract):
         assert [record.levelname for record in said] == ["WARNING"]
         assert "authenticate" in said[0].getMessage()
 
+    def test_what_goes_wrong_where_it_is_told_who_comes_and_goes_harms_nobody(
+        self, server: Adapter, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        csms = central_system(accept_before_boot=True)
+
+        def fail(*_: object) -> None:
+            raise LookupError("sesame")
+
+        def fail_later(station: Any) -> Any:
+            return server.asking(RESET, fail, [])(station, None)
+
+        for each in (fail, fail_later):
+            csms.on_connected(each)
+            csms.on_disconnected(each)
+        with server.serve(csms) as served:
+            for _ in range(2):
+                with raw_client(served.port) as peer:
+                    _, number, action, _ = json.loads(peer.receive_text())
+                    assert action == "Reset"
+                    peer.send(f'[3,"{number}",{{"status":"Accepted"}}]')
+                    peer.send('[2,"1","Heartbeat",{}]')
+                    assert json.loads(peer.receive_text())[0] == 3
+                    station = served.csms.stations["CP_1"]
+                served.do(station.wait_closed)
+                assert not served.csms.stations
+        assert caplog.text.count("the handler of on_connected failed") == 4
+        assert caplog.text.count("the handler of on_disconnected failed") == 4
+
     def test_a_tap_is_shown_every_message_and_its_station(self, server: Adapter) -> None:
         heard: list[tuple[str, str, str]] = []
 
