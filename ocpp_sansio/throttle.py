@@ -12,6 +12,7 @@ __all__ = ["Throttle"]
 K = TypeVar("K", bound=Hashable)
 
 _MAX_DOUBLINGS: Final = 64
+"""More could not be told apart, and their number has to stay one that a float can be multiplied by."""
 
 
 @attrs.define

@@ -30,7 +30,7 @@ from ocpp_sansio.events import (
     ProbeAnswered,
 )
 from ocpp_sansio.facts import CertificateFacts, TransportFacts
-from ocpp_sansio.handshake import Endpoint
+from ocpp_sansio.handshake import SILENT_VISIT, Endpoint
 from ocpp_sansio.limits import Limits
 from ocpp_sansio.version import NoMatch, Version
 from ocpp_sansio.websocket import ClientWebSocket, ServerWebSocket, WebSocket
@@ -422,6 +422,16 @@ def test_there_has_to_be_a_request_to_decide_on():
         ws.accept(now=0.0)
     with pytest.raises(LocalProtocolError):
         ws.reject(401, "", (), now=0.0)
+
+
+def test_who_leaves_without_a_word_is_told_from_who_breaks_off_f_130():
+    for said, reason in ((b"", SILENT_VISIT), (b"G", "the connection ended during the handshake")):
+        ws = server()
+        ws.receive_data(said, now=0.0)
+        ws.receive_eof(now=0.5)
+        assert drain(ws) == [ConnectionRefused(None, reason)]
+        ws.receive_eof(now=0.5)
+        assert drain(ws) == []
 
 
 def test_a_decision_about_one_who_has_left_does_nothing():

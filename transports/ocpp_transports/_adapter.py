@@ -36,7 +36,7 @@ from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
 from ._logging import logger
 from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner
 from ._served import Service, StationTap, warn_if_open
-from ._shared import BACKLOG, Listening, Place, Socket, fresh_ids, handlers_or_none, require_context, tls_for
+from ._shared import BACKLOG, Listening, Place, Socket, fresh_ids, handlers_or_default, require_context, tls_for
 from ._uplink import Keeper, Where
 from .observing import Observer
 
@@ -231,7 +231,7 @@ class AsyncAdapter(ABC):
             OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
         """
         connection = ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
-        handlers, tls = handlers_or_none(handlers), tls_for(connection, ssl)
+        handlers, tls = handlers_or_default(handlers), tls_for(connection, ssl)
         async with self.connected(connection, identity, handlers, tls, observer=observer) as central_system:
             yield central_system
 
@@ -275,7 +275,7 @@ class AsyncAdapter(ABC):
         keeper = Keeper(
             url, identity, self.now, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
         )
-        handlers = handlers_or_none(handlers)
+        handlers = handlers_or_default(handlers)
         limits, reports = options.get("limits"), report_security_events
         uplink = Uplink(self.new_flag, self, keeper, limits, reports=reports, on_connected=on_connected)
         try:

@@ -40,7 +40,7 @@ __all__ = [
     "Playing",
     "Socket",
     "fresh_ids",
-    "handlers_or_none",
+    "handlers_or_default",
     "require_context",
     "tls_for",
 ]
@@ -75,7 +75,7 @@ def fresh_ids() -> Callable[[], str]:
     return numbered_ids(secrets.token_hex(11) + "-")
 
 
-def handlers_or_none(handlers: Handlers | None) -> ChargePointHandlers:
+def handlers_or_default(handlers: Handlers | None) -> ChargePointHandlers:
     """What a charge point does about requests; without, none is supported.
 
     Raises:
@@ -104,8 +104,8 @@ class Place:
 
     host: str | None
     port: int
-    backlog: int = BACKLOG
-    sock: socket.socket | None = None
+    backlog: int
+    sock: socket.socket | None
     """One that listens already, instead."""
 
 

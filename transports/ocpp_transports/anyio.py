@@ -38,7 +38,7 @@ from ._endings import GOING_AWAY
 from ._logging import logger
 from ._roles import CallExpired, Running
 from ._served import Service, StationTap, warn_if_open
-from ._shared import ACCEPT_PAUSE, BACKLOG, EXHAUSTED, HandshakeFailed, Place, Socket, fresh_ids, handlers_or_none
+from ._shared import ACCEPT_PAUSE, BACKLOG, EXHAUSTED, HandshakeFailed, Place, Socket, fresh_ids, handlers_or_default
 from ._structured import (
     ByteStream,
     Group,
@@ -241,7 +241,7 @@ async def connect_over(
     """
     connection = ChargePointConnection(url, identity, now=anyio.current_time(), message_ids=fresh_ids(), **options)
     connected = _ADAPTER.connected_over(
-        _Stream(stream), connection, identity, handlers_or_none(handlers), observer=observer
+        _Stream(stream), connection, identity, handlers_or_default(handlers), observer=observer
     )
     async with connected as central_system:
         yield central_system

@@ -41,7 +41,7 @@ from ._endings import Leave
 from ._logging import logger
 from ._roles import Act, CallExpired, ChargePointRole, Running
 from ._served import Service, StationTap, warn_if_open
-from ._shared import BACKLOG, HandshakeFailed, fresh_ids, handlers_or_none, require_context, tls_for
+from ._shared import BACKLOG, HandshakeFailed, fresh_ids, handlers_or_default, require_context, tls_for
 from ._uplink import Keeper, Target, Where
 from .observing import Observer
 
@@ -88,7 +88,7 @@ def connect(
             the system wants it to.
     """
     connection = ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
-    handlers, tls = handlers_or_none(handlers), tls_for(connection, ssl)
+    handlers, tls = handlers_or_default(handlers), tls_for(connection, ssl)
     with connected(connection, identity, handlers, tls, observer=observer) as peer:
         yield peer
 
@@ -133,7 +133,7 @@ def keep_connected(
     keeper = Keeper(
         url, identity, time.monotonic, backoff=backoff, attempts=attempts, ssl=ssl, observer=observer, **options
     )
-    handlers = handlers_or_none(handlers)
+    handlers = handlers_or_default(handlers)
     uplink = Uplink(keeper, options.get("limits"), reports=report_security_events, on_connected=on_connected)
     thread = LinkThread(connected, keeper, handlers, uplink)
     with ExitStack() as cleanup:
