@@ -25,7 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cover the core by its own tests: to follow it in the others as well would only take time."""
+    """Cover the core by its own tests: to follow it in the others as well would only take time.
+
+    So it would in those that take the same ways thousands of times: they are marked ``no_cover`` where they stand.
+    """
     for item in items:
         if item.path.relative_to(Path(__file__).parent).parts[0] in BEYOND_THE_CORE:
             item.add_marker("no_cover")

@@ -12,6 +12,7 @@ import itertools
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -35,6 +36,8 @@ from ocpp_sansio import (
     v16,
     v201,
 )
+
+pytestmark = pytest.mark.no_cover
 
 LIMITS = Limits(call_timeout=10, max_queued_calls=3)
 OTHERS = "x"

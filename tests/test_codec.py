@@ -578,6 +578,7 @@ def test_another_class_is_refused_in_writing():
 # -- there and back --
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_f72_what_is_written_is_read_back_the_same(cls):
     @settings(max_examples=examples(30))
@@ -602,6 +603,7 @@ def canonical(value: Any) -> Any:
     return value if isinstance(value, bool) else Decimal(repr(value))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_f72_what_is_read_is_written_with_the_same_meaning(cls):
     @settings(max_examples=examples(30))

@@ -21,6 +21,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -270,8 +271,8 @@ class TwoConnectionsOf21(TwoConnections):
     version, messages = Version.V21, v21
 
 
-TestTwoConnectionsOf16 = TwoConnectionsOf16.TestCase
-TestTwoConnectionsOf201 = TwoConnectionsOf201.TestCase
+TestTwoConnectionsOf16 = pytest.mark.no_cover(TwoConnectionsOf16.TestCase)
+TestTwoConnectionsOf201 = pytest.mark.no_cover(TwoConnectionsOf201.TestCase)
 TestTwoConnectionsOf21 = TwoConnectionsOf21.TestCase
 TestTwoConnectionsOf16.settings = BUDGET
 TestTwoConnectionsOf201.settings = BUDGET

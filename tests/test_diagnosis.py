@@ -59,6 +59,7 @@ def accepted(cls: type[Datatype], text: str | bytes) -> bool:
 # -- agreement --
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", [Sample, *CLASSES], ids=lambda cls: cls.__name__)
 def test_nothing_is_wrong_with_what_the_codec_reads(cls):
     @settings(max_examples=examples(20))
@@ -69,6 +70,7 @@ def test_nothing_is_wrong_with_what_the_codec_reads(cls):
     check()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", [Sample, *CLASSES], ids=lambda cls: cls.__name__)
 def test_of_a_payload_with_one_thing_wrong_exactly_that_is_found(cls):
     """F-109: place and rule; :mod:`tests.test_oracle` compares the verdict with the official schemas."""
@@ -101,12 +103,14 @@ HOSTILE = st.recursive(
 )
 
 
+@pytest.mark.no_cover
 @given(st.dictionaries(st.sampled_from([*Sample.__struct_fields__, "x"]), HOSTILE))
 def test_codec_and_diagnosis_agree_on_any_json(payload):
     text = json.dumps(payload)
     assert (diagnose(Sample, text) == ()) == accepted(Sample, text)
 
 
+@pytest.mark.no_cover
 @given(st.lists(st.tuples(st.sampled_from(Sample.__struct_fields__), HOSTILE), max_size=6))
 def test_f66_codec_and_diagnosis_agree_on_repeated_keys(pairs):
     text = '{"text":"x",' + ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs)
@@ -114,6 +118,7 @@ def test_f66_codec_and_diagnosis_agree_on_repeated_keys(pairs):
     assert (diagnose(Sample, text) == ()) == accepted(Sample, text)
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_codec_and_diagnosis_agree_on_damaged_text(data):
     text = json.dumps(data.draw(payloads(v16.SetChargingProfileRequest))).encode()
@@ -300,6 +305,7 @@ def test_f113_of_very_many_faults_the_first_are_described():
     assert len(found({"connectorId": 1, "meterValue": values}, v16.MeterValuesRequest)) == MAX_REPORTED**2
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "payload",
     [

@@ -220,6 +220,7 @@ def test_what_is_left_open_is_taken_within_the_caps_f_114(version: Version, cap:
         assert isinstance(session.next_event(), CallReceived)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("version", [Version.V201, Version.V21])
 @pytest.mark.parametrize("cap", BEYOND)
 def test_what_is_left_open_is_under_the_same_caps_f_113_f_114(version: Version, cap: str) -> None:
@@ -253,6 +254,7 @@ def test_what_is_left_open_is_under_them_on_its_way_out_as_well_f_71_f_114(versi
         assert session.data_to_send() == []
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("version", "action", "payload"),
     [

@@ -45,6 +45,7 @@ def sessions():
     return {version: CentralSystemSession(version, message_ids=numbered_ids("m")) for version in Version}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("version", "row"),
     [
@@ -192,6 +193,7 @@ LARGEST: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.once
 @pytest.mark.parametrize(
     "place", ["%s", '[2,"1","Heartbeat",%s]', '[2,"1","Authorize",{"idTag":%s}]', '[4,"1","x","",{"a":%s}]']

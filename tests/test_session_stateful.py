@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import ClassVar
 
 import attrs
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -51,6 +52,8 @@ from ocpp_sansio import (
     v201,
 )
 from ocpp_sansio.events import Event, ResultRefused, SendReceived
+
+pytestmark = pytest.mark.no_cover
 
 LIMITS = Limits(call_timeout=10, answer_timeout=25, max_inbound_calls=2, max_replays=100, max_expired_calls=100)
 

@@ -56,6 +56,7 @@ def sound(reports: Sequence[Report]) -> dict[str, int]:
 # -- thousands of sessions --
 
 
+@pytest.mark.no_cover
 def test_whatever_goes_wrong_each_transaction_is_in_the_ledger_once():
     """D-01, D-04, D-05, D-09, D-10, D-11, D-13, D-15, D-16, D-19, D-20, D-22; CP16-070, CP16-071, CP16-076."""
     figures = sound([simulate(seed, visits=10) for seed in range(5)])
@@ -63,7 +64,13 @@ def test_whatever_goes_wrong_each_transaction_is_in_the_ledger_once():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(("first", "rate"), [(100, 0.004), (200, 0.01), (300, 0.02), (400, 0.05)])
+@pytest.mark.parametrize(
+    ("first", "rate"),
+    [
+        *(pytest.param(*each, marks=pytest.mark.no_cover) for each in [(100, 0.004), (200, 0.01), (300, 0.02)]),
+        (400, 0.05),  # goes everywhere that they do
+    ],
+)
 def test_thousands_of_transactions_are_in_the_ledger_once(first: int, rate: float):
     figures = sound([simulate(seed, visits=25, rate=rate) for seed in range(first, first + 12)])
     assert figures["charges"] > 500
@@ -99,6 +106,7 @@ def test_a_session_without_trouble_has_none():
     assert report.figures["charges"] == report.figures["links"] == 1
 
 
+@pytest.mark.no_cover
 @pytest.mark.once
 @pytest.mark.parametrize("point", Point)
 def test_a_session_survives_any_trouble_at_any_of_its_steps(point: Point):

@@ -160,6 +160,7 @@ def places(kind: Kind, value: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(inner, value[key])
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_whichever_enums_are_strange_they_are_kept_and_nothing_else_changes(cls):
     @settings(max_examples=examples(20))
@@ -190,6 +191,7 @@ def test_whichever_enums_are_strange_they_are_kept_and_nothing_else_changes(cls)
     check()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_of_all_that_can_be_wrong_with_a_payload_only_that_is_put_up_with(cls):
     @settings(max_examples=examples(20))

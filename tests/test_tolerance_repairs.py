@@ -479,6 +479,7 @@ RULES = {
 }  # fmt: skip
 
 
+@pytest.mark.no_cover
 @every_class
 def test_whatever_is_wrong_one_repair_alone_takes_only_what_it_is_named_for(cls):
     @settings(max_examples=15)
@@ -496,6 +497,7 @@ def test_whatever_is_wrong_one_repair_alone_takes_only_what_it_is_named_for(cls)
     check()
 
 
+@pytest.mark.no_cover
 @every_class
 def test_under_warn_only_every_object_is_delivered_and_the_right_one_without_a_word(cls):
     @settings(max_examples=15)
@@ -533,6 +535,7 @@ def outcome(text: str, tolerance: Tolerance) -> Any:
         return None
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300)
 @given(st.dictionaries(NAMES, JSON, max_size=4), TOLERANCES, TOLERANCES)
 def test_the_more_is_allowed_the_more_is_delivered(payload, one, other):

@@ -199,6 +199,7 @@ def check_odd_message(cls: type[Datatype], message: Any, head: tuple[Any, ...]) 
     assert encoded(cls, value) == expected
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_f71_whatever_is_put_where_a_writer_does_what_reading_back_does(cls):
     @settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -230,6 +231,7 @@ FLOATS = st.one_of(
 )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=examples(1000))
 @given(FLOATS)
 def test_f70_a_number_is_only_taken_for_tenths_if_its_text_shows_tenths(number):
@@ -264,6 +266,7 @@ def test_a_text_that_ends_like_a_timestamp_is_left_alone(text, microsecond):
 # -- what is plain needs no judge --
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_what_was_read_is_written_without_asking_the_judge(cls):
     @settings(max_examples=examples(10))

@@ -13,6 +13,7 @@ import itertools
 from typing import Any, ClassVar
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -27,6 +28,8 @@ from ocpp_sansio.central_system import (
     UnmatchedStop,
 )
 from tests.central_system.world import Station, World, begin, end, values
+
+pytestmark = pytest.mark.no_cover
 
 IDENTITIES = "CP1", "CP2"
 
