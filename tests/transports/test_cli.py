@@ -520,6 +520,17 @@ def test_a_line_that_cannot_be_understood_is_said(
     assert says in status
 
 
+def test_whoever_mistypes_at_the_keyboard_is_asked_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyboard = io.StringIO("dance\ncharge plenty\nplug_in\n")
+    monkeypatch.setattr(keyboard, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", keyboard)
+    status, out = run(capsys, "station", "ws://127.0.0.1:9/", "CP1", "--scenario", "-")
+    assert status == 0
+    assert re.search(r"'dance' is no line.*'charge plenty': invalid.*^plug_in$", out, flags=re.MULTILINE | re.DOTALL)
+
+
 @pytest.mark.parametrize(
     ("url", "path", "says"),
     [("wss://127.0.0.1:9/", "", "carries ws:// only"), ("ws://127.0.0.1:9/", "missing", "No such file")],
@@ -567,6 +578,8 @@ def test_a_csms_that_cannot_listen_says_why(capsys: pytest.CaptureFixture[str]) 
     with sync.serve(CentralSystem(), HOST, 0) as server:
         status, _ = run(capsys, "csms", "--port", str(server.port))
     assert "in use" in status
+    status, _ = run(capsys, "csms", "--port", "99999")
+    assert "port must be" in status
 
 
 def test_a_line_that_is_cut_brings_nobody_to_the_far_end_until_it_is_mended() -> None:

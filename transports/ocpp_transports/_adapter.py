@@ -36,7 +36,16 @@ from ._endings import GOING_AWAY, SERVICE_RESTART, Leave
 from ._logging import logger
 from ._roles import Act, ChargePointRole, ChargePointRunner, Runner, Running, StationsRunner
 from ._served import Service, StationTap, warn_if_open
-from ._shared import BACKLOG, Listening, Place, Socket, fresh_ids, handlers_or_default, require_context, tls_for
+from ._shared import (
+    BACKLOG,
+    Listening,
+    Place,
+    Socket,
+    charge_point_connection,
+    handlers_or_default,
+    require_context,
+    tls_for,
+)
 from ._uplink import Keeper, Where
 from .observing import Observer
 
@@ -230,7 +239,7 @@ class AsyncAdapter(ABC):
             HandshakeFailed: the central system refused, or is none.
             OSError: it could not be reached, or not in ``Limits.handshake_timeout``.
         """
-        connection = ChargePointConnection(url, identity, now=self.now(), message_ids=fresh_ids(), **options)
+        connection = charge_point_connection(url, identity, now=self.now(), **options)
         handlers, tls = handlers_or_default(handlers), tls_for(connection, ssl)
         async with self.connected(connection, identity, handlers, tls, observer=observer) as central_system:
             yield central_system

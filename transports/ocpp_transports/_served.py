@@ -35,11 +35,12 @@ from ocpp_sansio import (
 from ocpp_sansio.channel import CentralSystemChannel
 from ocpp_sansio.entrance import Admitted, Contested, Entry, Incident, Refusal, SecurityIncident, Verdict
 from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.session import Tap
 
 from ._dispatcher import CONNECTED, Dispatcher, F
 from ._endings import Leave
 from ._logging import logger
-from ._shared import Socket, fresh_ids
+from ._shared import Peer, Socket, fenced, fresh_ids
 from .observing import Observer
 
 if TYPE_CHECKING:
@@ -75,9 +76,10 @@ def warn_if_open(csms: Handlers) -> None:
         )
 
 
-S = TypeVar("S")
+S = TypeVar("S", bound=Peer[Any])
 StationTap = Callable[[S, Direction, str, float], None]
-"""Called with the station, the direction, the text and the time of every message that comes or goes."""
+"""Called with the station, the direction, the text and the time of every message that comes or goes. What it raises is
+logged, once for a connection, and harms nobody."""
 
 
 def socket_address(stream: Socket) -> Any:
@@ -127,12 +129,10 @@ def served(
 
 def connection_options(service: Service[S], station: Callable[[], S]) -> dict[str, Any]:
     """What a connection of a client is made with, whoever speaks its WebSocket."""
-    csms, tap = service.csms, service.tap
-
-    def tell(direction: Direction, text: str, at: float) -> None:
-        if tap is not None:
-            tap(station(), direction, text, at)
-
+    csms, told = service.csms, service.tap
+    tap: Tap | None = None
+    if told is not None:
+        tap = fenced(lambda direction, text, at: told(station(), direction, text, at), lambda: station().identity)
     return {
         "versions": csms.versions,
         "message_ids": fresh_ids(),
@@ -141,7 +141,7 @@ def connection_options(service: Service[S], station: Callable[[], S]) -> dict[st
         "limits": csms.limits,
         "actions": csms.actions,
         "tolerance": csms.tolerance,
-        "tap": tell if tap is not None else None,
+        "tap": tap,
     }
 
 

@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, Unpack
 
 import attrs
 
@@ -15,15 +15,19 @@ from ocpp_sansio import (
     ChargePointConnection,
     ChargePointHandlers,
     ConnectionClosed,
+    ConnectionOptions,
     ConnectionRefused,
+    Direction,
     LocalProtocolError,
     OcppError,
     Version,
     numbered_ids,
 )
 from ocpp_sansio.handlers import Handlers
+from ocpp_sansio.session import Tap
 
 from ._dispatcher import Dispatcher
+from ._logging import fields, logger
 from .tls import client_context
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ __all__ = [
     "Place",
     "Playing",
     "Socket",
+    "charge_point_connection",
+    "fenced",
     "fresh_ids",
     "handlers_or_default",
     "require_context",
@@ -73,6 +79,39 @@ class HandshakeFailed(OcppError):
 def fresh_ids() -> Callable[[], str]:
     """Message ids that no other connection has used (RPC-041): 88 random bits and a counter."""
     return numbered_ids(secrets.token_hex(11) + "-")
+
+
+def fenced(tap: Tap, identity: Callable[[], str]) -> Tap:
+    """The same, but what it raises is logged, the first time, and not the end of its connection (F-14)."""
+    has_failed = False
+
+    def tell(direction: Direction, text: str, at: float) -> None:
+        nonlocal has_failed
+        try:
+            tap(direction, text, at)
+        except Exception:  # noqa: BLE001 - whatever it is
+            if not has_failed:
+                has_failed = True
+                who = identity()
+                logger.error(
+                    "%r: the tap failed; if it does again, that is not logged", who, exc_info=True, extra=fields(who)
+                )
+
+    return tell
+
+
+def charge_point_connection(
+    url: str, identity: str, *, now: float, **options: Unpack[ConnectionOptions]
+) -> ChargePointConnection:
+    """The connection of a charge point that is about to connect.
+
+    Raises:
+        ValueError: see :class:`ChargePointConnection`.
+    """
+    tap = options.get("tap")
+    if tap is not None:
+        options["tap"] = fenced(tap, lambda: identity)
+    return ChargePointConnection(url, identity, now=now, message_ids=fresh_ids(), **options)
 
 
 def handlers_or_default(handlers: Handlers | None) -> ChargePointHandlers:

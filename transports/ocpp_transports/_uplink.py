@@ -44,7 +44,7 @@ from ocpp_sansio.security_reports import SecurityReports
 
 from ._dispatcher import CONNECTED, Dispatcher, F, Waiter
 from ._logging import fields, logger
-from ._shared import HandshakeFailed, fresh_ids, tls_for
+from ._shared import HandshakeFailed, charge_point_connection, tls_for
 from .observing import Observer
 from .tls import security_event
 
@@ -157,7 +157,7 @@ class Keeper:
             own["password"] = target.password
         if target.versions is not None:
             own["versions"] = target.versions
-        connection = ChargePointConnection(target.url, self.identity, now=self.now(), message_ids=fresh_ids(), **own)
+        connection = charge_point_connection(target.url, self.identity, now=self.now(), **own)
         return connection, tls_for(connection, target.ssl or self._ssl)
 
 

@@ -27,7 +27,7 @@ from anyio.abc import ByteStream as AnyByteStream
 from anyio.abc import Listener, SocketAttribute, SocketListener, SocketStream, TaskGroup
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from ocpp_sansio import CentralSystem, ChargePointConnection, ChargePointHandlers, ConnectionOptions
+from ocpp_sansio import CentralSystem, ChargePointHandlers, ConnectionOptions
 
 from ._adapter import AsyncChargePointRunner, Server
 from ._anyio import ANYIO, Flag, StationsRunner
@@ -38,7 +38,16 @@ from ._endings import GOING_AWAY
 from ._logging import logger
 from ._roles import CallExpired, Running
 from ._served import Service, StationTap, warn_if_open
-from ._shared import ACCEPT_PAUSE, BACKLOG, EXHAUSTED, HandshakeFailed, Place, Socket, fresh_ids, handlers_or_default
+from ._shared import (
+    ACCEPT_PAUSE,
+    BACKLOG,
+    EXHAUSTED,
+    HandshakeFailed,
+    Place,
+    Socket,
+    charge_point_connection,
+    handlers_or_default,
+)
 from ._structured import (
     ByteStream,
     Group,
@@ -239,7 +248,7 @@ async def connect_over(
 
     What is needed for ``wss://`` is the stream's business; the URL only says what to ask the central system for.
     """
-    connection = ChargePointConnection(url, identity, now=anyio.current_time(), message_ids=fresh_ids(), **options)
+    connection = charge_point_connection(url, identity, now=anyio.current_time(), **options)
     connected = _ADAPTER.connected_over(
         _Stream(stream), connection, identity, handlers_or_default(handlers), observer=observer
     )

@@ -23,7 +23,6 @@ from typing import Final, Unpack
 
 from ocpp_sansio import (
     CentralSystem,
-    ChargePointConnection,
     ChargePointHandlers,
     ConnectionOptions,
     Limits,
@@ -41,7 +40,7 @@ from ._endings import Leave
 from ._logging import logger
 from ._roles import Act, CallExpired, ChargePointRole, Running
 from ._served import Service, StationTap, warn_if_open
-from ._shared import BACKLOG, HandshakeFailed, fresh_ids, handlers_or_default, require_context, tls_for
+from ._shared import BACKLOG, HandshakeFailed, charge_point_connection, handlers_or_default, require_context, tls_for
 from ._uplink import Keeper, Target, Where
 from .observing import Observer
 
@@ -87,7 +86,7 @@ def connect(
         OSError: it could not be reached, or not in ``Limits.handshake_timeout``; to look up a name takes as long as
             the system wants it to.
     """
-    connection = ChargePointConnection(url, identity, now=time.monotonic(), message_ids=fresh_ids(), **options)
+    connection = charge_point_connection(url, identity, now=time.monotonic(), **options)
     handlers, tls = handlers_or_default(handlers), tls_for(connection, ssl)
     with connected(connection, identity, handlers, tls, observer=observer) as peer:
         yield peer

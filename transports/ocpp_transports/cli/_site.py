@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import attrs
 
+from ocpp_sansio import LocalProtocolError
 from ocpp_sansio.charge_point import ChargePoint, Setup
 from ocpp_sansio.charge_point.effects import (
     LockConnector,
@@ -77,14 +78,24 @@ class Site:
         lines: the scenario; an empty one says that there is nothing to do yet.
         relay: what carries its connection.
         show: told of every effect, and of every line of the scenario.
+        asks_again: whether what cannot be done is shown, and not the end: whoever types may mistype.
     """
 
-    def __init__(self, store: Store, lines: Iterator[str], relay: Relay, show: Callable[[object], object]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lines: Iterator[str],
+        relay: Relay,
+        show: Callable[[object], object],
+        *,
+        asks_again: bool = False,
+    ) -> None:
         self.store: Final = store
         self.charged: Final[list[Charged]] = []
         self._lines: Final = lines
         self._relay: Final = relay
         self._show: Final = show
+        self._asks_again: Final = asks_again
         self._register = 1000
         self._is_offered = False
         self._begun: TransactionBegan | None = None
@@ -130,6 +141,8 @@ class Site:
 
         Raises:
             ValueError: a line cannot be understood.
+            LocalProtocolError: what it says cannot happen now.
+            TimeoutError: what it waits for does not come about.
         """
         while True:
             if self._reboots:
@@ -142,15 +155,23 @@ class Site:
                 yield Wait(TICK)
                 continue
             self._show(line)
-            verb, *arguments = line.split()
-            if verb == "power_loss":
+            if line == "power_loss":
                 return True
             try:
-                yield from self._perform(running, verb, arguments)
-            except KeyError as error:
-                raise ValueError(f"{line!r} is no line of a scenario") from error
-            except ValueError as error:
-                raise ValueError(f"{line!r}: {error}") from error
+                yield from self._obey(running, line)
+            except (LocalProtocolError, TimeoutError, ValueError) as error:
+                if not self._asks_again:
+                    raise
+                self._show(str(error))
+
+    def _obey(self, running: Any, line: str) -> Story[None]:
+        verb, *arguments = line.split()
+        try:
+            yield from self._perform(running, verb, arguments)
+        except KeyError as error:
+            raise ValueError(f"{line!r} is no line of a scenario") from error
+        except ValueError as error:
+            raise ValueError(f"{line!r}: {error}") from error
 
     def _perform(self, running: Any, verb: str, arguments: list[str]) -> Story[None]:
         point = self.point

@@ -54,7 +54,7 @@ def csms(
             asyncio.run(_serve(host, port, Version.parse_all(version), records))
     except KeyboardInterrupt:
         pass
-    except (OSError, StoreError) as error:
+    except (OSError, OverflowError, StoreError) as error:  # there are not so many ports
         sys.exit(str(error))
 
 
@@ -103,7 +103,8 @@ async def _serve(host: str, port: int, versions: tuple[Version, ...], store: Sto
 
     answers: Answers = {}
     for each in versions:
-        answers |= DIALECTS[each].welcome(lambda: datetime.now(UTC))
+        if each is not Version.V16:  # whose stations are the role's
+            answers |= DIALECTS[each].welcome(lambda: datetime.now(UTC))
     application = answering(answers, give_in_task, versions)
     if Version.V16 in versions:
         application.play(_role(store), store=store, act=show)

@@ -23,6 +23,7 @@ from ._adapters import HOST, ON_ASYNCIO, charge_point_handlers, tell
 from ._dialects import DIALECTS, NUMBERS, Number
 from ._frames import Ladder, Passed
 from ._relay import Relay
+from ._scenario import KEYBOARD
 from ._scenario import scenario as scenario_lines
 from ._screen import print_line, screen, show_log
 from ._site import Site
@@ -94,7 +95,8 @@ def _live(console: Console, url: str, identity: str, password: str | None, sourc
         store = MemoryStore() if path is None else stack.enter_context(SqliteStore(path))
         relay = stack.enter_context(Relay(parts.hostname, parts.port or 80))
         near = parts._replace(netloc=f"{HOST}:{relay.port}").geturl()
-        site = Site(store, scenario_lines(source), relay, show)
+        asks_again = source == KEYBOARD and sys.stdin.isatty()
+        site = Site(store, scenario_lines(source), relay, show, asks_again=asks_again)
         ON_ASYNCIO.operate(near, identity, site, tap, _patience, password)
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from ocpp_sansio import CallTimedOut, ConnectionLost, Limits, v16
+from ocpp_sansio import CallTimedOut, ConnectionLost, Direction, Limits, v16
 from ocpp_sansio.session import Session
 
 from .adapters import Adapter, Gate
@@ -189,6 +189,27 @@ class ClientContract(Contract):
                 client.connect(url, limits=LIMITS, compression=True) as peer,
             ):
                 assert peer.wait_closed().code == attack.code, attack
+
+    def test_a_tap_that_fails_is_told_on_and_harms_nobody(
+        self, client: Adapter, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard: list[str] = []
+
+        def tap(direction: Direction, _text: str, _at: float) -> None:
+            heard.append(direction.value)
+            raise LookupError("sesame")
+
+        def answer(peer: RawPeer) -> None:
+            for _ in range(2):
+                number = json.loads(peer.receive_text())[1]
+                peer.send(f'[3,"{number}",{{"currentTime":"2026-01-01T12:00:00Z"}}]')
+            peer.receive_code()
+
+        with raw_server(answer) as url, client.connect(url, tap=tap, limits=Limits(close_timeout=0.2)) as peer:
+            for _ in range(2):
+                assert peer.call(HEARTBEAT) == heartbeat()
+        assert heard == ["out", "in"] * 2
+        assert caplog.text.count("'CP_1': the tap failed") == 1
 
     def test_compression_is_not_offered_unless_it_is_asked_for_f_52(self, client: Adapter) -> None:
         heads: list[str] = []

@@ -222,6 +222,26 @@ class ServerContract(Contract):
             ("CP_2", "out", answer),
         ]
 
+    def test_a_tap_that_fails_is_told_on_and_harms_nobody(
+        self, server: Adapter, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard: list[str] = []
+
+        def tap(_station: Any, direction: Any, _text: str, _at: float) -> None:
+            heard.append(direction.value)
+            raise LookupError("sesame")
+
+        with (
+            server.serve(central_system(accept_before_boot=True), tap=tap) as served,
+            raw_client(served.port) as peer,
+        ):
+            for number in range(2):
+                peer.send(f'[2,"{number}","Heartbeat",{{}}]')
+                assert json.loads(peer.receive_text())[:2] == [3, str(number)]
+        assert heard == ["in", "out"] * 2
+        assert caplog.text.count("'CP_1': the tap failed") == 1
+        assert "sesame" in caplog.text
+
     def test_a_peer_does_not_fill_the_log_f_130(self, server: Adapter, caplog: pytest.LogCaptureFixture) -> None:
         with (
             caplog.at_level(logging.INFO, "ocpp_transports"),
