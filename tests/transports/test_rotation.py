@@ -100,11 +100,12 @@ def test_a_higher_profile_is_used_from_the_next_connection_on_and_there_is_no_wa
 ) -> None:
     """CP16-222, A05."""
     vault, store, host, point = Vault(), MemoryStore(), Host(), a_station()
-    csms, events = guarded(vault)
+    (csms, events), (its_neighbour, secured) = guarded(vault), guarded(vault)  # each is served in a thread of its own
+    its_neighbour.accept("CP_1")
     authority = trustme.CA()
     for_server = server_context([issued(authority)], client_ca=root(authority))
     for_client = client_context(ca=root(authority), certificate=station(authority))
-    with server.serve(csms) as plain, server.serve(csms, ssl=for_server) as secure:
+    with server.serve(csms) as plain, server.serve(its_neighbour, ssl=for_server) as secure:
         url = secure.url.replace("ws:", "wss:")
         with operated(client, plain.url, host, store, point, password=OLD):
             assert events.get(timeout=PATIENCE) == "StartupOfTheDevice"
@@ -113,7 +114,7 @@ def test_a_higher_profile_is_used_from_the_next_connection_on_and_there_is_no_wa
             assert host.wait_for(Reconnect).profile == SecurityProfile.MUTUAL_TLS
         point.block(cp.Security).report("VendorEvent", now=time.monotonic())
         with operated(client, url, host, store, point, ssl=for_client):
-            while (event := events.get(timeout=PATIENCE)) != "VendorEvent":
+            while (event := secured.get(timeout=PATIENCE)) != "VendorEvent":
                 assert event == "StartupOfTheDevice"
             vault.profile, vault.upgrade = SecurityProfile.MUTUAL_TLS, None
             for lower in (0, 1, 2, 3):
