@@ -491,9 +491,9 @@ def test_the_session_of_the_readme_needs_neither_socket_nor_time(capsys: pytest.
 
 def test_each_of_the_two_commands_sets_itself_up_in_one_line() -> None:
     demo, tests = SHELL[0].strip(), SHELL[1].strip()
-    set_up = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && "
-    assert demo == set_up + ".venv/bin/ocpp-sansio demo"
-    assert tests == set_up + ".venv/bin/pytest"
+    set_up = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[{}]' && .venv/bin/{}"
+    assert demo == set_up.format("cli", "ocpp-sansio demo")
+    assert tests == set_up.format("dev", "pytest")
 
 
 def test_what_the_readme_installs_exists() -> None:
