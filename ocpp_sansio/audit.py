@@ -245,16 +245,13 @@ class _Calls:
         first = next(iter(self.waiting))
         return first, self.waiting.pop(first)
 
-    def answer(self, message_id: str, frame: CallResult | CallError) -> _Waiting | None:
-        """End the wait of the one that an answer may be to, the first one of several."""
-        waiting = self.waiting.pop(message_id, None)
-        if waiting is None or not waiting.others:
-            return waiting
-        several = [*waiting.others, waiting]
-        chosen = next((each for each in several if each.takes(frame)), waiting)
+    def choose(self, last: _Waiting, answer: CallResult | CallError) -> _Waiting:
+        """Of several with the same id, the first that this may be the answer to. The others go on waiting."""
+        several = [*last.others, last]
+        chosen = next((each for each in several if each.takes(answer)), last)
         several.remove(chosen)
-        waiting = self.waiting[message_id] = several.pop()
-        waiting.others = tuple(several)
+        last = self.waiting[answer.message_id] = several.pop()
+        last.others = tuple(several)
         return chosen
 
     def remember(self, message_id: str, text: str | bytes) -> None:
@@ -446,10 +443,12 @@ class _Station:
     def _answered(self, frame: CallResult | CallError, message: Message, findings: list[Finding]) -> _Waiting | None:
         """The CALL that an answer belongs to: the latest one of the other end with its id that has none (RPC-043)."""
         calls = self._asking(frame.message_id, message)
-        waiting = calls.answer(frame.message_id, frame)
+        waiting = calls.waiting.pop(frame.message_id, None)
         if waiting is None:
             findings.append(self._unsolicited(calls, frame, message))
             return None
+        if waiting.others:
+            waiting = calls.choose(waiting, frame)
         calls.answers += 1
         took = _seconds(waiting.time, message.time)
         if took is not None and took > self._answer_time:

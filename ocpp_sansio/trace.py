@@ -164,8 +164,8 @@ class Reader:
             if bracket is not None:
                 self._is_in_array = True
                 return bracket.end()
-            end = _end_of_line(data, start)
-            if end is None:
+            end: int | None = data.find(b"\n", start) + 1
+            if not end:
                 return None
             if end - start - 1 > self._max_length:
                 self._pass_over(data, start, found)
@@ -328,7 +328,7 @@ def _length(piece: bytes) -> int | None:
     if piece[:1] == b"{" and piece[-1:] == b"}":  # the usual case
         return len(piece)
     has_more = piece.count(b"[") + piece.count(b"{") > piece.count(b"]") + piece.count(b"}")
-    if not has_more and (piece[-2:] == b"}]" or piece[:1] not in _BRACKETS):  # and the next
+    if not has_more and (piece[-2:] == b"}]" or piece[:1] not in _BRACKETS):
         return len(piece)
     end = _Open(_BARE, 0, 0).close(piece, 0, is_last=False)
     if end is None:

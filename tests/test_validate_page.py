@@ -56,6 +56,23 @@ def test_every_rule_is_on_the_page() -> None:
     assert table.splitlines()[2:] == rows
 
 
+def names(value: object) -> set[str]:
+    """Of all members, at any depth."""
+    if isinstance(value, dict):
+        return {*map(str, value)}.union(*map(names, value.values()))
+    return set[str]().union(*map(names, value)) if isinstance(value, list) else set()
+
+
+def test_every_member_of_the_json_is_on_the_page(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(blocks("file", "text")["home-assistant.log"])
+    with contextlib.suppress(SystemExit):
+        app(["validate", str(path), "--format", "json", "--tolerance", "field"])
+    found = names([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert {"messageId", "repair", "passedOver", "guessed"} < found
+    assert [name for name in sorted(found) if f"`{name}`" not in PAGE] == []
+
+
 def test_the_code_on_the_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     code = blocks("test", "python")
     assert list(code) == ["audit", "recorder"]

@@ -234,6 +234,10 @@ def test_sarif_of_nothing_is_sarif(capsys: pytest.CaptureFixture[str], monkeypat
         (GOOD, ["--tolerance", "leniency"], 2),
         (GOOD, ["--version", "3"], 2),
         (GOOD, ["--format", "xml"], 2),
+        (GOOD, ["--max-findings", "-1"], 2),
+        (GOOD, ["--answer-time", "0"], 2),
+        (GOOD, ["--nope"], 2),
+        (GOOD, ["-x"], 2),
         ("hello\n", [], 2),
         ("", [], 2),
     ],
@@ -279,9 +283,81 @@ def test_as_many_are_shown_as_asked_for_and_all_are_counted(capsys: pytest.Captu
     assert run.status == 1
 
 
+@pytest.mark.parametrize("option", ["--quiet", "-q"])
 @pytest.mark.parametrize("format_", ["text", "json"])
-def test_quiet_is_without_a_summary(capsys: pytest.CaptureFixture[str], log: str, format_: str) -> None:
-    assert len(Outcome(capsys, "validate", log, "--quiet", "--format", format_).lines) == 3
+def test_quiet_is_without_a_summary(capsys: pytest.CaptureFixture[str], log: str, format_: str, option: str) -> None:
+    assert len(Outcome(capsys, "validate", log, option, "--format", format_).lines) == 3
+
+
+@pytest.mark.parametrize("command", ["validate", "redact"])
+def test_an_option_that_there_is_not_is_not_taken_for_a_file(
+    capsys: pytest.CaptureFixture[str], log: str, command: str
+) -> None:
+    run = Outcome(capsys, command, "--nope", *([log] if command == "validate" else []))
+    assert (run.status, run.out) == (2, "")
+    assert "There is no option --nope" in run.err
+
+
+def test_how_long_an_answer_may_take_can_be_told(capsys: pytest.CaptureFixture[str], log: str) -> None:
+    assert " late " in Outcome(capsys, "validate", log, "-q", "--answer-time", "59.5").out
+    assert " late " not in Outcome(capsys, "validate", log, "-q", "--answer-time", "60").out
+
+
+# The first of them ends between a CALL and its answer, and has a CALL that is never answered.
+ROTATED = (
+    f"""\
+hello
+CP_1: send {GOOD.splitlines()[1]}
+CP_1: receive message [2,"x","Heartbeat",{{}}]
+CP_1: receive message [2,"y","Heartbeat",{{}}]
+CP_1: send [3,"y",{{"currentTime":"2026-03-17T20:24:03Z"}}]
+CP_1: receive message [2,"z","Heartbeat",{{}}]""",
+    'CP_1: send [3,"z",{"currentTime":"soon"}]\nhello\n',
+    'CP_1: send [3,"a",{}]\n',
+)
+
+
+@pytest.mark.parametrize("together", [[], ["--together"]])
+def test_files_are_one_traffic_if_they_are_said_to_be(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, together: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in zip("cab", ROTATED, strict=True):
+        Path(name).write_text(content)
+    run = Outcome(capsys, "validate", "c", "a", "b", "--format", "json", *together)
+    *findings, last = map(json.loads, run.lines)
+    told = [(each["file"], each["line"], each["rule"], each["severity"]) for each in findings]
+    begins = [("c", 2, "unsolicited", "note"), ("c", 6, "outstanding", "note")]
+    if together:
+        assert told == [
+            *begins, ("a", 1, "format", "error"), ("b", 1, "unsolicited", "error"), ("c", 3, "unanswered", "note")
+        ]  # fmt: skip
+    else:
+        unanswered = [("c", 3, "unanswered", "note"), ("c", 6, "unanswered", "note")]
+        assert told == [*begins, *unanswered, ("a", 1, "unsolicited", "note"), ("b", 1, "unsolicited", "note")]
+    files = last["summary"]["files"]
+    assert [(each["file"], each["lines"], each["passedOver"]) for each in files] == [
+        ("c", 6, 1),
+        ("a", 2, 1),
+        ("b", 1, 0),
+    ]
+    assert [each["messages"] for each in files] == [{"CALL": 3, "CALLRESULT": 2}, *[{"CALLRESULT": 1}] * 2]
+    assert sum(last["summary"]["findings"].values()) == len(findings)
+    text = Outcome(capsys, "validate", "c", "a", "b", *together)
+    assert text.lines.count("CP_1 speaks 1.6 (a guess)") == (1 if together else 3)
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "sarif"])
+def test_a_file_may_have_any_name(capsys: pytest.CaptureFixture[str], tmp_path: Path, format_: str) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.log")
+    try:
+        Path(name).write_text(LOG)
+    except OSError:
+        pytest.skip("not on this platform")
+    run = Outcome(capsys, "validate", name, "--format", format_)
+    assert run.status == 1
+    shown = {"text": "·.log:1: error", "json": "/\ufffd.log", "sarif": "/%FF.log"}[format_]
+    assert shown in run.out
 
 
 def test_a_compressed_file_and_standard_input_are_read_as_well(
@@ -362,6 +438,20 @@ COMMANDS = [["validate"], ["validate", "--format", "sarif"], ["redact"]]
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "from ocpp_transports.cli import main; main()", *arguments]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of this kind")
+@pytest.mark.parametrize("arguments", COMMANDS)
+@pytest.mark.parametrize(
+    ("closed", "said"), [("<&-", "-: standard input is closed\n"), (">&-", "standard output: it is closed\n")]
+)
+def test_what_is_closed_is_named(arguments: list[str], closed: str, said: str) -> None:
+    line = f'exec "$@" {closed}'
+    run = subprocess.run(
+        ["sh", "-c", line, "sh", *command(*arguments, "-")],
+        input=GOOD, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (2, said)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of this kind")

@@ -8,16 +8,17 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Annotated, Final, cast
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-__all__ = ["NO_MESSAGE", "STANDARD_INPUT", "UNUSABLE", "UnreadableFile", "chunks", "complain", "printing"]
+__all__ = ["NO_MESSAGE", "STANDARD_INPUT", "UNUSABLE", "File", "UnreadableFile", "chunks", "complain", "printing"]
 
 STANDARD_INPUT: Final = "-"
 UNUSABLE: Final = 2
@@ -28,6 +29,16 @@ LARGE: Final = 16 * 2**20
 CHUNK: Final = 2**16
 _GZIP: Final = b"\x1f\x8b"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def _refuse_options(_: object, value: str | Iterable[str]) -> None:
+    for name in [value] if isinstance(value, str) else value:
+        if name.startswith("-") and name != STANDARD_INPUT:
+            raise ValueError(f"There is no option {name}; a file of that name is ./{name}.")
+
+
+File = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)]
+"""The name of one; "-" is standard input."""
 
 
 class UnreadableFile(Exception):
@@ -42,6 +53,9 @@ def complain(text: str) -> None:
 @contextmanager
 def printing() -> Generator[None]:
     """Print UTF-8, whatever the platform has for files and pipes, for as long as somebody reads it."""
+    if sys.stdout is None:
+        complain("standard output: it is closed")
+        sys.exit(UNUSABLE)
     try:
         cast("io.TextIOWrapper", sys.stdout).reconfigure(encoding="utf-8")
         yield
@@ -63,6 +77,8 @@ def chunks(name: str, *, is_quiet: bool) -> Iterator[bytes]:
         with ExitStack() as stack:
             # As it comes, so that it may be a pipe that nobody closes.
             is_piped = name == STANDARD_INPUT
+            if is_piped and sys.stdin is None:
+                raise UnreadableFile(f"{name}: standard input is closed")
             raw = cast(
                 "io.BufferedReader", sys.stdin.buffer if is_piped else stack.enter_context(Path(name).open("rb"))
             )

@@ -5,6 +5,7 @@ All of it is written as it is found, so that it takes no memory.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from rich.text import Text
 from ocpp_sansio import Role
 from ocpp_sansio.audit import Audit
 from ocpp_sansio.findings import RULES, Finding, Severity
-from ocpp_sansio.trace import Reader
+from ocpp_sansio.version import MessageType
 
 from ._files import STANDARD_INPUT
 from ._frames import printable
@@ -42,8 +43,13 @@ class Judged:
     """One file that has been read to its end."""
 
     name: str
-    reader: Reader
+    lines: int
+    passed_over: int
+    """Lines without a message."""
+    messages: Mapping[MessageType, int]
+    """How many there were of each type."""
     audit: Audit
+    """Of this file alone, or of all."""
 
 
 class Report(Protocol):
@@ -60,8 +66,8 @@ class Report(Protocol):
 
 def _tally(files: list[Judged]) -> Counter[tuple[str, str, Severity]]:
     tally: Counter[tuple[str, str, Severity]] = Counter()
-    for each in files:
-        tally.update(each.audit.tally)
+    for audit in dict.fromkeys(each.audit for each in files):
+        tally.update(audit.tally)
     return tally
 
 
@@ -73,7 +79,7 @@ def _by_severity(files: list[Judged]) -> dict[Severity, int]:
 
 
 def _messages(files: list[Judged]) -> int:
-    return sum(sum(each.audit.messages.values()) for each in files)
+    return sum(sum(each.messages.values()) for each in files)
 
 
 # -- text --
@@ -118,7 +124,7 @@ class TextReport:
         if tally:
             console.print(_table(tally))
         counts = ", ".join(_counted(count, severity.value) for severity, count in _by_severity(files).items())
-        lines = _counted(sum(each.reader.passed_over for each in files), "other line")
+        lines = _counted(sum(each.passed_over for each in files), "other line")
         console.print(f"{counts} in {_counted(_messages(files), 'message')}; {lines}; {seconds:.1f} s")
         for line in _spoken(files):
             console.print(line, markup=False)
@@ -146,7 +152,8 @@ def _table(tally: Counter[tuple[str, str, Severity]]) -> Table:
 
 
 def _spoken(files: list[Judged]) -> Iterator[str]:
-    stations = [(identity, spoken) for each in files for identity, spoken in each.audit.spoken.items()]
+    audits = dict.fromkeys(each.audit for each in files)
+    stations = [station for audit in audits for station in audit.spoken.items()]
     for identity, spoken in stations[:MAX_STATIONS_SHOWN]:
         how = " (a guess)" if spoken.is_guess else ""
         yield f"{_word(identity)} speaks {spoken.version}{how}"
@@ -182,7 +189,7 @@ class JsonReport:
     """An object for each finding, and one for all."""
 
     def find(self, name: str, finding: Finding) -> None:
-        _write_line({"file": name, **_members(finding)})
+        _write_line({"file": _readable(name), **_members(finding)})
 
     def close(self, files: list[Judged], seconds: float, *, unshown: int, is_quiet: bool) -> None:
         if is_quiet:
@@ -210,15 +217,20 @@ class JsonReport:
 
 def _file(judged: Judged) -> dict[str, Any]:
     return {
-        "file": judged.name,
-        "lines": judged.reader.lines,
-        "passedOver": judged.reader.passed_over,
-        "messages": {message_type.name: count for message_type, count in judged.audit.messages.items()},
+        "file": _readable(judged.name),
+        "lines": judged.lines,
+        "passedOver": judged.passed_over,
+        "messages": {message_type.name: count for message_type, count in judged.messages.items()},
         "stations": [
             {"identity": identity, "version": spoken.version.value, "guessed": spoken.is_guess}
             for identity, spoken in judged.audit.spoken.items()
         ],
     }
+
+
+def _readable(name: str) -> str:
+    """The name of a file, which may be any bytes, in UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _write_line(value: Mapping[str, Any]) -> None:
@@ -254,7 +266,7 @@ class SarifReport:
         self._separator = "\n"
 
     def find(self, name: str, finding: Finding) -> None:
-        uri = "stdin" if name == STANDARD_INPUT else quote(PurePath(name).as_posix())
+        uri = "stdin" if name == STANDARD_INPUT else quote(os.fsencode(PurePath(name).as_posix()))
         where: dict[str, Any] = {
             "physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": finding.line}}
         }

@@ -16,7 +16,7 @@ from ocpp_sansio import Direction, Role
 from ocpp_sansio.redaction import MIN_IDENTITY, Redactor
 from ocpp_sansio.trace import Message, Reader, TooLong
 
-from ._files import NO_MESSAGE, STANDARD_INPUT, UNUSABLE, UnreadableFile, chunks, complain, printing
+from ._files import NO_MESSAGE, STANDARD_INPUT, UNUSABLE, File, UnreadableFile, chunks, complain, printing
 
 __all__ = ["redact"]
 
@@ -25,7 +25,7 @@ _WAYS = {Role.CHARGE_POINT: Direction.IN, Role.CENTRAL_SYSTEM: Direction.OUT}
 
 
 def redact(
-    file: Annotated[str, Parameter(allow_leading_hyphen=True)] = STANDARD_INPUT,
+    file: File = STANDARD_INPUT,
     *,
     key: str | None = None,
     identity: Annotated[tuple[str, ...], Parameter(negative="")] = (),

@@ -5,12 +5,18 @@ from __future__ import annotations
 import pkgutil
 import sys
 import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
+import attrs
 from cyclopts import Parameter
+from cyclopts.validators import Number as NumberThatIs
 
-from ocpp_sansio.audit import Audit
+from ocpp_sansio.audit import ANSWER_TIME, Audit
 from ocpp_sansio.findings import Finding, Severity
 from ocpp_sansio.messages import Actions
 from ocpp_sansio.session import VersionedActions
@@ -18,7 +24,7 @@ from ocpp_sansio.tolerance import Tolerance
 from ocpp_sansio.trace import Reader
 
 from ._dialects import Number
-from ._files import NO_MESSAGE, UNUSABLE, UnreadableFile, chunks, complain, printing
+from ._files import NO_MESSAGE, UNUSABLE, File, UnreadableFile, chunks, complain, printing
 from ._findings import REPORTS, Format, Judged, Report
 
 __all__ = ["validate"]
@@ -36,20 +42,22 @@ _FAILING: Final[dict[FailOn, frozenset[Severity]]] = {
 
 
 def validate(
-    *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *files: File,
     format: Format = "text",  # noqa: A002 - what the option is called everywhere
     tolerance: str = "strict",
     version: Number | None = None,
     actions: str | None = None,
-    max_findings: int | None = None,
+    answer_time: Annotated[float, Parameter(validator=NumberThatIs(gt=0))] = ANSWER_TIME,
+    together: Annotated[bool, Parameter(negative="")] = False,
+    max_findings: Annotated[int | None, Parameter(validator=NumberThatIs(gte=0))] = None,
     fail_on: FailOn = "error",
-    quiet: bool = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> None:
     """Say what is wrong with the messages of recordings, traces and logs.
 
     Reads what a Recorder has written, the Open OCPP Trace Format, bare messages and arrays of them, and the logs of the
-    Python library ocpp, with those of Home Assistant, as they are, also compressed with gzip. Exits with 1 if something
-    is wrong, and with 2 if a file cannot be read or has no message.
+    Python library ocpp, of Home Assistant, evcc and SteVe, as they are, also compressed with gzip. Exits with 1 if
+    something is wrong, and with 2 if a file cannot be read or has no message.
 
     Args:
         files: What to read; "-" for standard input.
@@ -57,6 +65,8 @@ def validate(
         tolerance: What is a warning only: strict, field, warn-only, or names of repairs with commas.
         version: What is spoken, whatever the files say. Without it, what they say, or else what fits.
         actions: Where a vendor's own actions are, as "module:NAME". They are a program's: by version, all there are.
+        answer_time: Seconds that an answer may take without being noted.
+        together: The files are one traffic, the oldest first: a log and what it was rotated to.
         max_findings: How many to show. All are counted.
         fail_on: What makes it exit with 1.
         quiet: Show no summary and no progress.
@@ -69,11 +79,12 @@ def validate(
     except ValueError as error:
         complain(str(error))
         sys.exit(UNUSABLE)
-    run = _Run(REPORTS[format](), max_findings, quiet=quiet)
+    audit = partial(Audit, version=version, tolerance=tolerated, answer_time=answer_time, actions=known)
     status = 0
     with printing():
+        run = _Run(REPORTS[format](), audit, max_findings, is_together=together, is_quiet=quiet)
         for name in files:
-            status = max(status, run.read(name, Audit(version=version, tolerance=tolerated, actions=known)))
+            status = max(status, run.read(name))
         run.close()
     sys.exit(status or (FOUND if run.found & _FAILING[fail_on] else 0))
 
@@ -100,46 +111,74 @@ def _vendor_actions(name: str) -> VersionedActions:
 class _Run:
     """Some files, and one report about all of them."""
 
-    def __init__(self, report: Report, max_findings: int | None, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        report: Report,
+        make_audit: Callable[[], Audit],
+        max_findings: int | None,
+        *,
+        is_together: bool,
+        is_quiet: bool,
+    ) -> None:
         self._report = report
+        self._make_audit = make_audit
         self._room = max_findings
-        self._is_quiet = quiet
+        self._is_together = is_together
+        self._is_quiet = is_quiet
         self._start = time.monotonic()
         self._files: list[Judged] = []
         self._unshown = 0
         self.found: set[Severity] = set()
+        self._begin()
 
-    def read(self, name: str, audit: Audit) -> int:
+    def _begin(self) -> None:
+        """What comes next has nothing to do with what was before."""
+        self._audit = self._make_audit()
+        self._lines = 0
+        self._places: list[tuple[int, str]] = []
+        """The files of this traffic, each with the lines before it: one may say something about another."""
+
+    def read(self, name: str) -> int:
         """Judge one file; what it makes the exit status at least."""
-        reader = Reader()
-        status = 0
+        if not self._is_together:
+            self._begin()
+        audit, status = self._audit, 0
+        messages, told = Counter(audit.messages), audit.tally.total()
+        self._places.append((self._lines, name))
+        reader = Reader(lines=self._lines)
         try:
             for chunk in chunks(name, is_quiet=self._is_quiet):
                 for message in reader.receive_data(chunk):
                     if findings := audit.receive(message):
-                        self._tell(name, *findings)
+                        self._tell(*findings)
         except UnreadableFile as error:
             complain(str(error))
             status = UNUSABLE
-        self._tell(name, *chain.from_iterable(map(audit.receive, reader.receive_eof())))
-        self._tell(name, *audit.receive_eof())
-        if audit.messages or audit.tally:
-            self._files.append(Judged(name, reader, audit))
+        self._tell(*chain.from_iterable(map(audit.receive, reader.receive_eof())))
+        if not self._is_together:
+            self._tell(*audit.receive_eof())
+        messages = Counter(audit.messages) - messages
+        if messages or audit.tally.total() > told:
+            self._files.append(Judged(name, reader.lines - self._lines, reader.passed_over, messages, audit))
         elif not status:
             complain(f"{name}: {NO_MESSAGE}")
             status = UNUSABLE
+        self._lines = reader.lines
         return status
 
-    def _tell(self, name: str, *findings: Finding) -> None:
+    def _tell(self, *findings: Finding) -> None:
         for finding in findings:
             self.found.add(finding.severity)
             if self._room is None or self._room > 0:
                 self._room = self._room and self._room - 1
-                self._report.find(name, finding)
+                before, name = self._places[bisect_left(self._places, (finding.line,)) - 1]
+                self._report.find(name, attrs.evolve(finding, line=finding.line - before))
             else:
                 self._unshown += 1
 
     def close(self) -> None:
         """Say what there is to say about all."""
+        if self._is_together:
+            self._tell(*self._audit.receive_eof())
         seconds = time.monotonic() - self._start
         self._report.close(self._files, seconds, unshown=self._unshown, is_quiet=self._is_quiet)
