@@ -87,7 +87,12 @@ class Limits:
     max_inbound_calls: int = _positive(8)
     """CALLs of the peer that may be with the application at the same time, and, counted apart, SENDs and refusals of
     responses. Beyond that reading stops (F-98). For SENDs and refusals it is the adapters that keep this bound and the
-    next one: a driver of the bare core sees to them itself."""
+    next one: a driver of the bare core sees to them itself.
+
+    A handler goes on when its CALL has been answered in its place, and when its connection has ended: it may be writing
+    down the end of a transaction. Of one charge point, over all its connections, adapters with an event loop leave so
+    many behind, and as many of the other kind; for one more they cancel the oldest. A thread cannot be cancelled: while
+    handlers hold up so many connections of a charge point, ``ocpp_transports.sync`` refuses another one with 503."""
     max_held_calls: int = _natural(256)
     """CALLs of the peer that were read already and wait for those, up to ``max_message_size`` bytes in all. More close
     the connection with 1008. A peer that keeps to RPC-050 never has one waiting. Counted apart, by number only, so

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
@@ -61,11 +61,12 @@ class Group:
         while self.tasks:
             await asyncio.wait(self.tasks)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something in a task."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        """Run something in a task. Returns what cancels it."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)  # the loop itself keeps no hold of it
         task.add_done_callback(self.tasks.discard)
+        return task.cancel
 
 
 class Flag(AsyncFlag):
@@ -185,8 +186,8 @@ class Driver(AsyncDispatcher[C, H, Flag], asyncio.Protocol):
 
     # -- tasks --
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._group.spawn(work)
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        return self._group.spawn(work)
 
     def is_fault(self, error: BaseException) -> bool:
         return _is_unasked(error) if isinstance(error, asyncio.CancelledError) else super().is_fault(error)

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
@@ -385,8 +385,9 @@ class Driver(Dispatcher[C, H, _Flag]):
         if failures:
             raise failures[0]
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
         complete(work)
+        return object  # it is over
 
     def is_fault(self, error: BaseException) -> bool:
         return super().is_fault(error) or isinstance(error, SystemExit)  # of this thread, not of the program
@@ -466,6 +467,14 @@ class ServerDriver(ServerDispatcher[CentralSystemConnection, _Flag], Driver[Cent
     """The driver of a connection that is served. The table of stations is everybody's: one thread at a time."""
 
     shared = _TABLE
+    others: Callable[[], Iterable[ServerDriver]] = staticmethod(tuple)
+    """All connections of its server."""
+
+    @property
+    def is_crowded(self) -> bool:
+        # Nothing stops a thread. One that does not come to give way, as it was told to when displaced, is in a handler.
+        held_up = sum(each.identity == self.identity and bool(each._commands) for each in self.others())
+        return held_up >= self.connection.limits.max_inbound_calls
 
 
 def socket_facts(stream: socket.socket) -> TransportFacts:

@@ -187,6 +187,7 @@ class Server(Listening[StationsThread]):
             connection = served(self._service, time.monotonic(), lambda: station, partial(socket_facts, stream))
             driver = ServerDriver(connection, self._csms, stream, self._csms.limits)
             driver.runner, driver.observer = self._service.runner, self._service.observer
+            driver.others = self._drivers
             driver.source = source_of(address)
             station = Station(driver)
             thread = threading.Thread(target=self._converse, args=[driver], name="ocpp-station", daemon=True)

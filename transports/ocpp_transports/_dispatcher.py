@@ -52,6 +52,7 @@ from ocpp_sansio.channel import Channel
 from ocpp_sansio.handlers import Handlers
 from ocpp_sansio.handshake import SILENT_VISIT
 
+from ._left_behind import LeftBehind, Work
 from ._logging import fields, log_messages, logger, plain
 from .observing import Observer, Watch
 
@@ -138,10 +139,12 @@ class Dispatcher(ABC, Generic[L, H, F]):
     # Many of them are idle, thousands at a time.
     __slots__ = (
         "_askers",
+        "_at_work",
         "_attentive",
         "_complaints",
         "_hearing",
         "_leave",
+        "_left_behind",
         "_reactions",
         "_unheard",
         "_waiters",
@@ -184,6 +187,10 @@ class Dispatcher(ABC, Generic[L, H, F]):
         self._unheard: deque[tuple[Any, Callable[[], object]]] = deque()
         """What has come and needs no answer, until fewer handlers of such things are at work: message and handler."""
         self._hearing = 0
+        self._at_work: dict[Work, None] = {}
+        """Handlers that wait for something."""
+        self._left_behind: LeftBehind | None = None
+        """Those that nobody waits for any more, once there are any."""
         self._attentive = False
         """Whether there is something to see to after each event."""
         self._leave: Leave | None = None
@@ -205,8 +212,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
         """Act on events, send, set the alarm: what is owed to the connection after every mutation."""
 
     @abstractmethod
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a handler that waits for something, beside the connection."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        """Run what waits for something, beside the connection. Returns what cancels it."""
 
     @property
     @abstractmethod
@@ -353,7 +360,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
             if isinstance(answer, Response) or not isawaitable(answer):
                 self.answer(call, answer)
             else:
-                self.spawn(self._answer_later(call, answer))
+                self._work_beside(call, self._answer_later(call, answer))
 
     async def _answer_later(self, call: CallReceived[Any], answer: Awaitable[Response]) -> None:
         try:
@@ -433,7 +440,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
                 if rest is None:
                     self._hearing -= 1
             if rest is not None:
-                self.spawn(self._hear_later(about, rest))
+                self._work_beside(about, self._hear_later(about, rest))
 
     async def _hear_later(self, about: Any, rest: Awaitable[object]) -> None:
         await self.end_work(about, rest)
@@ -446,7 +453,7 @@ class Dispatcher(ABC, Generic[L, H, F]):
         for hook in hooks:
             rest = self.begin_work(about, partial(hook, self.peer))
             if rest is not None:
-                self.spawn(self.end_work(about, rest))
+                self._work_beside(about, self.end_work(about, rest))
 
     def begin_work(self, about: Any, work: Callable[[], object]) -> Awaitable[object] | None:
         """Call what nobody waits for the result of; a fault is logged. Returns what :meth:`end_work` is to await."""
@@ -467,6 +474,39 @@ class Dispatcher(ABC, Generic[L, H, F]):
             if not self.is_fault(error):
                 raise
             self._log_fault(about, error)
+
+    # -- handlers that wait for something --
+
+    @property
+    def left_behind(self) -> LeftBehind:
+        """The handlers that nobody waits for any more."""
+        if self._left_behind is None:
+            self._left_behind = LeftBehind(self.connection.limits)
+        return self._left_behind
+
+    def _work_beside(self, about: Any, work: Coroutine[Any, Any, None]) -> None:
+        handler = Work(about)
+        self._at_work[handler] = None
+        handler.cancel = self.spawn(self._work(handler, work))
+        if self.end is not None and handler in self._at_work:
+            self._leave_behind(handler)
+
+    async def _work(self, handler: Work, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            if handler in self._at_work:
+                del self._at_work[handler]
+            else:
+                self.left_behind.discard(self.identity, handler)
+
+    def _leave_behind(self, handler: Work) -> None:
+        """Nobody waits for it any more (F-99)."""
+        del self._at_work[handler]
+        oldest = self.left_behind.add(self.identity, handler)
+        if oldest is not None:
+            self.log(logging.ERROR, "the handler of %s is cancelled: too many are left behind", oldest.about.action)
+            oldest.cancel()
 
     # -- the log --
 
@@ -514,6 +554,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
         self.log(logging.ERROR, "the handler of %s took too long", event.call.action, about=event.call)
         if self._watch is not None:
             self._watch.answered(event.call, ErrorCode.INTERNAL_ERROR)
+        for handler in [each for each in self._at_work if each.about is event.call]:
+            self._leave_behind(handler)
 
     def _on_outcome(self, event: CallSucceeded[Any] | CallFailed) -> None:
         if event.deviations:
@@ -580,6 +622,8 @@ class Dispatcher(ABC, Generic[L, H, F]):
         self.end = event
         self.decided.set()
         self._tell_askers(False)
+        for handler in list(self._at_work):
+            self._leave_behind(handler)
 
     _REACTIONS: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
         CallReceived: _on_call,

@@ -198,15 +198,19 @@ class HostedDriver(ServerDispatcher[HostedConnection, Flag], AsyncDispatcher[Hos
     def is_fault(self, error: BaseException) -> bool:
         return super().is_fault(error) and not is_stop(error)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        scope = anyio.CancelScope()
+
         async def run() -> None:
             try:
-                await work
+                with scope:
+                    await work
             except Exception:  # noqa: BLE001 - as above
                 self.log(logging.ERROR, "the connection failed", exc_info=True)
                 self._scope.cancel()
 
         self._tasks.start_soon(run)
+        return scope.cancel
 
 
 def _size(step: Step) -> int:

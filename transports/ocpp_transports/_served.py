@@ -16,6 +16,7 @@ from inspect import isawaitable
 from ssl import SSLError
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -39,6 +40,7 @@ from ocpp_sansio.session import Tap
 
 from ._dispatcher import CONNECTED, Dispatcher, F
 from ._endings import Leave
+from ._left_behind import LeftBehind
 from ._logging import logger
 from ._shared import Peer, Socket, fenced, fresh_ids
 from .observing import Observer
@@ -157,6 +159,16 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     _displaced: tuple[Any, ...] = ()
     """The peers of the connections that this one has taken the place of."""
 
+    @property
+    def left_behind(self) -> LeftBehind:
+        """Those of all connections: a charge point may have come back by another one."""
+        return _LEFT_BEHIND.setdefault(self.handlers, LeftBehind(self.handlers.limits))
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether handlers that cannot be cancelled hold up too many earlier connections of this charge point."""
+        return False
+
     # -- who may connect --
 
     def _on_requested(self, event: ConnectionRequested) -> None:
@@ -214,6 +226,9 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
             return
         with self.shared:
             verdict = decide(self._entry)
+            if isinstance(verdict, Admitted) and self.is_crowded:
+                self.log(logging.ERROR, "its handlers hold up so many connections that there is not to be another one")
+                verdict = Refusal(HTTPStatus.SERVICE_UNAVAILABLE)
             if isinstance(verdict, Admitted):
                 # Nobody else comes between: what was found out about the others still holds.
                 try:
@@ -282,6 +297,7 @@ class ServerDispatcher(Dispatcher[K, CentralSystem, F]):
     }
 
 
+_LEFT_BEHIND: Final = WeakKeyDictionary[CentralSystem, LeftBehind]()
 # What the other hooks are about.
 _AN_INCIDENT: Final = SimpleNamespace(action="incidents", message_id=None)
 _DISCONNECTED: Final = SimpleNamespace(action="on_disconnected", message_id=None)

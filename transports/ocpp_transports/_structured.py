@@ -288,15 +288,19 @@ class StreamDriver(AsyncDispatcher[C, H, F]):
     def is_fault(self, error: BaseException) -> bool:
         return super().is_fault(error) and not self._library.is_stop(error)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], object]:
+        scope: Scope = self._library.new_scope()
+
         async def run() -> None:
             try:
-                await work
+                with scope:
+                    await work
             except Exception:  # noqa: BLE001 - as above
                 self.log(logging.ERROR, "the connection failed", exc_info=True)
                 self._scope.cancel()
 
         self._group.nursery.start_soon(run)
+        return scope.cancel
 
 
 class StreamServerDriver(

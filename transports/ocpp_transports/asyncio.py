@@ -4,7 +4,7 @@
 
 This module moves bytes between a transport and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
-and call the peer meanwhile. It runs to its end even when the connection breaks.
+and call the peer meanwhile. It goes on when the connection breaks, see ``Limits.max_inbound_calls``.
 
 All of it belongs to one event loop. From another thread: ``asyncio.run_coroutine_threadsafe``.
 """

@@ -4,7 +4,7 @@
 
 This module moves bytes between a stream and a connection, and wakes tasks; every decision is the connection's.
 A handler is a plain function, called at once, or an ``async`` one, run in a task of its own: it may take its time
-and call the peer meanwhile. It runs to its end even when the connection breaks.
+and call the peer meanwhile. It goes on when the connection breaks, see ``Limits.max_inbound_calls``.
 
 Everything that is started lives in a nursery of the ``connect`` or ``serve`` block, and ends with it.
 """
