@@ -418,6 +418,16 @@ def test_an_answer_is_taken_for_one_to_any_station_that_waits_for_it() -> None:
     assert told(log.say(OUT, 3, "1", {})) == [("unsolicited", NOTE)]
 
 
+def test_no_version_is_guessed_by_an_answer_that_may_be_to_several() -> None:
+    log = Log(None)
+    log.identity = None
+    for action, payload in (("Heartbeat", {}), ("DataTransfer", {"vendorId": "A"})):
+        log.say(IN, 2, "1", action, payload)
+    answer = {"status": "Accepted", "statusInfo": {"reasonCode": "A"}}
+    assert told(log.say(OUT, 3, "1", answer)) == [("additionalProperties", NOTE)]
+    assert log.audit.spoken[None].version is V16
+
+
 def test_of_too_many_with_the_same_id_the_first_are_forgotten() -> None:
     log = Log()
     log.identity = None

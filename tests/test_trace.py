@@ -138,7 +138,14 @@ def test_what_follows_a_message_on_its_line_is_left_out_unless_it_may_belong_to_
     assert texts(f"got ({CALL}), which is 22 bytes") == [CALL]
     assert texts(f"CP_1: send {RESULT[:-2]}\n}}] (10 bytes)") == [f"{RESULT[:-2]}\n}}]"]
     assert texts(f'{{"frame": {CALL}}} hello') == [CALL]
-    for odd in (f"{CALL}]", f"{CALL}x", f"{CALL} {CALL}", '[2,"1","Heartbeat",null', '[2,"1",{"a":"[["},"]"]'):
+    for odd in (
+        f"{CALL}]",
+        f"{CALL}x",
+        f"{CALL} {CALL}",
+        f"{CALL} {CALL} (44 bytes)",
+        '[2,"1","Heartbeat",null',
+        '[2,"1",{"a":"[["},"]"]',
+    ):
         assert texts(f"{odd}\n") == [odd]
 
 
