@@ -21,8 +21,8 @@ BEYOND_THE_CORE = ("fuzz", "interop", "transports")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ExampleCount())
-    # pytest-cov begins twice in a worker of xdist, and `no_cover` would pause one of the two. What is followed all the same
-    # takes twice the time; and where threads are followed, CPython 3.11 may fail to start one.
+    # pytest-cov begins twice in a worker of xdist, and `no_cover` would pause one of the two. What is followed all the
+    # same takes twice the time; and where threads are followed, CPython 3.11 may fail to start one.
     if hasattr(config, "workerinput") and "coverage" in sys.modules:
         first = sys.modules["coverage"].Coverage.current()
         if first is not None:

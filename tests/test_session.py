@@ -336,7 +336,7 @@ def test_the_queue_is_bounded_and_says_so_to_the_caller():
     session = charge_point(limits=Limits(max_queued_calls=2))
     for _ in range(3):
         session.call(authorize(), now=0)
-    with pytest.raises(QueueFull):
+    with pytest.raises(QueueFull, match=r"^2 calls are waiting"):
         session.call(authorize(), now=0)
     assert len(sent(session)) == 1
 
@@ -433,8 +433,14 @@ def test_an_id_that_may_still_be_answered_is_not_used_again():
     session.call(HEARTBEAT, now=0, timeout=1)
     for now in (0, 1):
         session.handle_timeout(now=now)
-        with pytest.raises(LocalProtocolError, match="used before"):
+        with pytest.raises(LocalProtocolError, match=r"^the message id has been used before \(RPC-041\)$"):
             session.call(HEARTBEAT, now=now)
+
+
+def test_an_id_may_be_as_short_as_can_be():
+    """RPC-040."""
+    session = ChargePointSession("1.6", message_ids=lambda: "1")
+    assert session.call(HEARTBEAT, now=0).message_id == "1"
 
 
 def test_numbered_ids_never_repeat_and_stay_short():
@@ -823,6 +829,11 @@ def test_a_callerror_lists_violations_up_to_the_limit():
     [[*_, details]] = sent(session)
     assert len(details["violations"]) == 1
     assert details["more"] == 3
+    session = central_system(limits=Limits(max_reported_violations=4))
+    receive(session, 2, "a", "StartTransaction", {})
+    [[*_, details]] = sent(session)
+    assert len(details["violations"]) == 4
+    assert "more" not in details
 
 
 @pytest.mark.parametrize("action", ["heartbeat", "../Heartbeat", "", "GetVariables"])
@@ -873,12 +884,22 @@ def test_too_many_unusable_messages_in_a_row_end_the_connection():
     for _ in range(3):
         receive(session, "x", now=0)
     assert session.must_close is None
-    assert [event.reason for event in receive(session, "x", now=0)] == [
-        Misbehaviour.NOT_JSON,
-        Misbehaviour.TOO_MANY_BAD_MESSAGES,
+    assert [(event.reason, event.text) for event in receive(session, "x", now=0)] == [
+        (Misbehaviour.NOT_JSON, "x"),
+        (Misbehaviour.TOO_MANY_BAD_MESSAGES, ""),
     ]
     assert session.must_close == 1008
     assert receive(session, 2, "a", "Heartbeat", {}) == []
+
+
+def test_an_answer_forgives_all_unusable_messages():
+    session = central_system(limits=Limits(max_bad_messages=2))
+    for number in range(1, 4):
+        session.call(v16.ClearCacheRequest(), now=0)
+        receive(session, "x")
+        receive(session, "x")
+        receive(session, 3, f"m{number}", {"status": "Accepted"})
+    assert session.must_close is None
 
 
 def test_a_usable_message_or_time_forgives_unusable_ones():
@@ -909,6 +930,7 @@ def test_an_event_says_in_a_sentence_what_was_wrong(messages, description):
     for message in messages:
         *_, event = [None, *receive(session, *message)]
     assert (event.description, event.message_id) == (description, message[1] if len(message) > 1 else None)
+    assert (event.reason is Misbehaviour.NOT_A_FRAME) == ("JSON object" in description)
 
 
 def test_an_answer_says_in_a_sentence_why_it_is_none():

@@ -47,7 +47,7 @@ SURVIVORS = ROOT / "tests/mutation/survivors.toml"
 
 RPC = (
     "test_session test_malformed test_callerror_codes test_session_stateful test_field test_vendor_actions "
-    "test_tolerance test_tolerance_texts test_tolerance_repairs test_tolerance_policy"
+    "test_tolerance test_tolerance_texts test_tolerance_repairs test_tolerance_policy test_hostile_rpc"
 )
 TESTS = {
     "frames": "test_frames test_malformed test_session test_callerror_codes",
