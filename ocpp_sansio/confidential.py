@@ -51,9 +51,8 @@ def shown(names: tuple[str, ...], message: object) -> list[tuple[str, Any]]:
 def _looked_at(names: tuple[str, ...]) -> tuple[frozenset[str], bool]:
     """Which properties of a class are secret by themselves, and whether some may be by what they are the values of."""
     secret = frozenset(filter(names_a_secret, names))
-    if secret:
-        secret |= {"key"}  # that of a virtual private network is called nothing else
-    return secret, not _VALUES.isdisjoint(names)
+    others = {"key"} if secret else ()  # that of a virtual private network is called nothing else
+    return secret.union(others), not _VALUES.isdisjoint(names)
 
 
 def _subject(message: object) -> str:

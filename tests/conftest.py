@@ -33,11 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Cover the core by its own tests: to follow it in the others as well would only take time.
 
-    So it would in those that take the same ways thousands of times: they are marked ``no_cover`` where they stand.
+    So it would in those that take the same ways thousands of times: they are marked ``no_cover`` where they stand. All
+    these come last: what they were the first to ask for, and is kept for the next, would not be seen to be made.
     """
     for item in items:
         if item.path.relative_to(Path(__file__).parent).parts[0] in BEYOND_THE_CORE:
             item.add_marker("no_cover")
+    items.sort(key=lambda item: item.get_closest_marker("no_cover") is not None)
 
 
 # The checkers' verdict does not depend on whether a newer one is out, and asking needs the network.

@@ -409,8 +409,8 @@ def machine_for(*versions: str, **options: Any) -> type[CentralSystemMachine]:
 
         def system(self) -> CentralSystem:
             csms = CentralSystem(versions, **options)
-            for messages in (v16, v201):
-                self.welcome(csms, messages)
+            for version in versions:
+                self.welcome(csms, {"1.6": v16, "2.0.1": v201}[version])
             return csms
 
         @staticmethod

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from ssl import SSLContext
@@ -117,7 +118,12 @@ class _Asyncio(AsyncAdapter):
 
         where = {"host": place.host, "port": place.port} if place.sock is None else {"sock": place.sock}
         options: dict[str, Any] = {**where, **_tls(tls, service.csms.limits)}
-        listener = await loop.create_server(accept, backlog=place.backlog, **options)
+        listener = await loop.create_server(accept, **options)
+        # Not told to asyncio: it tries to accept as often as there may be clients waiting, also if it has no descriptor
+        # left, and logs each time.
+        for sock in listener.sockets:
+            with socket.fromfd(sock.fileno(), sock.family, sock.type) as the_same:
+                the_same.listen(place.backlog)
         server = Server(self, listener.sockets, listener.close, group, service)
         try:
             yield server
