@@ -92,7 +92,7 @@ class Limits:
     A handler goes on when its CALL has been answered in its place, and when its connection has ended: it may be writing
     down the end of a transaction. Of one charge point, over all its connections, adapters with an event loop leave so
     many behind, and as many of the other kind; for one more they cancel the oldest. A thread cannot be cancelled: while
-    handlers hold up so many connections of a charge point, ``ocpp_transports.sync`` refuses another one with 503."""
+    handlers hold up twice as many connections of a charge point, ``ocpp_transports.sync`` refuses one more with 503."""
     max_held_calls: int = _natural(256)
     """CALLs of the peer that were read already and wait for those, up to ``max_message_size`` bytes in all. More close
     the connection with 1008. A peer that keeps to RPC-050 never has one waiting. Counted apart, by number only, so

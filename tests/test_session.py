@@ -516,6 +516,19 @@ def test_details_that_contain_themselves_are_left_out():
     assert sent(session) == [[4, "a", "InternalError", "", {}]]
 
 
+def test_a_description_that_is_no_text_is_left_out():
+    """F-101."""
+
+    class Speechless:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    session = central_system()
+    [received] = receive(session, 2, "a", "Heartbeat", {})
+    session.reject(received, ErrorCode.INTERNAL_ERROR, Speechless(), now=0)  # type: ignore[arg-type]
+    assert sent(session) == [[4, "a", "InternalError", "", {}]]
+
+
 def test_calls_cross():
     """RPC-053, F-100: the peer's CALL is answered while ours is unanswered, and a handler may call."""
     session = central_system()

@@ -107,12 +107,12 @@ def test_a_station_that_holds_up_thread_after_thread_is_refused_until_one_is_fre
     csms = central_system(accept_before_boot=True, limits=Limits(max_inbound_calls=MOST))
     csms.on(v16.AuthorizeRequest)(server.gated(gate, accepted))
     with nothing_left_over(), server.serve(csms) as served:
-        for number in range(MOST + 1):  # the last one is not in the way of another yet
+        for number in range(2 * MOST + 1):  # the last one is not in the way of another yet
             with raw_client(served.port) as peer:
                 peer.send(ask(number))
                 gate.arrived.get(timeout=PATIENCE)
         threads = list(served.server._threads)
-        assert len(threads) == MOST + 1
+        assert len(threads) == 2 * MOST + 1
         with pytest.raises(AssertionError, match=r"503"), raw_client(served.port):
             pass
         assert len(csms.stations) == 1

@@ -472,9 +472,10 @@ class ServerDriver(ServerDispatcher[CentralSystemConnection, _Flag], Driver[Cent
 
     @property
     def is_crowded(self) -> bool:
-        # Nothing stops a thread. One that does not come to give way, as it was told to when displaced, is in a handler.
+        # Nothing stops a thread. One that does not come to give way, as it was told to when displaced, is in a handler,
+        # or has only just been told so: there may be several of those, if many have come at once.
         held_up = sum(each.identity == self.identity and bool(each._commands) for each in self.others())
-        return held_up >= self.connection.limits.max_inbound_calls
+        return held_up >= 2 * self.connection.limits.max_inbound_calls
 
 
 def socket_facts(stream: socket.socket) -> TransportFacts:
