@@ -27,7 +27,7 @@ from .frames import Call, CallError, CallResult, CallResultError, Frame, Malform
 from .limits import Limits
 from .messages import MAX_DEPTH, Action, Actions, Role
 from .session import Direction, VersionedActions
-from .tolerance import STRICT, Tolerance, Tolerated, mend_action, read_frame, read_payload
+from .tolerance import STRICT, Tolerance, Tolerated, mend_action, mend_payload, read_frame
 from .trace import Message, TooLong
 from .version import MessageType, Version
 
@@ -551,7 +551,7 @@ class _Station:
                 return findings
         severity, deviations = Severity.ERROR, tuple[Deviation, ...]()
         try:
-            _, deviations = read_payload(codec, payload, self._tolerance, action=operation.action)
+            _, deviations = mend_payload(codec, payload, self._tolerance, action=operation.action)
             severity = Severity.WARNING
         except PayloadError:
             pass

@@ -123,7 +123,7 @@ class Entrance:
         """Of requests from where the station is not known to be."""
         self.sources: Final = _failures(limits, limits.max_failures_per_source)
         """The same, whatever the station. Those refused count, and no others until there were too many."""
-        self.undecided: Final = _undecided(limits, limits.max_undecided_per_source)
+        self.undecided: Final = _undecided(limits)
         """By source, of the same requests, as long as there were not."""
         self.proven: Final = _failures(limits, limits.max_failures_per_identity)
         """By station, of requests from where it is known to be: nobody else's failures count (F-29)."""
@@ -160,7 +160,8 @@ def _failures(limits: Limits, burst: int | None) -> Throttle[str]:
     )
 
 
-def _undecided(limits: Limits, burst: int | None) -> Throttle[str]:
+def _undecided(limits: Limits) -> Throttle[str]:
+    burst = limits.max_undecided_per_source
     interval = UNDECIDED_FOR / (burst or 1)
     return Throttle[str](burst=burst, interval=interval, max_interval=interval, max_keys=limits.max_throttled)
 

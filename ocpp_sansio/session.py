@@ -70,7 +70,7 @@ from .messages import (
     SendFromChargePoint,
 )
 from .outbound import OutboundCall, OutboundCalls
-from .tolerance import STRICT, Tolerance, Tolerated, mend_action, mend_frame, read_payload
+from .tolerance import STRICT, Tolerance, Tolerated, mend_action, mend_frame, mend_payload, read_payload
 from .version import MessageType, Version
 
 __all__ = [
@@ -390,7 +390,7 @@ class Session:
         """The payload is not plainly right."""
         payload = self._or_empty(payload)
         try:
-            response, more = read_payload(outbound.codec, payload, self._tolerance, action=outbound.call.action)
+            response, more = mend_payload(outbound.codec, payload, self._tolerance, action=outbound.call.action)
         except PayloadError:
             self._refuse_result(outbound, diagnose(outbound.codec.cls, payload), text)
         else:
@@ -499,7 +499,7 @@ class Session:
         codec = self._answerable[frame.action].codec
         payload = self._or_empty(frame.payload)
         try:
-            request, more = read_payload(codec, payload, self._tolerance, action=frame.action)
+            request, more = mend_payload(codec, payload, self._tolerance, action=frame.action)
         except PayloadError:
             self._refuse_payload(frame, codec.cls, payload, text)
         else:

@@ -30,13 +30,13 @@ from ocpp_sansio import (
     v21,
     v201,
 )
-from ocpp_sansio.codec import PayloadError, codec_of
+from ocpp_sansio.codec import Codec, PayloadError, codec_of
 from ocpp_sansio.events import SendReceived
 from ocpp_sansio.frames import LARGE
 from ocpp_sansio.messages import Action, Actions, Datatype, SendFromChargePoint, write_open
 from ocpp_sansio.schema import Kind, kind_of, properties
 from ocpp_sansio.testing.strategies import near_misses, payloads
-from ocpp_sansio.tolerance import MAX_DEVIATIONS, MAX_ENUM_LENGTH, Tolerance, read_payload
+from ocpp_sansio.tolerance import MAX_DEVIATIONS, MAX_ENUM_LENGTH, WARN_ONLY, Tolerance, read_payload
 from ocpp_sansio.version import Version
 from tests.examples import examples
 
@@ -289,6 +289,13 @@ def test_a_late_response_says_so_as_well():
     assert receive(session, 3, "m1", {"status": "Later"}) == [
         LateResponse(call, v16.ResetResponse(status="Later"), (kept("$.status", "Later"),))
     ]
+
+
+def test_what_is_right_is_read_once(monkeypatch):
+    """What is on record is read at each start, and nearly all of it is right."""
+    monkeypatch.setattr(Codec, "reread", lambda *_: pytest.fail("it is read again"))
+    text = '{"status":"Accepted"}'
+    assert read_payload(codec_of(v16.ResetResponse), text, WARN_ONLY) == (v16.ResetResponse(status="Accepted"), ())
 
 
 def test_a_send_with_an_unknown_enum_is_delivered(monkeypatch):

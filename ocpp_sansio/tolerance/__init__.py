@@ -11,7 +11,7 @@ reports every place. What is right, only the judge knows.
 
 from __future__ import annotations
 
-from .payloads import MAX_DEVIATIONS, MAX_ENUM_LENGTH, read_payload
+from .payloads import MAX_DEVIATIONS, MAX_ENUM_LENGTH, mend_payload, read_payload
 from .policy import FIELD, STRICT, WARN_ONLY, Half, Rule, StationTolerance, Tolerance, Tolerated, per_station
 from .texts import MAX_TEXT, mend_action, mend_frame, mend_text, read_frame
 
@@ -29,6 +29,7 @@ __all__ = [
     "Tolerated",
     "mend_action",
     "mend_frame",
+    "mend_payload",
     "mend_text",
     "per_station",
     "read_frame",

@@ -28,7 +28,7 @@ from ocpp_sansio.schema import Kind, Property, kind_of, properties
 
 from .policy import Half, Step, Tolerance
 
-__all__ = ["MAX_DEVIATIONS", "MAX_ENUM_LENGTH", "read_payload"]
+__all__ = ["MAX_DEVIATIONS", "MAX_ENUM_LENGTH", "mend_payload", "read_payload"]
 
 M = TypeVar("M", bound=Datatype)
 
@@ -48,7 +48,7 @@ def read_payload(
     """The message that a payload stands for, and what has to be put up with in it.
 
     Args:
-        codec: that of the message class, whose :attr:`~ocpp_sansio.codec.Codec.read` has refused it.
+        codec: that of the message class. It is asked first.
         payload: as it came.
         tolerance: what may be put up with.
         action: whose payload it is, for a tolerance that is not the same for all.
@@ -56,6 +56,16 @@ def read_payload(
     Raises:
         PayloadError: more than that is wrong. Nothing else is raised, whatever the payload holds.
     """
+    try:
+        return codec.read(payload), ()
+    except UNREADABLE:
+        return mend_payload(codec, payload, tolerance, action=action)
+
+
+def mend_payload(
+    codec: Codec[M], payload: bytes | str | msgspec.Raw, tolerance: Tolerance, *, action: str | None = None
+) -> tuple[M, tuple[Deviation, ...]]:
+    """The same for a payload that :attr:`ocpp_sansio.codec.Codec.read` has refused, which it is not asked again."""
     try:
         return codec.reread(payload), ()
     except PayloadError:

@@ -195,7 +195,8 @@ class Tolerance:
 
     def about(self, actions: Collection[str]) -> Tolerance:
         """The same, without what it says of actions that are not among these."""
-        return Tolerance(rule for rule in self.rules if rule.action is None or rule.action in actions)
+        rules = [rule for rule in self.rules if rule.action is None or rule.action in actions]
+        return self if len(rules) == len(self.rules) else Tolerance(rules)  # one for all stations, in the usual case
 
     def __bool__(self) -> bool:
         """Whether it allows anything."""
