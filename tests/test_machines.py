@@ -582,8 +582,8 @@ def test_a_tolerance_is_told_who_connects():
     assert str(run.trace).count('"status":"Accepted"') == 1
 
 
-def asking(machine: type[CentralSystemMachine], **options: Any) -> type[CentralSystemMachine]:
-    """It asks its charge points twice before it answers a Heartbeat."""
+def asking(machine: type[CentralSystemMachine], *, whom: str = "", **options: Any) -> type[CentralSystemMachine]:
+    """It asks a charge point, who sends it or another, twice before it answers a Heartbeat."""
 
     class Asking(machine):  # type: ignore[misc, valid-type]
         def system(self) -> CentralSystem:
@@ -593,7 +593,8 @@ def asking(machine: type[CentralSystemMachine], **options: Any) -> type[CentralS
             async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
                 for _ in range(2):
                     with suppress(CallFailure):
-                        await station.call(v16.ClearCacheRequest(), **options)
+                        asked: Any = csms.stations[whom] if whom else station
+                        await asked.call(v16.ClearCacheRequest(), **options)
                 return v16.HeartbeatResponse(current_time=UTC_NOW)
 
             return csms
@@ -647,21 +648,7 @@ def test_it_has_as_long_to_answer_as_it_says():
 
 def test_what_is_said_to_another_meanwhile_is_judged_by_when_it_is_said():
     """A handler asks another charge point: its time-out does not begin when somebody looks."""
-
-    class Gossip(machine_for("1.6", limits=Limits(call_timeout=5))):  # type: ignore[misc]
-        def system(self) -> CentralSystem:
-            csms: CentralSystem = super().system()
-
-            @csms.on(v16.HeartbeatRequest)
-            async def beat(station: Any, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
-                for _ in range(2):
-                    with suppress(CallFailure):
-                        await csms.stations["CP2"].call(v16.ClearCacheRequest())
-                return v16.HeartbeatResponse(current_time=UTC_NOW)
-
-            return csms
-
-    run = booted(Gossip)
+    run = booted(asking(machine_for("1.6", limits=Limits(call_timeout=5)), whom="CP2"))
     run.ask("CP1", "Heartbeat", {})
     run.clock.after(1, lambda: None)
     run.wait(31)

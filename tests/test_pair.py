@@ -835,3 +835,14 @@ def test_a_seed_tells_the_same_story_each_time(new: New):
     stories = [story(seed) for seed in range(5)]
     assert stories == [story(seed) for seed in range(5)]
     assert len(set(stories)) == 5
+
+
+@both
+def test_a_tolerance_may_name_a_vendors_action_of_another_version(new: New):
+    tolerance, versions = FIELD.forbidding(action="GetPrice"), ["1.6", "2.1"]
+    options: dict[str, Any] = {"versions": versions, "accept_before_boot": True}
+    options["actions"] = {"2.1": Version.V21.actions.extended(Action("GetPrice", PriceRequest))}
+    for each in (tolerance, lambda _: tolerance):
+        csms = office(**options, tolerance=each)
+        csms.on(v16.HeartbeatRequest)(lambda *_: v16.HeartbeatResponse(current_time=VirtualClock().utc))
+        assert new("1.6", central_system=csms).charge_point.call(BEAT)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,9 +15,10 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ocpp_sansio import CallReceived, CentralSystemSession, ErrorCode, numbered_ids, v16
-from ocpp_sansio.store import Change, MemoryStore, Put
+from ocpp_sansio.store import Store
 from ocpp_sansio.testing.referee import Foul
 from tests.test_docs import blocks
+from tests.test_simulation import EmptyStore, ForgetfulStore
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.once
@@ -60,26 +62,8 @@ def test_the_bug_of_the_page_is_found() -> None:
     assert str(caught.value) in PAGE
 
 
-class Absentminded(MemoryStore):
-    """In place of the store of a reader: each seventh batch is lost."""
-
-    batches = 0
-
-    def commit(self, changes: Sequence[Change]) -> None:
-        self.batches += 1
-        if self.batches % 7:
-            super().commit(changes)
-
-
-class Empty(MemoryStore):
-    """In place of it again: all is."""
-
-    def load(self) -> list[Put]:
-        return []
-
-
-@pytest.mark.parametrize("store", [Absentminded, Empty])
-def test_the_simulation_of_the_page_finds_a_store_that_loses_something(store: type[MemoryStore]) -> None:
+@pytest.mark.parametrize("store", [partial(ForgetfulStore, 7), EmptyStore], ids=["each seventh batch", "all of them"])
+def test_the_simulation_of_the_page_finds_a_store_that_loses_something(store: Callable[[], Store]) -> None:
     names = run("simulation")
     names["MemoryStore"] = store
     seeds, found = names["test_nothing_is_lost"].pytestmark[0].args[1], 0

@@ -42,7 +42,7 @@ class _Usage(NamedTuple):
 
 def _exchanges() -> Iterator[list[str]]:
     """CALLs of a charge point, each with its answer, without their ids."""
-    texts = {name: frames()[name].data.decode() for name in frames()}
+    texts = {name: frame.data.decode() for name, frame in frames().items()}
     beat, boot = ([texts[f"{name}_request"], texts[f"{name}_response"]] for name in ("heartbeat", "boot_notification"))
     others = [[texts[f"{name}_request"], '[3,"id",{}]'] for name in ("status_notification", "meter_values_1")]
     for exchange in cycle([boot, *others * 3, beat]):

@@ -404,8 +404,7 @@ class PeerMachine(RuleBasedStateMachine):
     @rule(identity=_for_machine(lambda machine: st.sampled_from(machine.connected)))
     def disconnect(self, identity: str) -> None:
         """A connection ends, whatever is unanswered. There is another one as soon as there is something to send."""
-        self.trace.note(identity, "disconnects")
-        self._talks.pop(identity).port.close()
+        self._disconnect(identity)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 31.0, 300.0]))
     def wait(self, seconds: float) -> None:
@@ -551,9 +550,8 @@ class PeerMachine(RuleBasedStateMachine):
             texts = self._received(talk.port, text)
             for side in self.sides.values():
                 for fault in side.faults:
-                    if not isinstance(
-                        fault, ConnectionLost | SessionClosed
-                    ):  # it need not go on without its connection
+                    # It need not go on without its connection.
+                    if not isinstance(fault, ConnectionLost | SessionClosed):
                         raise Foul(f"a handler fails: {fault!r}") from fault
             for said in texts:
                 self.trace.note(identity, f"out  {said}")
@@ -608,10 +606,13 @@ class PeerMachine(RuleBasedStateMachine):
         if not self._has_failed and self._talks:
             self._pass(max(talk.referee.patience for talk in self._talks.values()))
         for identity in self.connected:
-            self.trace.note(identity, "disconnects")
-            self._talks.pop(identity).port.close()
+            self._disconnect(identity)
         for port in self._left:
             port.close()
+
+    def _disconnect(self, identity: str) -> None:
+        self.trace.note(identity, "disconnects")
+        self._talks.pop(identity).port.close()
 
     def _terms(self, identity: str) -> Terms:
         """What is known of the newest connection of the end under test."""

@@ -19,7 +19,7 @@ from ocpp_sansio.limits import Limits
 from ocpp_sansio.session import Direction, numbered_ids
 from ocpp_sansio.version import Version
 
-from .chance import Chance, Dice
+from .chance import Chance, chance_of
 from .clock import VirtualClock
 from .link import CALM, Conditions, Link
 from .peer import ConnectionPeer, Peer, SessionPeer
@@ -84,7 +84,7 @@ class AnyPair(ABC, Generic[D]):
         self.charge_point: Final = ChargePointSide(*world, charge_point or ChargePointHandlers(), identity)
         self.central_system: Final = CentralSystemSide(*world, central_system or CentralSystemHandlers(), identity)
         self.charge_point.other, self.central_system.other = self.central_system, self.charge_point
-        self._chance: Final = Dice(seed) if isinstance(seed, int) else seed
+        self._chance: Final = chance_of(seed)
         self._numbers: Final = itertools.count(1)
         self.connect()
 

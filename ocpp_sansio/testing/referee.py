@@ -135,15 +135,19 @@ class Referee:
         if type(frame) is Call:  # and no SEND, which is one as well
             self._tell_call(frame, text, now, is_odd)
         elif type(frame) is CallResult:
-            question = next((each for each in self.questions if each.message_id == frame.message_id), None)
+            question = self._question_of(frame.message_id)
             response = None if question is None else question.action.response
             is_valid = response is not None and self._read(response, frame.payload) is not None
             self._may_be_answer(frame.message_id, is_valid=is_valid)
         elif type(frame) is CallError:
             self._may_be_answer(frame.message_id, is_valid=True)
 
+    def _question_of(self, message_id: str) -> Question | None:
+        return next((each for each in self.questions if each.message_id == message_id), None)
+
     def _asks(self, message_id: str) -> str | None:
-        return next((each.action.name for each in self.questions if each.message_id == message_id), None)
+        question = self._question_of(message_id)
+        return None if question is None else question.action.name
 
     def _tell_call(self, frame: Call, text: str, now: float, is_odd: bool) -> None:
         asked = self.asked.get(frame.message_id)

@@ -343,13 +343,10 @@ class CentralSystemSide(Side[CentralSystemHandlers]):
         if not isinstance(tolerance, Tolerance):  # then what tells it of each station has to see one that connects
             path = f"/{self.identity}"
             request = ConnectionRequested(self.identity, path, (version.subprotocol,), version, None, {})
-            tolerance = Tolerance.of(tolerance(request))
-        return Terms(
-            version=version,
-            limits=application.limits,
-            actions=application.actions.get(version, actions or version.actions),
-            tolerance=tolerance,
-        )
+            tolerance = Tolerance.of(tolerance(request)).checked(application.actions.values())
+        actions = application.actions.get(version, actions or version.actions)
+        # A vendor's action of another version is no mistake, as one that this session alone was told of would be.
+        return Terms(version=version, limits=application.limits, actions=actions, tolerance=tolerance.about(actions))
 
     def require_handlers(self, version: Version) -> None:
         """Object to an application that leaves the stations of this version to a role.
