@@ -11,7 +11,7 @@ call the peer meanwhile. When the connection breaks it has ``Limits.close_timeou
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from http import HTTPStatus
 from threading import get_ident
 from typing import Any
@@ -76,6 +76,8 @@ class Application(AsyncPlaying):
         self._allow_compression = allow_compression
         self._drivers: set[HostedDriver] = set()
         self._has_warned = False
+        self._home: int | None = None
+        """The thread in which a lifespan says for all connections that it is served there."""
         self._leave: Leave | None = None
         """What is told whoever connects, while there is to be nobody any more."""
 
@@ -92,7 +94,7 @@ class Application(AsyncPlaying):
             warn_if_open(self._csms)
         match scope["type"]:
             case "websocket":
-                with self._csms.served_in(get_ident()):
+                with nullcontext() if self._home == get_ident() else self._csms.served_in(get_ident()):
                     await self._serve(scope, receive, send)
             case "http":
                 await _send_away(send)
@@ -109,11 +111,12 @@ class Application(AsyncPlaying):
             if self._csms.part is not None:
                 runner = self._running = StationsRunner(self._csms.part, self._csms.limits)
                 await cleanup.enter_async_context(runner.running())
+            self._home = get_ident()
             try:
                 yield
             finally:
                 await self.close()
-                self._running = None
+                self._home = self._running = None
 
     async def close(self) -> None:
         """Close every connection with 1001, and wait until they are gone: a few times ``Limits.close_timeout``."""
