@@ -15,12 +15,13 @@ from tests.transports.contract import (
     PATIENCE,
     AsyncAdapter,
     Gate,
+    ServerEnd,
     SyncAdapter,
     central_system,
-    nothing_left_over,
     raw_client,
 )
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left_over")
 on_event_loop = pytest.mark.parametrize(
     "server", [adapter for adapter in ADAPTERS if isinstance(adapter, AsyncAdapter)], ids=str
 )
@@ -53,6 +54,15 @@ def ask(number: int) -> str:
     return f'[2,"{number}","Authorize",{{"idTag":"{number}"}}]'
 
 
+def ask_and_leave(served: ServerEnd, gate: Gate, number: int, identity: str = "CP_1") -> None:
+    """Once the handler is at work. The server has noticed by the end."""
+    with raw_client(served.port, identity) as peer:
+        peer.send(ask(number))
+        gate.arrived.get(timeout=PATIENCE)
+        station = served.csms.stations[identity]
+    served.do(station.wait_closed)
+
+
 def they_end(ends: queue.SimpleQueue[tuple[str, str]], gate: Gate, asked: int) -> None:
     """The first have been cancelled, and those that were left behind last come to their end."""
     first = [ends.get(timeout=PATIENCE) for _ in range(asked - MOST)]
@@ -66,20 +76,16 @@ def they_end(ends: queue.SimpleQueue[tuple[str, str]], gate: Gate, asked: int) -
 @on_event_loop
 def test_of_a_station_that_comes_back_again_and_again_only_so_many_handlers_are_left(server: AsyncAdapter) -> None:
     csms, gate, ends = hanging(server, answer_timeout=None)
-    with nothing_left_over(), server.serve(csms) as served:
+    with server.serve(csms) as served:
         for number in range(5):
-            with raw_client(served.port) as peer:
-                peer.send(ask(number))
-                gate.arrived.get(timeout=PATIENCE)
-                station = csms.stations["CP_1"]
-            served.do(station.wait_closed)
+            ask_and_leave(served, gate, number)
         they_end(ends, gate, 5)
 
 
 @on_event_loop
 def test_of_handlers_that_are_overdue_only_so_many_are_left_f_99(server: AsyncAdapter) -> None:
     csms, gate, ends = hanging(server, answer_timeout=0.01)
-    with nothing_left_over(), server.serve(csms) as served, raw_client(served.port) as peer:
+    with server.serve(csms) as served, raw_client(served.port) as peer:
         for number in range(5):
             peer.send(ask(number))
             assert json.loads(peer.receive_text())[:3] == [4, str(number), "InternalError"]
@@ -91,13 +97,9 @@ def test_of_handlers_that_are_overdue_only_so_many_are_left_f_99(server: AsyncAd
 @on_event_loop
 def test_those_of_one_station_are_not_counted_for_another(server: AsyncAdapter) -> None:
     csms, gate, ends = hanging(server, answer_timeout=None)
-    with nothing_left_over(), server.serve(csms) as served:
+    with server.serve(csms) as served:
         for number in range(5):
-            with raw_client(served.port, f"CP_{number}") as peer:
-                peer.send(ask(number))
-                gate.arrived.get(timeout=PATIENCE)
-                station = csms.stations[f"CP_{number}"]
-            served.do(station.wait_closed)
+            ask_and_leave(served, gate, number, f"CP_{number}")
         gate.open()
         assert {ends.get(timeout=PATIENCE) for _ in range(5)} == {(str(number), "done") for number in range(5)}
 
@@ -106,7 +108,7 @@ def test_a_station_that_holds_up_thread_after_thread_is_refused_until_one_is_fre
     server, gate = SyncAdapter(), Gate()
     csms = central_system(accept_before_boot=True, limits=Limits(max_inbound_calls=MOST))
     csms.on(v16.AuthorizeRequest)(server.gated(gate, accepted))
-    with nothing_left_over(), server.serve(csms) as served:
+    with server.serve(csms) as served:
         for number in range(2 * MOST + 1):  # the last one is not in the way of another yet
             with raw_client(served.port) as peer:
                 peer.send(ask(number))
