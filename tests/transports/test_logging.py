@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -174,6 +175,7 @@ def test_every_message_is_logged_at_debug_and_none_of_what_it_says_f_40(
             client.call(v16.AuthorizeRequest(id_tag="CANARY"))
     records = [extra(record) for record in caplog.records if record.name == "ocpp_transports.messages"]
     assert {(record["identity"], record["version"]) for record in records} == {("CP_1", "1.6")}
+    assert Counter(record.get("source") for record in records) == {"127.0.0.1": 8, None: 8}, "of the server's end alone"
     seen = {(each["message_type"], each["direction"], each["action"], each["message_id"]) for each in records}
     assert len(seen) == len(records) == 16, "both ends are in this process"
     conversation = [
@@ -256,6 +258,9 @@ def test_actions_of_calls_that_are_never_answered_are_not_kept_for_ever_f_129() 
         def __init__(self) -> None:
             self.identity = "CP_1"
             self.connection = SimpleNamespace(version=Version.V16, actions=v16.ACTIONS)
+
+        def fields(self, **others: object) -> dict[str, object]:
+            return _logging.fields(self.identity, self.connection.version, **others)
 
     log = _logging._MessageLog(driver := Driver())  # type: ignore[arg-type]
     for number in range(3 * _logging.MAX_UNANSWERED):

@@ -82,10 +82,6 @@ class Uplink(UplinkState[AsyncFlag]):
         await self._up.wait()
         self.require_more()
 
-    async def greet(self, peer: Any) -> None:
-        """See :meth:`UplinkState.greet`."""
-        await self._greet(peer)
-
     async def _expire_in(self, seconds: float) -> None:
         at = self.now() + seconds
         await self._pace.sleep(seconds)

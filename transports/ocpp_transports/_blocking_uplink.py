@@ -108,10 +108,6 @@ class Uplink(UplinkState[threading.Event]):
         self.require_more()
         return came
 
-    def greet(self, peer: Any) -> None:
-        """See :meth:`UplinkState.greet`."""
-        complete(self._greet(peer))
-
     def link_down(self) -> None:
         """There is no connection."""
         with self._lock:
@@ -176,7 +172,7 @@ class LinkThread:
                     keeper.connected()
                     if not self._stopping.is_set():  # else whoever stops it may have seen nothing to close
                         if keeper.greet is not None:
-                            keeper.greet(central_system)
+                            complete(keeper.greet(central_system))
                         central_system.wait_closed()
                 cause = central_system.closed
             except Exception as error:  # noqa: BLE001 - it is the end of this connection only (F-14)

@@ -513,20 +513,20 @@ class Dispatcher(ABC, Generic[L, H, F]):
     def log(self, level: int, text: str, *args: object, about: Any = None, exc_info: Any = None) -> None:
         """Log something about this connection, and about a CALL or another event if it is about one."""
         if logger.isEnabledFor(level):
-            text, extra = f"%r: {text}", self._fields(about)
+            text, extra = f"%r: {text}", self._fields_about(about)
             logger.log(level, text, self.identity, *args, exc_info=exc_info, extra=extra, stacklevel=2)
 
-    def _fields(self, about: Any) -> dict[str, object]:
-        version, source = self.connection.version, plain(self.source) or None
-        if about is None:
-            return fields(self.identity, version, source=source)
-        message_id = about.message_id
-        return fields(
-            self.identity,
-            version,
-            source=source,
+    def fields(self, **others: object) -> dict[str, object]:
+        """What a record about this connection has as its ``extra``."""
+        return fields(self.identity, self.connection.version, source=plain(self.source) or None, **others)
+
+    def _fields_about(self, event: Any) -> dict[str, object]:
+        if event is None:
+            return self.fields()
+        message_id = event.message_id
+        return self.fields(
             direction=Direction.IN.value,
-            action=self._known_action(about),
+            action=self._known_action(event),
             message_id=message_id and plain(message_id),
         )
 

@@ -94,9 +94,7 @@ class _MessageLog:
             driver.identity,
             what,
             len(text),
-            extra=fields(
-                driver.identity,
-                driver.connection.version,
+            extra=driver.fields(
                 direction=direction.value,
                 action=action,
                 message_id=message_id,

@@ -310,10 +310,9 @@ class Wire:
             case ConnectionClosed():
                 if self._is_known:
                     self._runner.post(partial(self._runner.link_down, self))
-            case _ if not self._is_turned_away():
-                self._conclude(event)
             case _:
-                pass
+                if not self._is_turned_away():
+                    self._conclude(event)
 
     def _is_turned_away(self) -> bool:
         """Whether this link is to bring nothing more. It is closed then."""

@@ -7,8 +7,7 @@ must not know loops, threads or sockets: those belong to the adapter. It decides
 from __future__ import annotations
 
 import random
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from datetime import UTC, datetime
@@ -106,7 +105,7 @@ class Keeper:
         """Who wants to know how it goes."""
         self.report: Callable[[SecurityEvent], None] | None = None
         """Called with what a failure was about, if that is to be reported (RPC-149)."""
-        self.greet: Callable[[Any], Any] | None = None
+        self.greet: Callable[[Any], Coroutine[Any, Any, None]] | None = None
         """Called with the central system on each connection, if there is something to do before all else."""
         self._ssl = ssl
         self._options = options
@@ -161,7 +160,7 @@ class Keeper:
         return connection, tls_for(connection, target.ssl or self._ssl)
 
 
-class UplinkState(ABC, Generic[F]):
+class UplinkState(Generic[F]):
     """The central system, as a charge point sees it that is kept connected. Each adapter adds what waits.
 
     What changes something is to be called where the connection is run, or where nothing is while there is none.
@@ -274,17 +273,11 @@ class UplinkState(ABC, Generic[F]):
         with self._lock:
             self._driver = driver
             if self._on_connected is None:
-                self._link_up()
-            if self._reports is not None:
-                self._reports.link_up(version, now=self.now())
-            self._settle()
+                self._link_up(driver, version)
         self._up.set()
 
-    @abstractmethod
-    def greet(self, peer: Any) -> object:
+    async def greet(self, peer: Any) -> None:
         """Have the hook do on a connection that has opened what is to be done there first; then what waits is sent."""
-
-    async def _greet(self, peer: Any) -> None:
         driver, hook = self._driver, self._on_connected
         assert driver is not None
         assert hook is not None
@@ -292,13 +285,14 @@ class UplinkState(ABC, Generic[F]):
         if rest is not None:
             await driver.end_work(CONNECTED, rest)
         with self._lock:
-            self._link_up()
-            self._settle()
+            self._link_up(driver, driver.connection.version)
         driver.drive()
 
-    def _link_up(self) -> None:
-        assert self._driver is not None
-        self._backlog.link_up(_Link(self._driver, self._told, self._contexts), now=self.now())
+    def _link_up(self, driver: Dispatcher[Any, Any, Any], version: Version) -> None:
+        self._backlog.link_up(_Link(driver, self._told, self._contexts), now=self.now())
+        if self._reports is not None:
+            self._reports.link_up(version, now=self.now())
+        self._settle()
 
     def unwire(self) -> None:
         """The connection has ended: who waits for one from now on waits for the next."""

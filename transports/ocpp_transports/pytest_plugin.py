@@ -21,7 +21,7 @@ import argparse
 import random
 import traceback
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -66,7 +66,7 @@ def ocpp_seed(request: pytest.FixtureRequest) -> int:
     """The seed of the chance that decides when something goes wrong."""
     seed: int | None = request.config.getoption("ocpp_seed")
     if seed is None:
-        seed = _marked(request).get("seed")
+        seed = _marked(request)[1].get("seed")
     if seed is None:
         seed = zlib.crc32(request.node.nodeid.encode())
     _show(request, "ocpp seed", f"--ocpp-seed={seed}")
@@ -100,9 +100,8 @@ def ocpp_connection_pair(
 
 
 def _made(cls: type[P], request: pytest.FixtureRequest, clock: VirtualClock, seed: int) -> Generator[P]:
-    marker = request.node.get_closest_marker("ocpp")
-    versions: tuple[str, ...] = () if marker is None else marker.args
-    options: dict[str, Any] = {"clock": clock, **_marked(request), "seed": seed}
+    versions, marked = _marked(request)
+    options: dict[str, Any] = {"clock": clock, **marked, "seed": seed}
     for name in ("charge_point", "central_system"):
         if callable(options.get(name)):
             options[name] = options[name]()
@@ -131,9 +130,9 @@ class _Faults:
         return "\n".join("".join(traceback.format_exception(fault)) for fault in self._faults)
 
 
-def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
+def _marked(request: pytest.FixtureRequest) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     marker = request.node.get_closest_marker("ocpp")
-    return {} if marker is None else dict(marker.kwargs)
+    return ((), {}) if marker is None else (marker.args, marker.kwargs)
 
 
 def _show(request: pytest.FixtureRequest, title: str, what: object) -> None:

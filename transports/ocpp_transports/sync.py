@@ -220,8 +220,10 @@ def serve(
     require_context(ssl)
     with ExitStack() as cleanup:
         cleanup.enter_context(csms.served_in("threads"))
-        listeners = [] if sock is None else [cleanup.enter_context(sock)]
-        if sock is None:
+        listeners: list[socket.socket] = []
+        if sock is not None:
+            listeners.append(cleanup.enter_context(sock))
+        else:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
                 listener = socket.create_server(address, family=family, backlog=backlog)

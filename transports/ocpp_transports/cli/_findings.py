@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any, Final, Literal, Protocol
@@ -64,9 +64,14 @@ class Report(Protocol):
         ...
 
 
+def _audits(files: list[Judged]) -> Iterable[Audit]:
+    """Each once: files of one traffic have one together."""
+    return dict.fromkeys(each.audit for each in files)
+
+
 def _tally(files: list[Judged]) -> Counter[tuple[str, str, Severity]]:
     tally: Counter[tuple[str, str, Severity]] = Counter()
-    for audit in dict.fromkeys(each.audit for each in files):
+    for audit in _audits(files):
         tally.update(audit.tally)
     return tally
 
@@ -152,8 +157,7 @@ def _table(tally: Counter[tuple[str, str, Severity]]) -> Table:
 
 
 def _spoken(files: list[Judged]) -> Iterator[str]:
-    audits = dict.fromkeys(each.audit for each in files)
-    stations = [station for audit in audits for station in audit.spoken.items()]
+    stations = [station for audit in _audits(files) for station in audit.spoken.items()]
     for identity, spoken in stations[:MAX_STATIONS_SHOWN]:
         how = " (a guess)" if spoken.is_guess else ""
         yield f"{_word(identity)} speaks {spoken.version}{how}"

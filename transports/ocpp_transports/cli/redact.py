@@ -68,7 +68,8 @@ def redact(
                 learn(_stations(file))
             for piece in _pieces(file, is_quiet=False):
                 if isinstance(piece, Message):
-                    learn([piece.identity])
+                    if piece.identity not in known:
+                        learn([piece.identity])
                     sys.stdout.write(_line(piece, redactor))
                     found += 1
                 else:
